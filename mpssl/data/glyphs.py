@@ -1,0 +1,214 @@
+"""The embedded foundation domain: printed signs of many kinds, much broader than handwritten digits.
+
+About a third of the classes are letters, whose strokes resemble digits to some degree; the rest are other
+scripts, arrows, mathematical signs, shapes, lines and textures, far from digits. So which foundation
+samples help on digits is a question worth asking, as it is for ImageNet and a fine-grained target.
+No class is a digit. The fonts are those that matplotlib ships, so nothing is downloaded.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+from matplotlib.ft2font import FT2Font
+from PIL import Image, ImageDraw, ImageFont
+
+from mpssl.data.warp import affine_matrices, resize, thicken, to_uint8_rgb, warp
+
+# One class a word; the characters of a word share their class, because their outlines look alike.
+GLYPHS = {
+    "latin": "A B b Cc E e G g H h Il Jj Kk L M Oo Pp q R r Ss T t Uu Vv Xx Yy Zz",
+    "greek": "Ξ Σ Φφ Ψψ Ω δ λ ξ π",
+    "cyrillic": "Ж Ш Д Ю Я Ц Э Ч",
+    "georgian": "შ წ ღ",
+    "armenian": "Ֆ",
+    "hebrew": "א ש",
+    "arrow": "← → ↑ ↓ ⇄ ↻",
+    "sign": "+ × = ÷ ∞ ∫ √ ∀ ⊕ # % & @ ? § { * € $",
+    "shape": "■ □ ▲△ ● ◆ ★ ♥ ♠ ♣ ♪ ☺",
+    "box": "┼ ╬ ╝ ║",
+}
+# Size variants and stand-ins that hold only a few signs, and the mathematical sets of computer modern.
+EXCLUDED_FONTS = ("STIXSiz", "STIXNonUni", "LastResort", "DejaVuSansDisplay", "DejaVuSerifDisplay", "cmex", "cmmi", "cmsy")
+SUPERSAMPLING = 2
+GLYPH_EXTENT = 0.66  # longer side of a glyph's box / side of the image, as in MNIST (20 of 28)
+CONTROL_POINTS = 4
+
+
+def find_fonts() -> list[Path]:
+    """Return the usable font files of the installed matplotlib, in the order of their names."""
+    folder = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
+    return sorted(path for path in folder.glob("*.ttf") if not path.name.startswith(EXCLUDED_FONTS))
+
+
+def has_glyph(font: Path, charmap: dict[int, int], character: str) -> bool:
+    """Tell whether a font draws a character; computer modern is trusted with plain letters only,
+    as its character map sends other codes to other signs ({ to a dash, $ to a pound)."""
+    is_plain_letter = character.isascii() and character.isalpha()
+    return ord(character) in charmap and (is_plain_letter or not font.name.startswith("cm"))
+
+
+def draw_glyph(font: Path, character: str, size: int) -> np.ndarray:
+    """Draw one character, white on black, centred, its longer side `GLYPH_EXTENT` of the image.
+
+    Returns:
+        [size,size] float32 in [0,1].
+    """
+    trial = ImageFont.truetype(str(font), size)
+    left, top, right, bottom = trial.getbbox(character)
+    points = size * GLYPH_EXTENT * size / max(right - left, bottom - top)
+    image = Image.new("L", (size, size))
+    ImageDraw.Draw(image).text(
+        (size / 2, size / 2), character, fill=255, font=ImageFont.truetype(str(font), points), anchor="mm"
+    )
+    grey = np.asarray(image, dtype=np.float32) / 255.0
+    return centre(grey)
+
+
+def centre(grey: np.ndarray) -> np.ndarray:
+    """Shift an image [H,W] by whole pixels so that its ink's bounding box is central."""
+    rows, columns = np.nonzero(grey.max(1))[0], np.nonzero(grey.max(0))[0]
+    if len(rows) == 0:
+        raise ValueError("a font drew an empty glyph")
+    shift = [(size - 1 - ink[0] - ink[-1]) // 2 for size, ink in zip(grey.shape, (rows, columns), strict=True)]
+    return np.roll(grey, shift, axis=(0, 1))
+
+
+def oriented_axes(size: int, count: int, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Return rotated and shifted coordinates u, v, each [count,size,size], in units of the image's side."""
+    angle = generator.uniform(0, np.pi, (count, 1, 1))
+    offset = generator.uniform(0, 1, (2, count, 1, 1))
+    y, x = np.meshgrid(*[np.linspace(-0.5, 0.5, size)] * 2, indexing="ij")
+    return x * np.cos(angle) + y * np.sin(angle) + offset[0], y * np.cos(angle) - x * np.sin(angle) + offset[1]
+
+
+def soft_step(values: np.ndarray) -> np.ndarray:
+    """Turn a wave in [-1,1] into black and white with soft edges, in [0,1]."""
+    return np.clip(0.5 + 2.0 * values, 0, 1)
+
+
+def stripes(size: int, count: int, generator: np.random.Generator) -> np.ndarray:
+    """Parallel stripes of any direction, [count,size,size] in [0,1]."""
+    u, _ = oriented_axes(size, count, generator)
+    return soft_step(np.sin(2 * np.pi * generator.uniform(3, 6, (count, 1, 1)) * u))
+
+
+def checks(size: int, count: int, generator: np.random.Generator) -> np.ndarray:
+    """A chessboard of any direction."""
+    u, v = oriented_axes(size, count, generator)
+    frequency = np.pi * generator.uniform(3, 6, (count, 1, 1))
+    return soft_step(1.5 * np.sin(frequency * u) * np.sin(frequency * v))
+
+
+def dots(size: int, count: int, generator: np.random.Generator) -> np.ndarray:
+    """Round dots on a square lattice."""
+    u, v = oriented_axes(size, count, generator)
+    frequency = 2 * np.pi * generator.uniform(3, 5, (count, 1, 1))
+    return soft_step(np.cos(frequency * u) + np.cos(frequency * v) - 1.0)
+
+
+def waves(size: int, count: int, generator: np.random.Generator) -> np.ndarray:
+    """Wavy stripes."""
+    u, v = oriented_axes(size, count, generator)
+    bend = 0.08 * np.sin(2 * np.pi * generator.uniform(1.5, 3, (count, 1, 1)) * v)
+    return soft_step(np.sin(2 * np.pi * generator.uniform(3, 5, (count, 1, 1)) * (u + bend)))
+
+
+def rings(size: int, count: int, generator: np.random.Generator) -> np.ndarray:
+    """Concentric circles around a point near the middle."""
+    centre_xy = generator.uniform(-0.15, 0.15, (2, count, 1, 1))
+    y, x = np.meshgrid(*[np.linspace(-0.5, 0.5, size)] * 2, indexing="ij")
+    radius = np.hypot(x - centre_xy[0], y - centre_xy[1])
+    phase = generator.uniform(0, 2 * np.pi, (count, 1, 1))
+    return soft_step(np.sin(2 * np.pi * generator.uniform(4, 7, (count, 1, 1)) * radius + phase))
+
+
+def gradient(size: int, count: int, generator: np.random.Generator) -> np.ndarray:
+    """A smooth ramp from black to white."""
+    u, _ = oriented_axes(size, count, generator)
+    u = u - u.mean((1, 2), keepdims=True)
+    return np.clip(0.5 + generator.uniform(0.7, 1.5, (count, 1, 1)) * u, 0, 1)
+
+
+def blobs(size: int, count: int, generator: np.random.Generator) -> np.ndarray:
+    """Smooth random patches."""
+    coarse = generator.uniform(-1, 1, (count, 5, 5)) * 0.8
+    return soft_step(2 * resize(0.5 + 0.5 * coarse, size).astype(np.float64) - 1)
+
+
+def noise(size: int, count: int, generator: np.random.Generator) -> np.ndarray:
+    """Fine grain."""
+    return resize(generator.uniform(0, 1, (count, size // 4, size // 4)), size)
+
+
+TEXTURES: dict[str, Callable[[int, int, np.random.Generator], np.ndarray]] = {
+    "stripes": stripes,
+    "checks": checks,
+    "dots": dots,
+    "waves": waves,
+    "rings": rings,
+    "gradient": gradient,
+    "blobs": blobs,
+    "noise": noise,
+}
+
+
+def render_glyphs(
+    *,
+    images_per_class: int,
+    image_size: int,
+    seed: int,
+    rotation_degrees: float,
+    log_scale: float,
+    shear: float,
+    translation: float,
+    elastic: float,
+    stroke: float,
+) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """Render the foundation data set; the same arguments give the same images.
+
+    Args:
+        images_per_class: images of each class; the total is that times the number of classes.
+        image_size: side in pixels.
+        seed: of fonts and distortions.
+        rotation_degrees, log_scale, shear, translation, elastic: standard deviations of the distortion,
+            in the units of `mpssl.data.warp`; textures have their own randomness and are not distorted.
+        stroke: largest change of the stroke's width, in [0,1], see `mpssl.data.warp.thicken`.
+
+    Returns:
+        Images uint8 [N,H,W,3], labels int64 [N] in the order of the classes, and the class names.
+
+    Raises:
+        ValueError: if no font draws a character of the table.
+    """
+    generator = np.random.default_rng(seed)
+    charmaps = {font: FT2Font(str(font)).get_charmap() for font in find_fonts()}
+    size = image_size * SUPERSAMPLING
+    images, names = [], []
+    for script, words in GLYPHS.items():
+        for word in words.split():
+            pairs = [(f, c) for f, charmap in charmaps.items() for c in word if has_glyph(f, charmap, c)]
+            if not pairs:
+                raise ValueError(f"no font of this matplotlib draws {word!r}")
+            drawn = np.stack([draw_glyph(font, character, size) for font, character in pairs])
+            count = images_per_class
+            chosen = thicken(
+                drawn[generator.integers(len(drawn), size=count)], generator.uniform(-stroke, stroke, count)
+            )
+            matrices = affine_matrices(
+                rotation_degrees=generator.normal(0, rotation_degrees, count),
+                log_scale=generator.normal(0, log_scale, count),
+                shear=generator.normal(0, shear, count),
+                translation=generator.normal(0, translation, (count, 2)),
+            )
+            displacement = generator.normal(0, elastic, (count, 2, CONTROL_POINTS, CONTROL_POINTS))
+            glyphs = resize(warp(chosen, matrices, displacement), image_size)
+            glyphs /= glyphs.max(axis=(1, 2), keepdims=True)  # hairlines would be grey
+            images.append(to_uint8_rgb(glyphs))
+            names.append(f"{script} {word}")
+    for name, texture in TEXTURES.items():
+        images.append(to_uint8_rgb(resize(texture(size, images_per_class, generator), image_size)))
+        names.append(f"texture {name}")
+    labels = np.repeat(np.arange(len(names), dtype=np.int64), images_per_class)
+    return np.concatenate(images), labels, names

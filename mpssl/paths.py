@@ -1,0 +1,80 @@
+"""Where everything lies: the one file that knows the paths of an experiment."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from mpssl.config import Config
+from mpssl.plan import Cell, Run
+
+TORCHVISION_WEIGHTS = {  # IMAGENET1K_V1; torch.hub's names end in the first digits of the sha256
+    "resnet18": "resnet18-f37072fd.pth",
+    "resnet50": "resnet50-0676ba61.pth",
+    "resnet101": "resnet101-63fe2227.pth",
+}
+
+
+@dataclass(frozen=True)
+class Paths:
+    """The files of one experiment; inputs it makes are in `resources`, what it finds in `results`.
+
+    Every method also takes Snakemake's wildcards in braces in place of a name.
+    """
+
+    config: Config
+
+    @property
+    def resources(self) -> Path:
+        """Packed data, splits and foundation weights."""
+        return Path("resources") / self.config.experiment
+
+    @property
+    def results(self) -> Path:
+        """Runs, tables, figures."""
+        return Path("results") / self.config.experiment
+
+    @property
+    def resolved_config(self) -> Path:
+        """The whole configuration that the jobs read."""
+        return self.results / "config.json"
+
+    def packed(self, dataset: str) -> Path:
+        """Folder of a packed data set: images.npy, labels.npy, meta.json."""
+        return self.resources / "packed" / dataset
+
+    def split(self, dataset: str, fraction: int | str) -> Path:
+        """Indices of D, D_val and D_u at one label fraction (percent)."""
+        return self.resources / "splits" / dataset / f"{fraction}.json"
+
+    def generator(self) -> Path:
+        """Folder of the generator: config.json, pytorch_model.bin."""
+        generator = self.config.foundation.generator
+        if generator.kind == "pretrained":
+            return generator.path
+        return self.resources / "foundation" / "generator"
+
+    def classifier(self, architecture: str) -> Path:
+        """Weights of the foundation classifier of one architecture."""
+        classifier = self.config.foundation.classifier
+        if classifier.kind == "pretrained":
+            return classifier.path / TORCHVISION_WEIGHTS.get(architecture, f"{architecture}.pth")
+        return self.resources / "foundation" / f"{architecture}.safetensors"
+
+    def run(self, run: Run | str) -> Path:
+        """Folder of a run: metrics.json, history.csv, model.safetensors."""
+        return self.results / "runs" / (run if isinstance(run, str) else run.id)
+
+    def cell(self, cell: Cell | str) -> Path:
+        """Folder of a cell, which holds its runs."""
+        return self.results / "runs" / (cell if isinstance(cell, str) else cell.id)
+
+    def selected(self, cell: Cell | str) -> Path:
+        """The outcome of a cell's lambda search."""
+        return self.cell(cell) / "selected.json"
+
+    def table(self, name: str, suffix: str) -> Path:
+        """A table in one format: csv, md or tex."""
+        return self.results / "tables" / f"{name}.{suffix}"
+
+    def figure(self, name: str, suffix: str) -> Path:
+        """A figure in one format: png or pdf."""
+        return self.results / "figures" / f"{name}.{suffix}"

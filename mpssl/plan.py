@@ -1,0 +1,187 @@
+"""From tables to cells to runs: the plan of an experiment. Imports no torch; Snakemake reads it.
+
+A cell is one entry of a table; tables share cells. A run trains one classifier. A cell needs one
+run a seed; where lambda is searched, the first seed is run over the grid, the best of them by
+validation accuracy is the first seed's run, and the other seeds take its lambda ("selected").
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from mpssl.config import Config, Grid, Lmo, Method, split_row
+
+SELECTED = "selected"
+
+
+@dataclass(frozen=True, order=True)
+class Cell:
+    """One entry of a table. `fraction` is the labeled part of the pool in percent."""
+
+    dataset: str
+    fraction: int
+    setting: str
+    method: str
+    variant: str
+    architecture: str
+
+    @property
+    def id(self) -> str:
+        """The cell's folder below `runs/`."""
+        parts = (self.dataset, self.fraction, self.setting, self.method, self.variant)
+        return "/".join(map(str, (*parts, self.architecture)))
+
+    @property
+    def row(self) -> str:
+        """setting/method/variant, as `Config.method` takes it."""
+        return f"{self.setting}/{self.method}/{self.variant}"
+
+
+@dataclass(frozen=True, order=True)
+class Run:
+    """One training run. `weight` is lambda as text, or "selected" for the searched one."""
+
+    cell: Cell
+    weight: str
+    seed: int
+
+    @property
+    def id(self) -> str:
+        """The run's folder below `runs/`."""
+        return f"{self.cell.id}/lambda-{self.weight}/seed-{self.seed}"
+
+    @classmethod
+    def parse(cls, text: str) -> "Run":
+        """The run of an `id`.
+
+        Raises:
+            ValueError: `text` is not of the form of an id.
+        """
+        try:
+            dataset, fraction, setting, method, variant, architecture, weight, seed = (
+                text.strip("/").split("/")
+            )
+            cell = Cell(dataset, int(fraction), setting, method, variant, architecture)
+            return cls(cell, weight.removeprefix("lambda-"), int(seed.removeprefix("seed-")))
+        except ValueError:
+            raise ValueError(
+                f"'{text}' is not a run: expected DATASET/FRACTION/SETTING/METHOD/VARIANT/"
+                "ARCHITECTURE/lambda-WEIGHT/seed-SEED"
+            ) from None
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a table or figure."""
+
+    dataset: str
+    fraction: int
+    architecture: str
+
+
+class Plan:
+    """The runs that the tables and figures of one experiment need."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.grids: dict[str, Grid] = {**config.tables, **config.figures}
+
+    def columns(self, name: str) -> list[Column]:
+        """The columns of a table or figure: data sets x label fractions x architectures."""
+        grid, roles = self.grids[name], self.config.roles
+        return [
+            Column(dataset, fraction, architecture)
+            for dataset in roles.datasets[grid.datasets]
+            for fraction in roles.fractions[grid.fractions]
+            for architecture in roles.architectures[grid.architectures]
+        ]
+
+    def cells(self, name: str) -> list[Cell]:
+        """The distinct cells of a table or figure that can be run, row by row."""
+        cells = (
+            cell_of(row, column) for row in self.grids[name].rows for column in self.columns(name)
+        )
+        return list(dict.fromkeys(c for c in cells if self.impossible(c) is None))
+
+    def impossible(self, cell: Cell) -> str | None:
+        """Why a cell cannot be run, or None."""
+        if self.method(cell)[0].source == "real" and cell.fraction == 100:
+            return "no unlabeled images are left at 100 %"
+        if self.method(cell)[0].source == "foundation" and self.config.foundation.dataset is None:
+            return "foundation.dataset names no real images"
+        return None
+
+    @cached_property
+    def wanted(self) -> list[str]:
+        """The tables and figures that the configuration asks for."""
+        wanted = self.config.wanted
+        return list(self.grids) if "all" in wanted else list(dict.fromkeys(wanted))
+
+    def wanted_cells(self) -> list[Cell]:
+        """The distinct cells of all wanted tables and figures."""
+        return list(dict.fromkeys(cell for name in self.wanted for cell in self.cells(name)))
+
+    def all_cells(self) -> list[Cell]:
+        """The distinct cells of all tables and figures."""
+        return list(dict.fromkeys(cell for name in self.grids for cell in self.cells(name)))
+
+    def method(self, cell: Cell) -> tuple[Method, Lmo]:
+        """The method of a cell with its variant's changes, and its settings of LMO."""
+        return self.config.method(cell.row)
+
+    def searched(self, cell: Cell) -> bool:
+        """Whether lambda is searched for this cell."""
+        return (
+            self.config.unlabeled_weight == "search" and self.method(cell)[0].objective != "none"
+        )
+
+    def search_runs(self, cell: Cell) -> list[Run]:
+        """The runs of the lambda search: the grid on the first seed."""
+        return [
+            Run(cell, f"{weight:g}", self.config.seeds[0])
+            for weight in self.config.unlabeled_weight_grid
+        ]
+
+    def fixed_runs(self, cell: Cell) -> list[Run]:
+        """The cell's runs whose folders are known before the search has chosen lambda."""
+        if self.searched(cell):
+            return [Run(cell, SELECTED, seed) for seed in self.config.seeds[1:]]
+        no_objective = self.method(cell)[0].objective == "none"
+        weight = "0" if no_objective else f"{self.config.unlabeled_weight:g}"
+        return [Run(cell, weight, seed) for seed in self.config.seeds]
+
+    def runs(self, cells: list[Cell]) -> Iterator[Run]:
+        """All runs of `cells`, those of the search included."""
+        for cell in cells:
+            if self.searched(cell):
+                yield from self.search_runs(cell)
+            yield from self.fixed_runs(cell)
+
+    def settings(self, cell: Cell) -> dict:
+        """The slice of the configuration that a run of the cell depends on, as plain data.
+
+        Data, splits and weights are not in it: they reach the run as files.
+        """
+        config = self.config
+        method, lmo = self.method(cell)
+        options = getattr(config.objectives, method.objective, None)
+        ratio = getattr(config.unlabeled_ratio, cell.setting, 0)
+        slice_ = {
+            "source": method.source,
+            "objective": method.objective,
+            "objective_options": options.model_dump() if options else {},
+            "unlabeled_ratio": ratio,
+            "lmo": lmo.model_dump() if method.source == "lmo" else None,
+            "training": config.training.model_dump(),
+            "augmentation": config.augmentation.model_dump(),
+            "truncation": config.foundation.truncation,
+        }
+        if cell.setting == "base":
+            slice_["augmentation"] = {"labeled": slice_["augmentation"]["labeled"]}
+        return slice_
+
+
+def cell_of(row: str, column: Column) -> Cell:
+    """The cell where a row and a column of a table meet."""
+    setting, method, variant = split_row(row)
+    return Cell(column.dataset, column.fraction, setting, method, variant, column.architecture)
