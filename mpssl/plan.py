@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from mpssl.config import Config, Grid, Lmo, Method, split_row
+from mpssl.objectives import OBJECTIVES
+from mpssl.sources import SOURCES
 
 SELECTED = "selected"
 
@@ -58,9 +60,9 @@ class Run:
             ValueError: `text` is not of the form of an id.
         """
         try:
-            dataset, fraction, setting, method, variant, architecture, weight, seed = (
-                text.strip("/").split("/")
-            )
+            dataset, fraction, setting, method, variant, architecture, weight, seed = text.strip(
+                "/"
+            ).split("/")
             cell = Cell(dataset, int(fraction), setting, method, variant, architecture)
             return cls(cell, weight.removeprefix("lambda-"), int(seed.removeprefix("seed-")))
         except ValueError:
@@ -131,9 +133,7 @@ class Plan:
 
     def searched(self, cell: Cell) -> bool:
         """Whether lambda is searched for this cell."""
-        return (
-            self.config.unlabeled_weight == "search" and self.method(cell)[0].objective != "none"
-        )
+        return self.config.unlabeled_weight == "search" and self.method(cell)[0].objective != "none"
 
     def search_runs(self, cell: Cell) -> list[Run]:
         """The runs of the lambda search: the grid on the first seed."""
@@ -156,6 +156,11 @@ class Plan:
             if self.searched(cell):
                 yield from self.search_runs(cell)
             yield from self.fixed_runs(cell)
+
+    def needs(self, cell: Cell) -> set[str]:
+        """What a run of the cell must have at hand beside data and split."""
+        needs = set(SOURCES[self.method(cell)[0].source][1])
+        return needs | ({"foundation_classifier"} if self.config.training.pretrained else set())
 
     def settings(self, cell: Cell) -> dict:
         """The slice of the configuration that a run of the cell depends on, as plain data.
@@ -185,3 +190,12 @@ def cell_of(row: str, column: Column) -> Cell:
     """The cell where a row and a column of a table meet."""
     setting, method, variant = split_row(row)
     return Cell(column.dataset, column.fraction, setting, method, variant, column.architecture)
+
+
+def run_modules(settings: dict) -> list[str]:
+    """The modules from which the code of a run is reached: the runner, its source, its objective.
+
+    For `mpssl.digest.code_digest`; `settings` are those of `Plan.settings`.
+    """
+    names = [SOURCES[settings["source"]][0], OBJECTIVES.get(settings["objective"])]
+    return ["mpssl.runner", *(name.partition(":")[0] for name in names if name)]

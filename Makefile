@@ -1,0 +1,39 @@
+# make mini: the whole pipeline on the embedded benchmark. make test: the tests. Both set up .venv.
+
+PYTHON ?= python3
+PIP_FLAGS ?=
+CORES ?= all
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+.PHONY: mini mini-all test lint clean help
+
+help:
+	@sed -n 's/^# //p' Makefile
+
+mini: .venv/ready
+	snakemake --cores $(CORES) --configfile config/mini.yaml
+	@echo "Read results/mini/tables/table1.md and look at results/mini/figures/figure4.png"
+
+# make mini-all: every table and figure of the paper in its small form.
+mini-all: .venv/ready
+	snakemake --cores $(CORES) --configfile config/mini.yaml --config 'wanted=["all"]'
+
+test: .venv/ready
+	pytest
+
+# make lint: ruff, snakefmt and Snakemake's own linter.
+lint: .venv/ready
+	ruff check .
+	ruff format --check .
+	snakefmt --check Snakefile workflow
+	snakemake --lint --configfile config/mini.yaml
+
+# torchvision and pytorch-pretrained-biggan name torch themselves, so torch comes first.
+.venv/ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	pip install --quiet $(PIP_FLAGS) --constraint constraints.txt torch
+	pip install --quiet $(PIP_FLAGS) --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+clean:
+	rm -rf results/mini resources/mini

@@ -1,0 +1,28 @@
+from snakemake.exceptions import WorkflowError
+from snakemake.utils import min_version
+
+min_version("9.0")
+
+# Each experiment's file is complete: config.yaml is read where no --configfile names another.
+if "experiment" not in config:
+
+    configfile: "config/config.yaml"
+
+
+include: "workflow/rules/common.smk"
+
+
+rule all:
+    input:
+        [file for name in plan.wanted for file in result_files(name)],
+        [paths.results / name for name in ("runs.csv", "search.csv")],
+
+
+include: "workflow/rules/data.smk"
+include: "workflow/rules/foundation.smk"
+include: "workflow/rules/train.smk"
+include: "workflow/rules/results.smk"
+
+
+onsuccess:
+    shell("python -m mpssl times --config {paths.resolved_config}")

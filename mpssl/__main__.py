@@ -1,0 +1,5 @@
+"""`python -m mpssl` is the command `mpssl`."""
+
+from mpssl.cli import main
+
+main()

@@ -1,0 +1,195 @@
+"""The `mpssl` command: one subcommand a step of the pipeline, each with the same --config."""
+
+import errno
+import json
+import sys
+
+import click
+
+from mpssl import configfile
+from mpssl.config import Config, nearest
+from mpssl.errors import UserError
+from mpssl.paths import Paths
+from mpssl.plan import Plan, Run
+
+config_option = click.option(
+    "--config",
+    "config_path",
+    default="config/config.yaml",
+    show_default=True,
+    type=click.Path(dir_okay=False),
+    help="The experiment's configuration, YAML or JSON.",
+)
+threads_option = click.option(
+    "--threads", default=1, show_default=True, type=click.IntRange(min=1), help="CPU threads."
+)
+
+
+def main() -> None:
+    """Run the command line; every mistake of the user ends as one line and exit code 2."""
+    try:
+        cli(standalone_mode=False)
+    except click.exceptions.Exit as exit_:
+        sys.exit(exit_.exit_code)
+    except click.Abort:
+        sys.exit("mpssl: interrupted")
+    except click.ClickException as error:
+        _fail(error.format_message())
+    except UserError as error:
+        _fail(str(error))
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EACCES, errno.EROFS, errno.EDQUOT):
+            raise
+        where = f" writing {error.filename}" if error.filename else ""
+        _fail(f"{error.strerror}{where}; mend that and run again, finished work is kept")
+
+
+def _fail(message: str) -> None:
+    print(f"mpssl: error: {' '.join(message.split())}", file=sys.stderr)
+    sys.exit(2)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="mpssl")
+def cli() -> None:
+    """Generative semi-supervised learning, step by step; `snakemake` runs them all."""
+
+
+@cli.command()
+@config_option
+@click.argument("dataset")
+def pack(config_path: str, dataset: str) -> None:
+    """Turn DATASET into uint8 arrays, once."""
+    from mpssl.data import adapters, store
+
+    config = configfile.load(config_path)
+    _known("data set", dataset, config.datasets)
+    reading = adapters.read_dataset(config.datasets[dataset], config.packing)
+    store.save(Paths(config).packed(dataset), reading, config.packing.size)
+
+
+@cli.command()
+@config_option
+@click.argument("dataset")
+@click.argument("fraction", type=click.IntRange(1, 100))
+def split(config_path: str, dataset: str, fraction: int) -> None:
+    """Split DATASET's pool at a label FRACTION (percent) into D, D_val and D_u."""
+    from mpssl.data import split as splitting
+    from mpssl.data import store
+
+    config = configfile.load(config_path)
+    _known("data set", dataset, config.datasets)
+    packed = store.load(Paths(config).packed(dataset))
+    splitting.write_split(Paths(config).split(dataset, fraction), packed, fraction, config.split)
+
+
+@cli.command()
+@config_option
+@threads_option
+def train_generator(config_path: str, threads: int) -> None:
+    """Train the small generator on the foundation's images."""
+    from mpssl import foundation_jobs
+
+    foundation_jobs.make_generator(configfile.load(config_path), threads)
+
+
+@cli.command()
+@config_option
+@threads_option
+@click.argument("architecture")
+def train_classifier(config_path: str, threads: int, architecture: str) -> None:
+    """Train the foundation classifier of one ARCHITECTURE on the foundation's images."""
+    from mpssl import foundation_jobs
+
+    foundation_jobs.make_classifier(configfile.load(config_path), architecture, threads)
+
+
+@cli.command()
+@config_option
+@threads_option
+@click.argument("run")
+def train(config_path: str, threads: int, run: str) -> None:
+    """Train one RUN, named as its folder below results/EXPERIMENT/runs/."""
+    config = configfile.load(config_path)
+    parsed = _parse_run(config, run)
+    from mpssl.runner import execute
+
+    execute(config, parsed, threads)
+
+
+@cli.command()
+@config_option
+@click.argument("cell")
+def select(config_path: str, cell: str) -> None:
+    """Choose lambda for a CELL by the validation accuracy of its search."""
+    from mpssl.results.records import select_weight
+
+    config = configfile.load(config_path)
+    select_weight(config, _parse_run(config, f"{cell}/lambda-0/seed-0").cell)
+
+
+@cli.command()
+@config_option
+def collect(config_path: str) -> None:
+    """Gather the finished runs in runs.csv and the lambda searches in search.csv."""
+    from mpssl.results.records import collect_runs
+
+    collect_runs(configfile.load(config_path))
+
+
+@cli.command()
+@config_option
+@click.argument("name")
+def table(config_path: str, name: str) -> None:
+    """Write table NAME as csv, md and tex."""
+    from mpssl.results.tables import make_table
+
+    config = configfile.load(config_path)
+    _known("table", name, config.tables)
+    make_table(config, name)
+
+
+@cli.command()
+@config_option
+@click.argument("name")
+def figure(config_path: str, name: str) -> None:
+    """Draw figure NAME as png and pdf."""
+    from mpssl.results.figures import make_figure
+
+    config = configfile.load(config_path)
+    _known("figure", name, config.figures)
+    make_figure(config, name)
+
+
+@cli.command()
+@config_option
+def times(config_path: str) -> None:
+    """Print the wall time of each stage of the last runs."""
+    from mpssl.results.times import print_times
+
+    print_times(configfile.load(config_path))
+
+
+@cli.command()
+def schema() -> None:
+    """Print the JSON schema of the configuration."""
+    click.echo(json.dumps(configfile.schema(), indent=2))
+
+
+def _known(kind: str, name: str, names: dict) -> None:
+    if name not in names:
+        raise UserError(f"unknown {kind} '{name}'{nearest(name, names)}")
+
+
+def _parse_run(config: Config, text: str) -> Run:
+    """A run whose data set and method exist in the configuration."""
+    try:
+        run = Run.parse(text)
+        config.method(run.cell.row)
+    except ValueError as error:
+        raise UserError(str(error)) from None
+    _known("data set", run.cell.dataset, config.datasets)
+    reason = Plan(config).impossible(run.cell)
+    if reason:
+        raise UserError(f"{run.cell.id} cannot be run: {reason}")
+    return run

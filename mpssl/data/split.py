@@ -1,0 +1,85 @@
+"""D, D_val and D_u of a data set at one label fraction (Sec. 4.1)."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+
+from mpssl.config import Split
+from mpssl.data.store import Packed
+from mpssl.errors import UserError
+from mpssl.files import write_text
+
+
+def split_pool(
+    labels: np.ndarray, *, fraction: int, validation_fraction: float, seed: int
+) -> dict[str, list[int]]:
+    """Split the training pool into labeled, validation and unlabeled rows.
+
+    First `fraction` percent of each class is labeled, the rest is D_u; then the labeled part is
+    split at random, not by class, into D and D_val, as D_val can be smaller than the number of
+    classes. Larger fractions of the same seed contain the smaller ones before the second step.
+
+    Args:
+        labels: int [N], the classes of the pool.
+        fraction: labeled part of the pool in percent, 1 to 100.
+        validation_fraction: part of the labeled images that goes to D_val, in (0, 1).
+        seed: of the split.
+
+    Returns:
+        Sorted row numbers under `labeled`, `validation` and `unlabeled`: disjoint and covering.
+
+    Raises:
+        UserError: a class would have no labeled image, or D or D_val would be empty.
+    """
+    rng = np.random.default_rng(seed)
+    classes = np.unique(labels)
+    by_class = [rng.permutation(np.flatnonzero(labels == label)) for label in classes]
+    counts = _largest_remainders([len(rows) * fraction / 100 for rows in by_class])
+    if min(counts) == 0:
+        poorest = classes[int(np.argmin(counts))]
+        raise UserError(
+            f"too few samples: {fraction} % of the pool leaves class {poorest} without a labeled "
+            f"image; use a larger label fraction or more images of that class"
+        )
+    labeled = np.concatenate([rows[:n] for rows, n in zip(by_class, counts, strict=True)])
+    unlabeled = np.concatenate([rows[n:] for rows, n in zip(by_class, counts, strict=True)])
+    n_validation = round(len(labeled) * validation_fraction)
+    if n_validation == 0 or n_validation == len(labeled):
+        raise UserError(
+            f"too few samples: {len(labeled)} labeled images cannot be split into training and "
+            f"validation by {validation_fraction}; use a larger label fraction"
+        )
+    labeled = rng.permutation(labeled)
+    return {
+        "labeled": sorted(labeled[n_validation:].tolist()),
+        "validation": sorted(labeled[:n_validation].tolist()),
+        "unlabeled": sorted(unlabeled.tolist()),
+    }
+
+
+def _largest_remainders(shares: list[float]) -> list[int]:
+    """Whole numbers nearest to `shares` that keep their rounded sum."""
+    shares_ = np.asarray(shares)
+    floors = np.floor(shares_).astype(int)
+    short = round(shares_.sum()) - floors.sum()
+    order = np.argsort(-(shares_ - floors), kind="stable")
+    floors[order[:short]] += 1
+    return floors.tolist()
+
+
+def write_split(path: Path, packed: Packed, fraction: int, settings: Split) -> None:
+    """Split a packed data set's pool and write the rows as JSON, with a digest of them.
+
+    Raises:
+        UserError: too few images for the split.
+    """
+    parts = split_pool(
+        packed.labels[: packed.pool],
+        fraction=fraction,
+        validation_fraction=settings.validation_fraction,
+        seed=settings.seed,
+    )
+    digest = hashlib.sha256(json.dumps([packed.digest, parts]).encode()).hexdigest()[:16]
+    write_text(path, json.dumps({"data": packed.digest, "digest": digest, **parts}) + "\n")

@@ -1,0 +1,97 @@
+"""Packed data sets: one uint8 array a data set, read whole batches at a time."""
+
+import hashlib
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from mpssl.errors import UserError
+from mpssl.files import atomic, read_json, write_json
+
+
+@dataclass(frozen=True)
+class Packed:
+    """A packed data set.
+
+    images: uint8 [N, H, W, 3], memory-mapped; labels: int64 [N] in [0, K).
+    The first `pool` rows are the training pool, the rest is the test split.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+    classes: list[str]
+    pool: int
+    digest: str
+
+    @property
+    def test(self) -> np.ndarray:
+        """Row numbers of the test split."""
+        return np.arange(self.pool, len(self.labels))
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A data set as its adapter reads it: images one by one, the pool first, then the test split.
+
+    images: N arrays uint8 [size, size, 3]; labels: int [N].
+    """
+
+    images: Iterable[np.ndarray]
+    labels: np.ndarray
+    classes: list[str]
+    pool: int
+
+
+def save(folder: Path, reading: Reading, size: int) -> None:
+    """Write a packed data set in one pass; meta.json comes last, so it marks a whole one.
+
+    Raises:
+        UserError: the disk has too little space.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    shape = (len(reading.labels), size, size, 3)
+    needed, free = int(np.prod(shape)), shutil.disk_usage(folder).free
+    if needed > free:
+        raise UserError(
+            f"packing into {folder} needs {needed / 1e9:.1f} GB, the disk has {free / 1e9:.1f} GB "
+            "free; free some space and run again"
+        )
+    digest = hashlib.sha256()
+    with atomic(folder / "images.npy") as path:
+        array = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
+        for row, image in enumerate(tqdm(reading.images, total=shape[0], disable=None)):
+            array[row] = image
+            digest.update(np.ascontiguousarray(image))
+        array.flush()
+        del array
+    labels = np.asarray(reading.labels, dtype=np.int64)
+    digest.update(labels)
+    with atomic(folder / "labels.npy") as path:
+        np.save(path, labels)
+    meta = {"classes": reading.classes, "pool": reading.pool, "digest": digest.hexdigest()[:16]}
+    write_json(folder / "meta.json", meta)
+
+
+def load(folder: Path) -> Packed:
+    """Open a packed data set.
+
+    Raises:
+        UserError: a file is missing, or the files do not belong together.
+    """
+    remedy = "delete that folder and run snakemake again"
+    try:
+        meta = read_json(folder / "meta.json")
+        images = np.load(folder / "images.npy", mmap_mode="r")
+        labels = np.load(folder / "labels.npy")
+        packed = Packed(images, labels, meta["classes"], meta["pool"], meta["digest"])
+    except (OSError, ValueError, KeyError) as error:
+        raise UserError(
+            f"the packed data set {folder} is missing or damaged ({error}); {remedy}"
+        ) from None
+    if images.ndim != 4 or images.dtype != np.uint8 or len(images) != len(labels):
+        raise UserError(f"the packed data set {folder} is damaged; {remedy}")
+    return packed

@@ -1,0 +1,63 @@
+"""A digest of the code that a step depends on, as Snakemake does not see imported packages."""
+
+import ast
+import hashlib
+from functools import cache
+from pathlib import Path
+
+PACKAGE = Path(__file__).resolve().parent
+# Their values reach a step in its settings, so a change of a default or a path is seen there.
+CONFIGURATION = {"mpssl.config", "mpssl.configfile", "mpssl.paths", "mpssl.plan"}
+
+
+def code_digest(*modules: str) -> str:
+    """Digest of `modules` and of all that they import from this package.
+
+    Comments, docstrings and layout do not count. Modules that a dictionary names (sources,
+    objectives) are not imported by the loop: name them, and only the one that is used counts.
+    """
+    seen: set[str] = set()
+    waiting = list(modules)
+    while waiting:
+        module = waiting.pop()
+        if module not in seen and module not in CONFIGURATION:
+            seen.add(module)
+            waiting.extend(_imports(module))
+    texts = "\n".join(f"{module} {_meaning(module)}" for module in sorted(seen))
+    return hashlib.sha256(texts.encode()).hexdigest()[:16]
+
+
+def _path(module: str) -> Path:
+    path = PACKAGE.joinpath(*module.split(".")[1:])
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+
+
+@cache
+def _tree(module: str) -> ast.Module:
+    return ast.parse(_path(module).read_text())
+
+
+@cache
+def _imports(module: str) -> frozenset[str]:
+    """Modules of this package that `module` imports anywhere in its code."""
+    names = set()
+    for node in ast.walk(_tree(module)):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module)
+            names.update(f"{node.module}.{alias.name}" for alias in node.names)
+    return frozenset(n for n in names if n.startswith("mpssl.") and _path(n).exists())
+
+
+@cache
+def _meaning(module: str) -> str:
+    """The syntax tree as text, without docstrings."""
+    tree = ast.parse(_path(module).read_text())
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list) and body and isinstance(body[0], ast.Expr):
+            value = body[0].value
+            if isinstance(value, ast.Constant) and isinstance(value.value, str):
+                body.pop(0)
+    return ast.dump(tree)

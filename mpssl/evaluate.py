@@ -1,0 +1,52 @@
+"""Accuracy of a classifier, and what its features say of the synthetic images."""
+
+import torch
+from torch import Tensor
+
+from mpssl.data.batches import Batches
+from mpssl.models.classifier import Classifier
+
+
+@torch.no_grad()
+def accuracy(model: Classifier, data: Batches, batch_size: int) -> float:
+    """Top-1 accuracy in percent under running batch-norm statistics."""
+    model.eval()
+    correct = torch.zeros((), dtype=torch.long, device=data.labels.device)
+    for rows in torch.arange(len(data)).split(batch_size):
+        images, labels = data.centre(rows)
+        correct += (model(images).argmax(dim=1) == labels).sum()
+    model.train()
+    return 100 * correct.item() / len(data)
+
+
+@torch.no_grad()
+def sample_statistics(
+    model: Classifier, real: Tensor, synthetic: Tensor, y: Tensor
+) -> dict[str, float]:
+    """Diversity of synthetic images and their distance to real ones, in the features of `model`.
+
+    Args:
+        model: the trained classifier.
+        real: labeled images [N, 3, S, S].
+        synthetic: images made for the same classes [N, 3, S, S].
+        y: classes [N].
+
+    Returns:
+        `sample_diversity`: mean distance between synthetic images made for one class;
+        `sample_distance`: mean distance from a synthetic image to real images of its class; both
+        divided by the mean distance between real images of one class.
+    """
+    model.eval()
+    g_real, g_synthetic = model.features(real), model.features(synthetic)
+    model.train()
+    same_class = y[:, None] == y[None, :]
+    pairs = same_class & ~torch.eye(len(y), dtype=torch.bool, device=y.device)
+    if not pairs.any():
+        return {}
+    within_real = torch.cdist(g_real, g_real)[pairs].mean().clamp(min=1e-12)
+    within_synthetic = torch.cdist(g_synthetic, g_synthetic)[pairs].mean()
+    between = torch.cdist(g_synthetic, g_real)[same_class].mean()
+    return {
+        "sample_diversity": (within_synthetic / within_real).item(),
+        "sample_distance": (between / within_real).item(),
+    }

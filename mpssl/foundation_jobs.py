@@ -1,0 +1,85 @@
+"""The two jobs that train a foundation of our own: generator and foundation classifier."""
+
+from collections.abc import Callable
+
+import safetensors.torch
+import torch
+from tqdm import tqdm
+
+from mpssl.config import Config, PretrainedClassifier, PretrainedGenerator
+from mpssl.data import store
+from mpssl.errors import UserError
+from mpssl.files import atomic
+from mpssl.foundation import train_foundation_classifier, train_generator
+from mpssl.models import generator
+from mpssl.models.classifier import Classifier
+from mpssl.paths import Paths
+
+
+def make_generator(config: Config, threads: int) -> None:
+    """Train the generator and write config.json and pytorch_model.bin.
+
+    Raises:
+        UserError: the configuration names a pretrained one, or training diverges.
+    """
+    settings = config.foundation.generator
+    if isinstance(settings, PretrainedGenerator):
+        raise UserError(f"the generator in {settings.path} is pretrained; there is none to train")
+    torch.set_num_threads(threads)
+    packed = store.load(Paths(config).packed(config.foundation.dataset))
+    try:
+        network = train_generator(
+            packed.images,
+            packed.labels,
+            num_classes=len(packed.classes),
+            progress=_progress("generator", settings.steps),
+            **settings.model_dump(exclude={"kind"}),
+        )
+    except (RuntimeError, ValueError) as error:
+        raise UserError(f"foundation.generator: {error}") from None
+    generator.save(network, Paths(config).generator())
+
+
+def make_classifier(config: Config, architecture: str, threads: int) -> None:
+    """Train the foundation classifier of one architecture and write its weights.
+
+    Raises:
+        UserError: the configuration names a pretrained one, or training diverges.
+    """
+    settings = config.foundation.classifier
+    if isinstance(settings, PretrainedClassifier):
+        raise UserError(f"the classifier in {settings.path} is pretrained; there is none to train")
+    torch.set_num_threads(threads)
+    packed = store.load(Paths(config).packed(config.foundation.dataset))
+    training = config.training
+    torch.manual_seed(settings.seed)
+    model = Classifier(
+        architecture, len(packed.classes), training.normalize_mean, training.normalize_std
+    )
+    try:
+        accuracy = train_foundation_classifier(
+            model,
+            packed.images,
+            packed.labels,
+            progress=_progress(architecture, settings.steps),
+            **settings.model_dump(exclude={"kind"}),
+        )
+    except (RuntimeError, ValueError) as error:
+        raise UserError(f"foundation.classifier: {error}") from None
+    print(f"{architecture}: {accuracy:.1%} of held-out foundation images right", flush=True)
+    with atomic(Paths(config).classifier(architecture)) as path:
+        safetensors.torch.save_file(model.state_dict(), path)
+
+
+def _progress(name: str, steps: int) -> Callable[[int, dict[str, float]], None]:
+    """A bar on a terminal, ten lines in a log."""
+    bar = tqdm(total=steps, desc=name, unit="step", disable=None)
+
+    def report(done: int, losses: dict[str, float]) -> None:
+        text = "  ".join(f"{key} {value:.3f}" for key, value in losses.items())
+        bar.update(done - bar.n)
+        bar.set_postfix_str(text)
+        if bar.disable and done % max(1, steps // 10) == 0:
+            print(f"{name} step {done}/{steps}  {text}", flush=True)
+
+    return report

@@ -1,0 +1,89 @@
+"""What LMO learns: the conditional mapper M_phi and the label converter I_xi."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from mpssl.config import Converter, Mapper
+
+
+class ConditionalMapper(nn.Module):
+    """M_phi(z, y) = MLP(concat(z, EMB(y))). Paper: Eq. (10).
+
+    Three linear layers with leaky ReLU between. The paper leaves the initial weights open;
+    PyTorch's own shrink z to a standard deviation of about 0.1, one prototype a class, so the
+    default adds the MLP to z and starts it at zero.
+    """
+
+    def __init__(self, settings: Mapper, z_dim: int, classes: int) -> None:
+        super().__init__()
+        self.form = settings.form
+        self.embedding = nn.Embedding(classes, settings.embedding) if settings.conditional else None
+        inputs = z_dim + (settings.embedding if settings.conditional else 0)
+        self.mlp = nn.Sequential(
+            nn.Linear(inputs, settings.hidden),
+            nn.LeakyReLU(),
+            nn.Linear(settings.hidden, settings.hidden),
+            nn.LeakyReLU(),
+            nn.Linear(settings.hidden, z_dim),
+        )
+        if self.form == "residual":
+            nn.init.zeros_(self.mlp[-1].weight)
+            nn.init.zeros_(self.mlp[-1].bias)
+        elif self.form == "scaled":
+            for layer in self.mlp[::2]:
+                gain = (
+                    nn.init.calculate_gain("leaky_relu", 0.01) if layer is not self.mlp[-1] else 1
+                )
+                nn.init.normal_(layer.weight, std=gain / layer.in_features**0.5)
+                nn.init.zeros_(layer.bias)
+
+    def forward(self, z: Tensor, y: Tensor) -> Tensor:
+        """Latents z [U, Z] and target classes y [U] -> z_hat [U, Z]."""
+        inputs = z if self.embedding is None else torch.cat([z, self.embedding(y)], dim=1)
+        outputs = self.mlp(inputs)
+        return z + outputs if self.form == "residual" else outputs
+
+
+class LabelConverter(nn.Module):
+    """I_xi(y): a foundation label for each target class. Paper: Eqs. (11) and (12), Table 5.
+
+    `logits` [K, foundation classes] is log(EMB_xi), zero at the start: every foundation class is
+    then equally likely.
+    """
+
+    def __init__(self, settings: Converter, classes: int, foundation_classes: int) -> None:
+        super().__init__()
+        self.kind = settings.kind
+        self.temperature = settings.temperature
+        self.logits = nn.Parameter(torch.zeros(classes, foundation_classes))
+
+    def draw_noise(self, count: int) -> Tensor:
+        """Standard Gumbel noise g [count, foundation classes]."""
+        uniform = torch.rand(count, self.logits.shape[1], device=self.logits.device)
+        tiny = torch.finfo(uniform.dtype).tiny
+        return -(-uniform.clamp(min=tiny).log()).clamp(min=tiny).log()
+
+    def forward(self, y: Tensor, noise: Tensor) -> Tensor:
+        """Target classes y [U] and Gumbel noise -> foundation labels [U, foundation classes].
+
+        Rows sum to one; `hard_gumbel` returns one-hot rows with a straight-through gradient.
+        """
+        logits = self.logits[y]
+        if self.kind == "soft_label":
+            return logits.softmax(dim=1)
+        soft = ((logits + noise) / self.temperature).softmax(dim=1)
+        if self.kind == "soft_gumbel":
+            return soft
+        hard = F.one_hot(soft.argmax(dim=1), soft.shape[1]).to(soft)
+        return hard + (soft - soft.detach())
+
+    @torch.no_grad()
+    def statistics(self) -> dict[str, float]:
+        """Mean entropy (nats) and mean largest probability of the rows without noise."""
+        log_probability = self.logits.log_softmax(dim=1)
+        probability = log_probability.exp()
+        return {
+            "converter_entropy": -(probability * log_probability).sum(dim=1).mean().item(),
+            "converter_largest": probability.amax(dim=1).mean().item(),
+        }

@@ -1,0 +1,227 @@
+"""The one training loop: every method is a source and an objective in it.
+
+Reads beside Algorithm 1 of the paper; base, oracle and transfer methods leave out its LMO.
+"""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from tqdm import tqdm
+
+from mpssl import checkpoint
+from mpssl.augment import build_views
+from mpssl.config import Augmentation, Training
+from mpssl.data.batches import Batches
+from mpssl.errors import UserError
+from mpssl.evaluate import accuracy
+from mpssl.models.classifier import Classifier
+from mpssl.objectives.base import Objective
+from mpssl.rng import Shuffled, Streams
+from mpssl.sources.base import Source, Step
+
+
+@dataclass
+class Task:
+    """All that one run trains on and with."""
+
+    training: Training
+    augmentation: Augmentation
+    model: Classifier
+    source: Source
+    objective: Objective | None
+    weight: float
+    """lambda."""
+    labeled: Batches
+    validation: Batches
+    streams: Streams
+    identity: dict
+    """Settings and digests; a checkpoint of another identity is not resumed."""
+
+
+@dataclass
+class Outcome:
+    """What training leaves: the best epoch's weights are loaded into the task's model."""
+
+    best_epoch: int
+    validation_accuracy: float
+    history: list[dict]
+    seconds: float
+    """Of training, over all of its interruptions."""
+
+
+def learning_rate_at(training: Training, epoch: int) -> float:
+    """The step schedule, scaled to the number of epochs; `epoch` counts from 0."""
+    passed = sum(epoch >= milestone * training.epochs for milestone in training.milestones)
+    return training.learning_rate * training.decay**passed
+
+
+def train(task: Task, checkpoint_path: Path) -> Outcome:
+    """Train to the last epoch, resuming from `checkpoint_path` where it holds this run.
+
+    Raises:
+        UserError: a loss is not finite, or the checkpoint is damaged.
+    """
+    loop = Loop(task)
+    state = checkpoint.load(checkpoint_path, task.identity)
+    if state is not None:
+        loop.load_state_dict(state)
+        print(f"resuming after epoch {loop.epoch} from {checkpoint_path}", flush=True)
+    with tqdm(
+        total=task.training.epochs, initial=loop.epoch, unit="epoch", disable=None, leave=False
+    ) as bar:
+        while loop.epoch < task.training.epochs:
+            row = loop.run_epoch()
+            checkpoint.save(checkpoint_path, loop.state_dict())
+            bar.update()
+            bar.set_postfix(loss=f"{row['labeled_loss']:.3f}", val=f"{row['val_accuracy']:.1f}%")
+            if bar.disable:
+                print(_line(row, task.training.epochs), flush=True)
+    task.model.load_state_dict(loop.best_weights)
+    return Outcome(loop.best_epoch, loop.best_accuracy, loop.history, loop.seconds)
+
+
+class Loop:
+    """The state of training between epochs, and how one epoch changes it."""
+
+    def __init__(self, task: Task) -> None:
+        self.task = task
+        training = task.training
+        self.optimizer = torch.optim.SGD(
+            task.model.parameters(),
+            lr=training.learning_rate,
+            momentum=training.momentum,
+            nesterov=training.momentum > 0,
+            weight_decay=training.weight_decay,
+        )
+        size = training.image_size
+        views = task.augmentation
+        self.labeled_view = build_views(views.labeled, size)
+        self.weak, self.strong = build_views(views.weak, size), build_views(views.strong, size)
+        self.batch_size = min(training.batch_size, len(task.labeled))
+        self.steps = training.steps_per_epoch or len(task.labeled) // self.batch_size
+        self.order = Shuffled(len(task.labeled))
+        self.epoch = 0
+        self.best_epoch, self.best_accuracy = 0, -1.0
+        self.best_weights: dict[str, Tensor] = {}
+        self.history: list[dict] = []
+        self.seconds = 0.0
+
+    def run_epoch(self) -> dict:
+        """Train one epoch and validate; returns the epoch's line of the history."""
+        task, training, started = self.task, self.task.training, time.perf_counter()
+        rate = learning_rate_at(training, self.epoch)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        task.model.train()
+        first = self.epoch * self.steps
+        records: dict[str, list] = {}
+        broken = torch.tensor(-1, device=task.labeled.labels.device)
+        for step in range(first, first + self.steps):
+            record = self.step(step, rate)
+            total = sum(v for k, v in record.items() if k.endswith("_loss"))
+            broken = torch.where((broken < 0) & ~torch.isfinite(total), step, broken)
+            for key, value in record.items():
+                records.setdefault(key, []).append(value)
+        if broken >= 0:
+            raise UserError(
+                f"the loss is not finite at step {broken.item()} (epoch {self.epoch + 1}); "
+                "try a smaller training.learning_rate or unlabeled_weight"
+            )
+        self.epoch += 1
+        val_accuracy = accuracy(task.model, task.validation, training.evaluation_batch_size)
+        row = {"epoch": self.epoch, "learning_rate": rate, "val_accuracy": val_accuracy}
+        row |= {key: torch.stack(values).mean().item() for key, values in records.items()}
+        self.history.append(row)
+        later_wins = training.equal_epochs == "last" and val_accuracy == self.best_accuracy
+        if val_accuracy > self.best_accuracy or later_wins:
+            self.best_epoch, self.best_accuracy = self.epoch, val_accuracy
+            self.best_weights = {
+                name: value.clone() for name, value in task.model.state_dict().items()
+            }
+        self.seconds += time.perf_counter() - started
+        return row
+
+    def step(self, number: int, rate: float) -> dict[str, Tensor]:
+        """One training step; returns what to record."""
+        task, model = self.task, self.task.model
+        with task.streams.use("labeled_order"):
+            x, y = task.labeled.whole(self.order.next(self.batch_size))
+        with task.streams.use("labeled_views"):
+            x = self.labeled_view(x)
+        self.optimizer.zero_grad()
+        labeled_loss = F.cross_entropy(model(x), y)
+        labeled_loss.backward()  # Alg. 1, lines 7 and 11: at the same theta, so computed once
+        record = {"labeled_loss": labeled_loss.detach()}
+        if task.objective is not None:
+            labeled_gradient = [p.grad for p in model.parameters()]
+            record |= task.source.adapt(
+                Step(
+                    model=model,
+                    objective=task.objective,
+                    weak=self.weak,
+                    strong=self.strong,
+                    x=x,
+                    y=y,
+                    labeled_gradient=labeled_gradient,
+                    learning_rate=rate,
+                    weight=task.weight,
+                    number=number,
+                )
+            )
+            record["unlabeled_loss"] = self._unlabeled_loss(task.source.sample(x, y))
+        self.optimizer.step()
+        return record
+
+    def _unlabeled_loss(self, images: Tensor) -> Tensor:
+        """Add the gradient of lambda times the objective to the model's. Alg. 1, line 11."""
+        task = self.task
+        with task.streams.use("views"):
+            x_weak, x_strong = self.weak(images), self.strong(images)
+        if task.training.running_statistics == "all":
+            loss = task.objective.on_views(task.model, x_weak, x_strong, update=True)
+        else:
+            with task.model.statistics_frozen():
+                loss = task.objective.on_views(task.model, x_weak, x_strong, update=True)
+        (task.weight * loss).backward()
+        return loss.detach()
+
+    def state_dict(self) -> dict:
+        """Everything that the epochs to come depend on."""
+        task = self.task
+        return {
+            "identity": task.identity,
+            "epoch": self.epoch,
+            "model": task.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "source": task.source.state_dict(),
+            "objective": task.objective.state_dict() if task.objective is not None else {},
+            "streams": task.streams.state_dict(),
+            "order": self.order.state_dict(),
+            "best": (self.best_epoch, self.best_accuracy, self.best_weights),
+            "history": self.history,
+            "seconds": self.seconds,
+        }
+
+    def load_state_dict(self, state: dict) -> None:
+        """Go on where `state` was taken."""
+        task = self.task
+        self.epoch = state["epoch"]
+        task.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        task.source.load_state_dict(state["source"])
+        if task.objective is not None:
+            task.objective.load_state_dict(state["objective"])
+        task.streams.load_state_dict(state["streams"])
+        self.order.load_state_dict(state["order"])
+        self.best_epoch, self.best_accuracy, self.best_weights = state["best"]
+        self.history = state["history"]
+        self.seconds = state["seconds"]
+
+
+def _line(row: dict, epochs: int) -> str:
+    losses = "  ".join(f"{k} {v:.4f}" for k, v in row.items() if k.endswith("_loss"))
+    return f"epoch {row['epoch']:>3}/{epochs}  {losses}  val_accuracy {row['val_accuracy']:.2f} %"

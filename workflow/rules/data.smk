@@ -1,0 +1,45 @@
+# The configuration that all jobs read; then data sets: packed once into arrays, and split.
+
+
+rule resolve_config:
+    output:
+        paths.resolved_config,
+    localrule: True
+    params:
+        content=experiment.model_dump_json(indent=1),
+    run:
+        with open(output[0], "w") as file:
+            file.write(params.content + "\n")
+
+
+rule pack_images:
+    input:
+        config=ancient(paths.resolved_config),
+    output:
+        meta=packed("{dataset}"),
+    log:
+        paths.logs / "pack/{dataset}.log",
+    benchmark:
+        paths.benchmarks / "pack/{dataset}.tsv"
+    params:
+        dataset=lambda w: experiment.datasets[w.dataset].model_dump_json(),
+        packing=experiment.packing.model_dump_json(),
+        code=code_digest("mpssl.data.adapters", "mpssl.data.store"),
+    shell:
+        "exec python -m mpssl pack --config {input.config} {wildcards.dataset} > {log} 2>&1"
+
+
+rule split_pool:
+    input:
+        config=ancient(paths.resolved_config),
+        packed=packed("{dataset}"),
+    output:
+        paths.split("{dataset}", "{fraction}"),
+    log:
+        paths.logs / "split/{dataset}-{fraction}.log",
+    params:
+        split=experiment.split.model_dump_json(),
+        code=code_digest("mpssl.data.split"),
+    shell:
+        "exec python -m mpssl split --config {input.config} {wildcards.dataset} {wildcards.fraction}"
+        " > {log} 2>&1"

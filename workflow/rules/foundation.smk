@@ -1,0 +1,45 @@
+# The generative foundation model and the foundation classifier, where the pipeline trains them.
+# Pretrained ones are files that the configuration names.
+
+if experiment.foundation.generator.kind == "trained":
+
+    rule train_generator:
+        input:
+            config=ancient(paths.resolved_config),
+            packed=packed(experiment.foundation.dataset),
+        output:
+            generator_files(),
+        log:
+            paths.logs / "foundation/generator.log",
+        benchmark:
+            paths.benchmarks / "foundation/generator.tsv"
+        threads: 2
+        resources:
+            gpu=1,
+        params:
+            settings=experiment.foundation.generator.model_dump_json(),
+            code=code_digest("mpssl.foundation"),
+        shell:
+            "exec python -m mpssl train-generator --config {input.config} --threads {threads} > {log} 2>&1"
+
+
+if experiment.foundation.classifier.kind == "trained":
+
+    rule train_foundation_classifier:
+        input:
+            config=ancient(paths.resolved_config),
+            packed=packed(experiment.foundation.dataset),
+        output:
+            paths.classifier("{architecture}"),
+        log:
+            paths.logs / "foundation/{architecture}.log",
+        benchmark:
+            paths.benchmarks / "foundation/{architecture}.tsv"
+        resources:
+            gpu=1,
+        params:
+            settings=experiment.foundation.classifier.model_dump_json(),
+            code=code_digest("mpssl.foundation", "mpssl.models.classifier"),
+        shell:
+            "exec python -m mpssl train-classifier --config {input.config} --threads {threads}"
+            " {wildcards.architecture} > {log} 2>&1"

@@ -1,0 +1,60 @@
+# From records of runs to tables and figures.
+
+
+rule collect_runs:
+    input:
+        records(plan.wanted_cells()),
+        config=ancient(paths.resolved_config),
+    output:
+        runs=report(paths.results / "runs.csv", category="Runs"),
+        search=report(paths.results / "search.csv", category="Runs"),
+    log:
+        paths.logs / "collect/runs.log",
+    params:
+        code=code_digest("mpssl.results.records"),
+    shell:
+        "exec python -m mpssl collect --config {input.config} > {log} 2>&1"
+
+
+rule make_table:
+    input:
+        lambda w: records(plan.cells(w.table)),
+        config=ancient(paths.resolved_config),
+    output:
+        report(table_files("{table}"), category="Tables", labels={"table": "{table}"}),
+    log:
+        paths.logs / "tables/{table}.log",
+    wildcard_constraints:
+        table="|".join(experiment.tables),
+    params:
+        table=lambda w: experiment.tables[w.table].model_dump_json(),
+        code=code_digest("mpssl.results.tables"),
+    shell:
+        "exec python -m mpssl table --config {input.config} {wildcards.table} > {log} 2>&1"
+
+
+rule make_figure:
+    input:
+        lambda w: records(plan.cells(w.figure)),
+        config=ancient(paths.resolved_config),
+    output:
+        report(figure_files("{figure}"), category="Figures", labels={"figure": "{figure}"}),
+    log:
+        paths.logs / "figures/{figure}.log",
+    wildcard_constraints:
+        figure="|".join(experiment.figures),
+    params:
+        figure=lambda w: experiment.figures[w.figure].model_dump_json(),
+        code=code_digest("mpssl.results.figures"),
+    shell:
+        "exec python -m mpssl figure --config {input.config} {wildcards.figure} > {log} 2>&1"
+
+
+# Targets named after the tables and figures: snakemake table1, snakemake figure4.
+for result in plan.grids:
+
+    rule:
+        name:
+            result
+        input:
+            result_files(result),
