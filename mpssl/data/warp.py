@@ -1,7 +1,7 @@
 """Random geometric distortion of image batches, shared by the embedded foundation and targets.
 
-Coordinates are those of `torch.nn.functional.grid_sample`: x to the right and y down, both from -1 to 1
-across the image, so every strength is independent of the image's size.
+Coordinates are those of `torch.nn.functional.grid_sample`: x to the right and y down, both from -1
+to 1 across the image, so every strength is independent of the image's size.
 """
 
 import numpy as np
@@ -10,7 +10,11 @@ import torch.nn.functional as F
 
 
 def affine_matrices(
-    *, rotation_degrees: np.ndarray, log_scale: np.ndarray, shear: np.ndarray, translation: np.ndarray
+    *,
+    rotation_degrees: np.ndarray,
+    log_scale: np.ndarray,
+    shear: np.ndarray,
+    translation: np.ndarray,
 ) -> np.ndarray:
     """Return the maps from output to input coordinates, [N,2,3] float32.
 
@@ -43,11 +47,18 @@ def warp(images: np.ndarray, matrices: np.ndarray, displacement: np.ndarray) -> 
         [N,H,W] float32 in [0,1].
     """
     height, width = images.shape[1:]
-    grid = F.affine_grid(torch.from_numpy(matrices), [len(images), 1, height, width], align_corners=False)
-    smooth = F.interpolate(
-        torch.from_numpy(displacement.astype(np.float32)), size=(height, width), mode="bicubic", align_corners=True
+    grid = F.affine_grid(
+        torch.from_numpy(matrices), [len(images), 1, height, width], align_corners=False
     )
-    warped = F.grid_sample(torch.from_numpy(images)[:, None], grid + smooth.movedim(1, -1), align_corners=False)
+    smooth = F.interpolate(
+        torch.from_numpy(displacement.astype(np.float32)),
+        size=(height, width),
+        mode="bicubic",
+        align_corners=True,
+    )
+    warped = F.grid_sample(
+        torch.from_numpy(images)[:, None], grid + smooth.movedim(1, -1), align_corners=False
+    )
     return warped[:, 0].numpy()
 
 
@@ -62,14 +73,18 @@ def thicken(images: np.ndarray, strength: np.ndarray) -> np.ndarray:
     weight = torch.from_numpy(strength.astype(np.float32))[:, None, None, None]
     dilated = F.max_pool2d(batch, 3, stride=1, padding=1)
     eroded = -F.max_pool2d(-batch, 3, stride=1, padding=1)
-    changed = batch + weight.clamp(min=0) * (dilated - batch) + (-weight).clamp(min=0) * (eroded - batch)
+    changed = (
+        batch + weight.clamp(min=0) * (dilated - batch) + (-weight).clamp(min=0) * (eroded - batch)
+    )
     return changed[:, 0].numpy()
 
 
 def resize(images: np.ndarray, size: int) -> np.ndarray:
-    """Resize grey images [N,H,W] in [0,1] to [N,size,size], smooth upwards and antialiased downwards."""
+    """Resize grey images [N,H,W] in [0,1] to [N,size,size], smooth up and antialiased down."""
     batch = torch.from_numpy(images.astype(np.float32))[:, None]
-    resized = F.interpolate(batch, size=(size, size), mode="bicubic", antialias=True, align_corners=False)
+    resized = F.interpolate(
+        batch, size=(size, size), mode="bicubic", antialias=True, align_corners=False
+    )
     return resized[:, 0].clamp(0, 1).numpy()
 
 

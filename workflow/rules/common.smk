@@ -15,8 +15,8 @@ except UserError as error:
 plan = Plan(experiment)
 paths = Paths(experiment)
 
-RUN = "{dataset}/{fraction}/{setting}/{method}/{variant}/{architecture}"
-SEED = RUN + "/lambda-{weight}/seed-{seed}"
+CELL = "{dataset}/{fraction}/{setting}/{method}/{variant}/{architecture}"
+RUN = f"{CELL}/lambda-{{weight}}/seed-{{seed}}"
 
 
 wildcard_constraints:
@@ -55,3 +55,27 @@ def figure_files(name):
 
 def result_files(name):
     return table_files(name) if name in experiment.tables else figure_files(name)
+
+
+def run_of(wildcards):
+    return Run.parse(RUN.format(**wildcards))
+
+
+def run_inputs(wildcards):
+    """Data, split and weights that a run needs, and its lambda where that is searched."""
+    cell, weight = run_of(wildcards).cell, wildcards.weight
+    needs = plan.needs(cell)
+    inputs = {"packed": packed(cell.dataset), "split": paths.split(cell.dataset, cell.fraction)}
+    if "generator" in needs:
+        inputs["generator"] = generator_files()
+    if "foundation_classifier" in needs:
+        inputs["foundation_classifier"] = paths.classifier(cell.architecture)
+    if "foundation_images" in needs:
+        inputs["foundation_images"] = packed(experiment.foundation.dataset)
+    if weight == "selected":
+        inputs["selected"] = paths.selected(cell)
+    return inputs
+
+
+def run_settings(wildcards):
+    return plan.settings(run_of(wildcards).cell)

@@ -4,12 +4,15 @@
 rule resolve_config:
     output:
         paths.resolved_config,
+    log:
+        paths.logs / "config.log",
     localrule: True
+    conda:
+        "../../environment.yml"
     params:
         content=experiment.model_dump_json(indent=1),
-    run:
-        with open(output[0], "w") as file:
-            file.write(params.content + "\n")
+    shell:
+        "printf '%s\\n' {params.content:q} > {output} 2> {log}"
 
 
 rule pack_images:
@@ -21,6 +24,8 @@ rule pack_images:
         paths.logs / "pack/{dataset}.log",
     benchmark:
         paths.benchmarks / "pack/{dataset}.tsv"
+    conda:
+        "../../environment.yml"
     params:
         dataset=lambda w: experiment.datasets[w.dataset].model_dump_json(),
         packing=experiment.packing.model_dump_json(),
@@ -37,6 +42,8 @@ rule split_pool:
         paths.split("{dataset}", "{fraction}"),
     log:
         paths.logs / "split/{dataset}-{fraction}.log",
+    conda:
+        "../../environment.yml"
     params:
         split=experiment.split.model_dump_json(),
         code=code_digest("mpssl.data.split"),

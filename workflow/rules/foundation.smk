@@ -13,7 +13,10 @@ if experiment.foundation.generator.kind == "trained":
             paths.logs / "foundation/generator.log",
         benchmark:
             paths.benchmarks / "foundation/generator.tsv"
-        threads: 2
+        # The longest chain of the graph: start it before the runs that need no generator.
+        priority: 10
+        conda:
+            "../../environment.yml"
         resources:
             gpu=1,
         params:
@@ -35,6 +38,8 @@ if experiment.foundation.classifier.kind == "trained":
             paths.logs / "foundation/{architecture}.log",
         benchmark:
             paths.benchmarks / "foundation/{architecture}.tsv"
+        conda:
+            "../../environment.yml"
         resources:
             gpu=1,
         params:

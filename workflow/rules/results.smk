@@ -10,6 +10,8 @@ rule collect_runs:
         search=report(paths.results / "search.csv", category="Runs"),
     log:
         paths.logs / "collect/runs.log",
+    conda:
+        "../../environment.yml"
     params:
         code=code_digest("mpssl.results.records"),
     shell:
@@ -26,6 +28,8 @@ rule make_table:
         paths.logs / "tables/{table}.log",
     wildcard_constraints:
         table="|".join(experiment.tables),
+    conda:
+        "../../environment.yml"
     params:
         table=lambda w: experiment.tables[w.table].model_dump_json(),
         code=code_digest("mpssl.results.tables"),
@@ -43,6 +47,8 @@ rule make_figure:
         paths.logs / "figures/{figure}.log",
     wildcard_constraints:
         figure="|".join(experiment.figures),
+    conda:
+        "../../environment.yml"
     params:
         figure=lambda w: experiment.figures[w.figure].model_dump_json(),
         code=code_digest("mpssl.results.figures"),

@@ -1,0 +1,198 @@
+"""The paper's data sets in their official layouts: one function a data set, which lists its files.
+
+The official train (and val) split is the pool, the official test split the test split.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from scipy.io import loadmat
+
+from mpssl.config import ImageNet, Packing, PaperData
+from mpssl.data.folder import SUFFIXES, read_images
+from mpssl.data.store import Reading
+from mpssl.errors import UserError
+
+Labeled = list[tuple[Path, int]]
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Image files and classes of both splits."""
+
+    classes: list[str]
+    pool: Labeled
+    test: Labeled
+
+
+def read_official(dataset: PaperData | ImageNet, packing: Packing) -> Reading:
+    """Read a data set from its folder.
+
+    Raises:
+        UserError: the folder, a list or an image is missing or damaged.
+    """
+    try:
+        listing = LISTINGS[dataset.adapter](dataset)
+    except FileNotFoundError as error:
+        raise UserError(
+            f"{dataset.title}: {error.filename} does not exist; put the official files in "
+            f"{dataset.path} (docs/data.md lists them)"
+        ) from None
+    except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
+        raise UserError(f"{dataset.title}: a list in {dataset.path} is damaged ({error})") from None
+    images = listing.pool + listing.test
+    return Reading(
+        images=read_images([path for path, _ in images], packing),
+        labels=np.array([label for _, label in images]),
+        classes=listing.classes,
+        pool=len(listing.pool),
+    )
+
+
+def _lines(path: Path) -> list[str]:
+    return [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+
+
+def _aircraft(dataset: PaperData) -> Listing:
+    """FGVC-Aircraft 2013b, variants: `<id> <variant>`, the variant may hold blanks."""
+    data = dataset.path / "data"
+    classes = _lines(data / "variants.txt")
+    number = {name: i for i, name in enumerate(classes)}
+
+    def part(name: str) -> Labeled:
+        pairs = (line.split(" ", 1) for line in _lines(data / f"images_variant_{name}.txt"))
+        return [(data / "images" / f"{id_}.jpg", number[variant]) for id_, variant in pairs]
+
+    return Listing(classes, part("trainval"), part("test"))
+
+
+def _cub(dataset: PaperData) -> Listing:
+    """CUB-200-2011: lists keyed by image id; class ids count from 1."""
+    root = dataset.path
+
+    def column(name: str) -> dict[str, str]:
+        return dict(line.split(" ", 1) for line in _lines(root / name))
+
+    files, labels = column("images.txt"), column("image_class_labels.txt")
+    training = column("train_test_split.txt")
+    parts: dict[str, Labeled] = {"1": [], "0": []}
+    for id_, file in files.items():
+        parts[training[id_]].append((root / "images" / file, int(labels[id_]) - 1))
+    return Listing(list(column("classes.txt").values()), parts["1"], parts["0"])
+
+
+def _cars(dataset: PaperData) -> Listing:
+    """Stanford Cars, split folders and devkit; classes count from 1."""
+    root = dataset.path
+    names = loadmat(_existing(root / "devkit/cars_meta.mat"), squeeze_me=True)["class_names"]
+
+    def part(folder: str, annotations: str) -> Labeled:
+        rows = loadmat(_existing(root / annotations), squeeze_me=True)["annotations"]
+        return [(root / folder / str(r["fname"]), int(r["class"]) - 1) for r in np.atleast_1d(rows)]
+
+    return Listing(
+        [str(name) for name in names],
+        part("cars_train", "devkit/cars_train_annos.mat"),
+        part("cars_test", "cars_test_annos_withlabels.mat"),
+    )
+
+
+def _dtd(dataset: PaperData) -> Listing:
+    """DTD r1.0.1, partition 1: `<class>/<file>`."""
+    root = dataset.path
+    parts = {name: _lines(root / "labels" / f"{name}1.txt") for name in ("train", "val", "test")}
+    classes = sorted({line.split("/")[0] for lines in parts.values() for line in lines})
+    number = {name: i for i, name in enumerate(classes)}
+
+    def part(lines: list[str]) -> Labeled:
+        return [(root / "images" / line, number[line.split("/")[0]]) for line in lines]
+
+    return Listing(classes, part(parts["train"] + parts["val"]), part(parts["test"]))
+
+
+def _flowers(dataset: PaperData) -> Listing:
+    """Oxford Flowers-102: image numbers and classes count from 1."""
+    root = dataset.path
+    labels = loadmat(_existing(root / "imagelabels.mat"), squeeze_me=True)["labels"]
+    splits = loadmat(_existing(root / "setid.mat"), squeeze_me=True)
+
+    def part(*names: str) -> Labeled:
+        numbers = np.concatenate([np.atleast_1d(splits[name]) for name in names])
+        return [(root / f"jpg/image_{n:05d}.jpg", int(labels[n - 1]) - 1) for n in numbers]
+
+    classes = [str(k) for k in range(1, int(labels.max()) + 1)]
+    return Listing(classes, part("trnid", "valid"), part("tstid"))
+
+
+def _pets(dataset: PaperData) -> Listing:
+    """Oxford-IIIT Pet, breeds: `<image> <class> <species> <breed>`; classes count from 1."""
+    root = dataset.path
+    names: dict[int, str] = {}
+
+    def part(name: str) -> Labeled:
+        rows = []
+        for line in _lines(root / "annotations" / f"{name}.txt"):
+            image, label, *_ = line.split()
+            names[int(label) - 1] = image.rsplit("_", 1)[0]
+            rows.append((root / "images" / f"{image}.jpg", int(label) - 1))
+        return rows
+
+    pool, test = part("trainval"), part("test")
+    return Listing([names[i] for i in range(len(names))], pool, test)
+
+
+def _food101(dataset: PaperData) -> Listing:
+    """Food-101: `<class>/<id>` without a suffix."""
+    root = dataset.path
+    parts = {name: _lines(root / "meta" / f"{name}.txt") for name in ("train", "test")}
+    classes = sorted({line.split("/")[0] for line in parts["train"]})
+    number = {name: i for i, name in enumerate(classes)}
+
+    def part(lines: list[str]) -> Labeled:
+        return [(root / "images" / f"{line}.jpg", number[line.split("/")[0]]) for line in lines]
+
+    return Listing(classes, part(parts["train"]), part(parts["test"]))
+
+
+def _chaoyang(dataset: PaperData) -> Listing:
+    """Chaoyang: train.json and test.json, lists of {"name": ..., "label": 0 to 3}."""
+    root = dataset.path
+
+    def part(name: str) -> Labeled:
+        rows = json.loads((root / f"{name}.json").read_text())
+        return [(root / row["name"], int(row["label"])) for row in rows]
+
+    classes = ["normal", "serrated", "adenocarcinoma", "adenoma"]
+    return Listing(classes, part("train"), part("test"))
+
+
+def _imagenet(dataset: ImageNet) -> Listing:
+    """ImageNet-1k training folders `train/<synset>/*.JPEG`, the first of each; no test split."""
+    folders = sorted(f for f in _existing(dataset.path / "train").iterdir() if f.is_dir())
+    pool: Labeled = []
+    for label, folder in enumerate(folders):
+        files = sorted(f for f in folder.iterdir() if f.suffix.lower() in SUFFIXES)
+        pool += [(file, label) for file in files[: dataset.images_per_class]]
+    return Listing([folder.name for folder in folders], pool, [])
+
+
+def _existing(path: Path) -> Path:
+    """`path`, or the error that names it: scipy's own message does not."""
+    path.stat()
+    return path
+
+
+LISTINGS: dict[str, Callable[..., Listing]] = {
+    "aircraft": _aircraft,
+    "cub": _cub,
+    "cars": _cars,
+    "dtd": _dtd,
+    "flowers": _flowers,
+    "pets": _pets,
+    "food101": _food101,
+    "chaoyang": _chaoyang,
+    "imagenet": _imagenet,
+}

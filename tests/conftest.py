@@ -1,0 +1,72 @@
+"""What several test files share."""
+
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(autouse=True)
+def at_root(monkeypatch):
+    """Configuration files are named from the root of the repository."""
+    monkeypatch.chdir(ROOT)
+
+
+@pytest.fixture
+def content():
+    """A small configuration of our own, complete but for defaults; fresh for each test."""
+    return {
+        "experiment": "tiny",
+        "datasets": {
+            "glyphs": {"adapter": "glyphs", "images_per_class": 4},
+            "mnist": {"adapter": "mnist", "title": "MNIST", "pool_size": 20, "test_size": 10},
+            "digits": {"adapter": "digits", "title": "UCI", "pool_size": 20, "test_size": 10},
+        },
+        "foundation": {
+            "dataset": "glyphs",
+            "generator": {"kind": "trained", "steps": 1},
+            "classifier": {"kind": "trained", "steps": 1},
+        },
+        "roles": {
+            "datasets": {"main": ["mnist", "digits"], "ablation": ["mnist"]},
+            "fractions": {"default": [50], "all": [50, 100]},
+            "architectures": {"default": ["resnet8"]},
+        },
+        "seeds": [3, 4, 5],
+        "unlabeled_weight_grid": [0.25, 1.0],
+        "methods": {
+            "base": {"base": {"label": "Base", "source": "none", "objective": "none"}},
+            "oracle": {
+                "fixmatch": {"label": "FixMatch", "source": "real", "objective": "fixmatch"},
+                "freematch": {"label": "FreeMatch", "source": "real", "objective": "freematch"},
+            },
+            "transfer": {"scr": {"label": "SCR", "source": "foundation", "objective": "scr"}},
+            "generative": {
+                "pssl": {"label": "P-SSL", "source": "pseudo", "objective": "freematch"},
+                "mpssl": {
+                    "label": "MP-SSL",
+                    "source": "lmo",
+                    "objective": "scr",
+                    "variants": {
+                        "no_lmo": {"label": "without LMO", "source": "uniform"},
+                        "no_gap": {"label": "without gap", "lmo": {"gap_weight": 0}},
+                        "tau": {"label": "tau", "lmo": {"converter": {"temperature": 0.5}}},
+                    },
+                },
+            },
+        },
+        "tables": {
+            "first": {
+                "title": "First",
+                "datasets": "main",
+                "rows": ["base/base", "oracle/fixmatch", "generative/mpssl"],
+            },
+            "second": {
+                "title": "Second",
+                "fractions": "all",
+                "rows": ["base/base", "generative/mpssl/no_lmo"],
+            },
+        },
+        "figures": {},
+    }

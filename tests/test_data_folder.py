@@ -1,0 +1,175 @@
+"""Images in folders: what is read, how it is squared, what is refused."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mpssl.config import Packing
+from mpssl.data import store
+from mpssl.data.folder import read_folder, read_images
+from mpssl.errors import UserError
+
+PACKING = Packing(size=8)
+RED, BLUE, GREY = (255, 0, 0), (0, 0, 255), (80, 80, 80)
+
+
+def make(path, colour=GREY, size=(8, 8)):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", size, colour).save(path)
+
+
+def halves(width=8, height=8, mode="RGB"):
+    """Red on the left, blue on the right."""
+    image = Image.new("RGB", (width, height), RED)
+    image.paste(BLUE, (width // 2, 0, width, height))
+    return image.convert(mode)
+
+
+def read(path, packing=PACKING):
+    (image,) = read_images([path], packing)
+    assert image.dtype == np.uint8
+    assert image.shape == (packing.size, packing.size, 3)
+    return image
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Classes cat and dog, written out of order: 3 in the pool, 2 in the test split."""
+    for name in ("train/dog/b.png", "train/cat/2.png", "train/cat/1.PNG"):
+        make(tmp_path / name)
+    for name in ("test/dog/x.png", "test/cat/y.png"):
+        make(tmp_path / name)
+    return tmp_path
+
+
+def test_pool_comes_first_and_classes_are_sorted(folder):
+    make(folder / "train/cat/1.PNG", RED)
+    make(folder / "test/dog/x.png", BLUE)
+    (folder / "train/cat/notes.txt").write_text("not an image")
+    (folder / "train/README").write_text("not a class")
+    reading = read_folder(folder, PACKING)
+    assert (reading.classes, reading.pool) == (["cat", "dog"], 3)
+    assert reading.labels.tolist() == [0, 0, 1, 0, 1]
+    colours = [tuple(image[0, 0].tolist()) for image in reading.images]
+    assert colours == [RED, GREY, GREY, GREY, BLUE]
+
+
+def test_packs_to_disk(folder, tmp_path):
+    store.save(tmp_path / "packed", read_folder(folder, PACKING), PACKING.size)
+    packed = store.load(tmp_path / "packed")
+    assert packed.images.shape == (5, 8, 8, 3)
+    assert (packed.images == 80).all()
+
+
+@pytest.mark.parametrize("part", ["train", "test"])
+def test_missing_folder(folder, part):
+    (folder / part).rename(folder / "elsewhere")
+    with pytest.raises(UserError, match=f"{part} does not exist"):
+        read_folder(folder, PACKING)
+
+
+def test_folder_without_images(folder, tmp_path):
+    (tmp_path / "empty" / "train" / "cat").mkdir(parents=True)
+    with pytest.raises(UserError, match="train has no images"):
+        read_folder(tmp_path / "empty", PACKING)
+
+
+def test_a_class_without_images_is_no_class(folder):
+    (folder / "train" / "bird").mkdir()
+    assert read_folder(folder, PACKING).classes == ["cat", "dog"]
+
+
+def test_test_class_without_training_images(folder):
+    (folder / "train/dog/b.png").unlink()
+    with pytest.raises(UserError, match="class 'dog'"):
+        read_folder(folder, PACKING)
+
+
+def test_corrupt_image_leaves_nothing(folder, tmp_path):
+    (folder / "test/cat/y.png").write_bytes(b"no image")
+    with pytest.raises(UserError, match=r"cat/y\.png is corrupt"):
+        store.save(tmp_path / "packed", read_folder(folder, PACKING), PACKING.size)
+    assert list((tmp_path / "packed").iterdir()) == []
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "tif"])
+def test_truncated_image(tmp_path, suffix):
+    path = tmp_path / f"a.{suffix}"
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    Image.fromarray(noise).save(path)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(UserError, match=f"a.{suffix} is corrupt"):
+        read(path)
+
+
+def test_missing_image(tmp_path):
+    with pytest.raises(UserError, match=r"a\.png does not exist"):
+        read(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize(
+    ("mode", "suffix"),
+    [("RGB", "png"), ("RGBA", "png"), ("P", "png"), ("CMYK", "tif"), ("CMYK", "jpg")],
+)
+def test_colour_modes_become_rgb(tmp_path, mode, suffix):
+    path = tmp_path / f"a.{suffix}"
+    halves(16, 16, mode).save(path)  # halves of whole JPEG blocks
+    image = read(path).astype(int)
+    assert abs(image[4, 1] - RED).max() <= 12
+    assert abs(image[4, 6] - BLUE).max() <= 12
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA"])
+def test_grey_modes_become_rgb(tmp_path, mode):
+    Image.new("L", (8, 8), 255).convert(mode).save(tmp_path / "a.png")
+    assert (read(tmp_path / "a.png") == 255).all()
+
+
+def sixteen_bit(path, value):
+    Image.fromarray(np.full((8, 8), value, np.uint16)).save(path)
+    return read(path)
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+def test_sixteen_bit_black_and_white(tmp_path, suffix):
+    assert (sixteen_bit(tmp_path / f"a.{suffix}", 0) == 0).all()
+    assert (sixteen_bit(tmp_path / f"a.{suffix}", 65535) == 255).all()
+
+
+@pytest.mark.xfail(strict=True, reason="Pillow's convert clips 16-bit grey at 255 of 65535")
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+def test_sixteen_bit_grey(tmp_path, suffix):
+    # 32896 = 128 * 257
+    assert (sixteen_bit(tmp_path / f"a.{suffix}", 32896) == 128).all()
+
+
+@pytest.mark.parametrize(
+    ("orientation", "red"),
+    [
+        (1, (slice(None), slice(0, 4))),  # left
+        (2, (slice(None), slice(4, 8))),  # mirrored: right
+        (3, (slice(None), slice(4, 8))),  # upside down: right
+        (6, (slice(0, 4), slice(None))),  # the first column is the top
+        (8, (slice(4, 8), slice(None))),  # the first column is the bottom
+    ],
+)
+def test_rotated_by_exif(tmp_path, orientation, red):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    halves().save(tmp_path / "a.png", exif=exif)
+    image = read(tmp_path / "a.png")
+    expected = np.full((8, 8, 3), BLUE)
+    expected[red] = RED
+    np.testing.assert_array_equal(image, expected)
+
+
+def test_crop_takes_the_centre_and_squash_takes_all(tmp_path):
+    # 32 x 8: red, 8 columns of blue in the middle, red
+    image = Image.new("RGB", (32, 8), RED)
+    image.paste(BLUE, (12, 0, 20, 8))
+    image.save(tmp_path / "a.png")
+    assert (read(tmp_path / "a.png") == BLUE).all()
+    squashed = read(tmp_path / "a.png", Packing(size=8, resize="squash"))
+    assert squashed[4, 0].tolist() == list(RED)
+    assert squashed[4, 7].tolist() == list(RED)
+    assert squashed[4, 4, 2] > 150
