@@ -8,7 +8,8 @@ from pydantic import ValidationError
 from mpssl.config import Closed, Config, nearest
 from mpssl.errors import UserError
 
-INCLUDED = ("config/methods.yaml", "config/tables.yaml")
+SHIPPED = Path(__file__).resolve().parent.parent / "config"
+INCLUDED = (SHIPPED / "methods.yaml", SHIPPED / "tables.yaml")
 
 
 def load(path: Path | str) -> Config:
