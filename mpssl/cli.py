@@ -64,8 +64,41 @@ def pack(config_path: str, dataset: str) -> None:
 
     config = configfile.load(config_path)
     _known("data set", dataset, config.datasets)
-    reading = adapters.read_dataset(config.datasets[dataset], config.packing)
-    store.save(Paths(config).packed(dataset), reading, config.packing.size)
+    paths, settings = Paths(config), config.datasets[dataset]
+    reading = adapters.read_dataset(settings, config.packing, paths.data(dataset))
+    store.save(paths.packed(dataset), reading, config.packing.size)
+
+
+@cli.command()
+@config_option
+@click.argument("dataset")
+def fetch(config_path: str, dataset: str) -> None:
+    """Download and unpack DATASET."""
+    from mpssl.data import download
+
+    config = configfile.load(config_path)
+    _known("data set", dataset, config.datasets)
+    settings, paths = config.datasets[dataset], Paths(config)
+    if not getattr(settings, "downloads", []):
+        raise UserError(f"{settings.title} cannot be downloaded; docs/data.md says how to get it")
+    click.echo(f"{settings.title}: terms of use: {settings.licence}")
+    download.prepare(settings.downloads, paths.downloads, paths.unpacked(dataset))
+
+
+@cli.command()
+@config_option
+@click.argument("file")
+def fetch_weights(config_path: str, file: str) -> None:
+    """Download one FILE of the generator's or the foundation classifier's weights."""
+    from mpssl.data import download
+
+    config = configfile.load(config_path)
+    for part in (config.foundation.generator, config.foundation.classifier):
+        for wanted in getattr(part, "downloads", []):
+            if wanted.file == file:
+                download.fetch(wanted, part.path)
+                return
+    raise UserError(f"the configuration has no download of weights named {file}")
 
 
 @cli.command()

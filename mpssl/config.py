@@ -82,12 +82,25 @@ class ImageFolder(Closed):
     path: Path
 
 
+class Download(Closed):
+    """One file of a data set or of pretrained weights, and how to know that it is the right one."""
+
+    file: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    urls: list[str] = Field(min_length=1, description="mirrors, tried in order")
+    bytes: Count | None = None
+    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None = None
+    md5: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")] | None = None
+
+
 class PaperData(Closed):
     """A data set of the paper in its official layout (official train and val are the pool)."""
 
     adapter: Literal["aircraft", "cub", "cars", "dtd", "flowers", "pets", "food101", "chaoyang"]
     title: str
-    path: Path
+    licence: str = Field("", description="terms of use, shown before a download")
+    downloads: list[Download] = []
+    root: str = Field("", description="the folder inside the archives that holds the data set")
+    path: Path | None = Field(None, description="your own copy, instead of the downloads")
 
 
 class ImageNet(Closed):
@@ -95,7 +108,7 @@ class ImageNet(Closed):
 
     adapter: Literal["imagenet"]
     title: str = "ImageNet"
-    path: Path
+    path: Path | None = Field(None, description="your own copy: PATH/train/SYNSET/*.JPEG")
     images_per_class: Count | None = Field(
         None, description="how many of each class are packed; all where empty"
     )
@@ -152,6 +165,7 @@ class PretrainedGenerator(Closed):
 
     kind: Literal["pretrained"]
     path: Path
+    downloads: list[Download] = []
 
 
 class TrainedClassifier(Closed):
@@ -171,6 +185,7 @@ class PretrainedClassifier(Closed):
 
     kind: Literal["pretrained"]
     path: Path
+    downloads: list[Download] = []
 
 
 class Foundation(Closed):

@@ -9,7 +9,7 @@ from mpssl.config import Closed, Config, nearest
 from mpssl.errors import UserError
 
 SHIPPED = Path(__file__).resolve().parent.parent / "config"
-INCLUDED = (SHIPPED / "methods.yaml", SHIPPED / "tables.yaml")
+INCLUDED = [SHIPPED / f"{name}.yaml" for name in ("datasets", "methods", "tables")]
 
 
 def load(path: Path | str) -> Config:
@@ -24,7 +24,8 @@ def load(path: Path | str) -> Config:
 def resolve(content: dict, where: str = "configuration") -> Config:
     """Complete and validate the content of a configuration file.
 
-    `methods`, `tables` and `figures` are those of `config/` unless the content has its own.
+    `datasets`, `methods`, `tables` and `figures` are those of `config/` unless the content has
+    its own.
 
     Raises:
         UserError: an unknown key or name, or a value out of range.

@@ -47,6 +47,22 @@ class Paths:
         """What every job printed, one folder a stage."""
         return self.results / "logs"
 
+    @property
+    def downloads(self) -> Path:
+        """Archives as downloaded, shared by all experiments."""
+        return Path("resources") / "downloads"
+
+    def data(self, dataset: str) -> Path:
+        """The unpacked official files of a data set, shared by all experiments."""
+        settings = self.config.datasets[dataset]
+        if getattr(settings, "path", None) is not None:
+            return settings.path
+        return Path("resources") / "data" / dataset / getattr(settings, "root", "")
+
+    def unpacked(self, dataset: str) -> Path:
+        """Written last when a data set has been downloaded and unpacked."""
+        return Path("resources") / "data" / f"{dataset}.json"
+
     def packed(self, dataset: str) -> Path:
         """Folder of a packed data set: images.npy, labels.npy, meta.json."""
         return self.resources / "packed" / dataset

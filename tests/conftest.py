@@ -1,5 +1,6 @@
 """What several test files share."""
 
+import copy
 from pathlib import Path
 
 import pytest
@@ -70,3 +71,19 @@ def content():
         },
         "figures": {},
     }
+
+
+@pytest.fixture
+def changed(content):
+    """A function: the small configuration with the value at a dotted key set."""
+
+    def change(key, value):
+        whole = copy.deepcopy(content)
+        *path, last = key.split(".")
+        part = whole
+        for name in path:
+            part = part.setdefault(name, {})
+        part[last] = value
+        return whole
+
+    return change

@@ -93,7 +93,7 @@ def test_meta_is_written_last(tmp_path, monkeypatch):
 
 @pytest.mark.xfail(strict=True, reason="the old meta.json is not taken away before packing anew")
 def test_old_meta_does_not_mark_new_images(tmp_path, monkeypatch):
-    first = digest(tmp_path)
+    store.save(tmp_path, reading(), size=2)
 
     def full_disk(*_):
         raise OSError("no space left")
@@ -102,7 +102,7 @@ def test_old_meta_does_not_mark_new_images(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="no space"):
         store.save(tmp_path, reading(images=IMAGES + 1), size=2)
     with pytest.raises(UserError):
-        assert store.load(tmp_path).digest != first
+        store.load(tmp_path)
 
 
 @pytest.mark.parametrize("name", ["images.npy", "labels.npy", "meta.json"])

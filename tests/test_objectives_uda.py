@@ -34,6 +34,12 @@ def test_confidence_is_that_of_the_unsharpened_view():
     assert Uda(2, confidence_threshold=0.69, temperature=0.5)(weak, strong).item() > 0.1
 
 
+def test_confidence_at_the_threshold_does_not_count():
+    weak, strong = torch.zeros(1, 2), logits([0.25, 0.75])
+    # softmax(0, 0) is exactly 0.5; UDA wants max > threshold
+    assert Uda(2, confidence_threshold=0.5, temperature=1.0)(weak, strong).item() == 0
+
+
 def test_equal_views_at_temperature_one_have_no_loss():
     view = logits([0.9, 0.1], [0.05, 0.95])
     assert Uda(2, 0.8, 1.0)(view, view).item() == pytest.approx(0, abs=1e-6)

@@ -1,22 +1,23 @@
 """From a data set's configuration to its images: one function an adapter."""
 
 from collections.abc import Callable
+from pathlib import Path
 
-from mpssl.config import Dataset, EmbeddedDigits, Glyphs, ImageFolder, Packing
+from mpssl.config import Dataset, EmbeddedDigits, Glyphs, Packing
 from mpssl.data.store import Reading
 from mpssl.errors import UserError
 
 
-def read_dataset(dataset: Dataset, packing: Packing) -> Reading:
-    """Read a data set of any adapter.
+def read_dataset(dataset: Dataset, packing: Packing, folder: Path | None) -> Reading:
+    """Read a data set of any adapter; `folder` holds its files, if it has any.
 
     Raises:
         UserError: files are missing or damaged, or there are too few images.
     """
-    return ADAPTERS[dataset.adapter](dataset, packing)
+    return ADAPTERS[dataset.adapter](dataset, packing, folder)
 
 
-def _digits(dataset: EmbeddedDigits, packing: Packing) -> Reading:
+def _digits(dataset: EmbeddedDigits, packing: Packing, _: Path | None) -> Reading:
     from mpssl.data import embedded
 
     build = {"mnist": embedded.mnist, "digits": embedded.digits}[dataset.adapter]
@@ -33,7 +34,7 @@ def _digits(dataset: EmbeddedDigits, packing: Packing) -> Reading:
     return Reading(images, labels, classes, pool)
 
 
-def _glyphs(dataset: Glyphs, packing: Packing) -> Reading:
+def _glyphs(dataset: Glyphs, packing: Packing, _: Path | None) -> Reading:
     from mpssl.data.glyphs import render_glyphs
 
     settings = dataset.model_dump(exclude={"adapter", "title"})
@@ -41,19 +42,19 @@ def _glyphs(dataset: Glyphs, packing: Packing) -> Reading:
     return Reading(images, labels, classes, pool=len(labels))
 
 
-def _folder(dataset: ImageFolder, packing: Packing) -> Reading:
+def _folder(_: Dataset, packing: Packing, folder: Path) -> Reading:
     from mpssl.data.folder import read_folder
 
-    return read_folder(dataset.path, packing)
+    return read_folder(folder, packing)
 
 
-def _official(dataset: Dataset, packing: Packing) -> Reading:
+def _official(dataset: Dataset, packing: Packing, folder: Path) -> Reading:
     from mpssl.data.official import read_official
 
-    return read_official(dataset, packing)
+    return read_official(dataset, packing, folder)
 
 
-ADAPTERS: dict[str, Callable[[Dataset, Packing], Reading]] = {
+ADAPTERS: dict[str, Callable[[Dataset, Packing, Path | None], Reading]] = {
     "mnist": _digits,
     "digits": _digits,
     "glyphs": _glyphs,

@@ -4,6 +4,7 @@ The official train (and val) split is the pool, the official test split the test
 """
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,27 +29,30 @@ class Listing:
     test: Labeled
 
 
-def read_official(dataset: PaperData | ImageNet, packing: Packing) -> Reading:
-    """Read a data set from its folder.
+def read_official(dataset: PaperData | ImageNet, packing: Packing, root: Path) -> Reading:
+    """Read a data set from the folder `root` with its official files.
 
     Raises:
         UserError: the folder, a list or an image is missing or damaged.
     """
     try:
-        listing = LISTINGS[dataset.adapter](dataset)
+        listing = LISTINGS[dataset.adapter](root)
     except FileNotFoundError as error:
         raise UserError(
             f"{dataset.title}: {error.filename} does not exist; put the official files in "
-            f"{dataset.path} (docs/data.md lists them)"
+            f"{root}, or name their folder as its `path:` (docs/data.md lists them)"
         ) from None
     except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
-        raise UserError(f"{dataset.title}: a list in {dataset.path} is damaged ({error})") from None
-    images = listing.pool + listing.test
+        raise UserError(f"{dataset.title}: a list in {root} is damaged ({error})") from None
+    pool = listing.pool
+    if isinstance(dataset, ImageNet) and dataset.images_per_class is not None:
+        pool = _first_of_each(pool, dataset.images_per_class)
+    images = pool + listing.test
     return Reading(
         images=read_images([path for path, _ in images], packing),
         labels=np.array([label for _, label in images]),
         classes=listing.classes,
-        pool=len(listing.pool),
+        pool=len(pool),
     )
 
 
@@ -56,9 +60,9 @@ def _lines(path: Path) -> list[str]:
     return [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
 
 
-def _aircraft(dataset: PaperData) -> Listing:
+def _aircraft(root: Path) -> Listing:
     """FGVC-Aircraft 2013b, variants: `<id> <variant>`, the variant may hold blanks."""
-    data = dataset.path / "data"
+    data = root / "data"
     classes = _lines(data / "variants.txt")
     number = {name: i for i, name in enumerate(classes)}
 
@@ -69,9 +73,8 @@ def _aircraft(dataset: PaperData) -> Listing:
     return Listing(classes, part("trainval"), part("test"))
 
 
-def _cub(dataset: PaperData) -> Listing:
+def _cub(root: Path) -> Listing:
     """CUB-200-2011: lists keyed by image id; class ids count from 1."""
-    root = dataset.path
 
     def column(name: str) -> dict[str, str]:
         return dict(line.split(" ", 1) for line in _lines(root / name))
@@ -84,15 +87,25 @@ def _cub(dataset: PaperData) -> Listing:
     return Listing(list(column("classes.txt").values()), parts["1"], parts["0"])
 
 
-def _cars(dataset: PaperData) -> Listing:
-    """Stanford Cars, split folders and devkit; classes count from 1."""
-    root = dataset.path
-    names = loadmat(_existing(root / "devkit/cars_meta.mat"), squeeze_me=True)["class_names"]
+def _cars(root: Path) -> Listing:
+    """Stanford Cars; classes count from 1. Two layouts number the images differently: the older
+    car_ims/ with cars_annos.mat, and cars_train/, cars_test/ with the devkit.
+    """
+    if (root / "cars_annos.mat").exists():
+        content = loadmat(root / "cars_annos.mat", squeeze_me=True)
+        rows = np.atleast_1d(content["annotations"])
+        parts: dict[int, Labeled] = {0: [], 1: []}
+        for row in rows:
+            parts[int(row["test"])].append(
+                (root / str(row["relative_im_path"]), int(row["class"]) - 1)
+            )
+        return Listing([str(name) for name in content["class_names"]], parts[0], parts[1])
 
     def part(folder: str, annotations: str) -> Labeled:
         rows = loadmat(_existing(root / annotations), squeeze_me=True)["annotations"]
         return [(root / folder / str(r["fname"]), int(r["class"]) - 1) for r in np.atleast_1d(rows)]
 
+    names = loadmat(_existing(root / "devkit/cars_meta.mat"), squeeze_me=True)["class_names"]
     return Listing(
         [str(name) for name in names],
         part("cars_train", "devkit/cars_train_annos.mat"),
@@ -100,9 +113,8 @@ def _cars(dataset: PaperData) -> Listing:
     )
 
 
-def _dtd(dataset: PaperData) -> Listing:
+def _dtd(root: Path) -> Listing:
     """DTD r1.0.1, partition 1: `<class>/<file>`."""
-    root = dataset.path
     parts = {name: _lines(root / "labels" / f"{name}1.txt") for name in ("train", "val", "test")}
     classes = sorted({line.split("/")[0] for lines in parts.values() for line in lines})
     number = {name: i for i, name in enumerate(classes)}
@@ -113,9 +125,8 @@ def _dtd(dataset: PaperData) -> Listing:
     return Listing(classes, part(parts["train"] + parts["val"]), part(parts["test"]))
 
 
-def _flowers(dataset: PaperData) -> Listing:
+def _flowers(root: Path) -> Listing:
     """Oxford Flowers-102: image numbers and classes count from 1."""
-    root = dataset.path
     labels = loadmat(_existing(root / "imagelabels.mat"), squeeze_me=True)["labels"]
     splits = loadmat(_existing(root / "setid.mat"), squeeze_me=True)
 
@@ -127,9 +138,8 @@ def _flowers(dataset: PaperData) -> Listing:
     return Listing(classes, part("trnid", "valid"), part("tstid"))
 
 
-def _pets(dataset: PaperData) -> Listing:
+def _pets(root: Path) -> Listing:
     """Oxford-IIIT Pet, breeds: `<image> <class> <species> <breed>`; classes count from 1."""
-    root = dataset.path
     names: dict[int, str] = {}
 
     def part(name: str) -> Labeled:
@@ -144,9 +154,8 @@ def _pets(dataset: PaperData) -> Listing:
     return Listing([names[i] for i in range(len(names))], pool, test)
 
 
-def _food101(dataset: PaperData) -> Listing:
+def _food101(root: Path) -> Listing:
     """Food-101: `<class>/<id>` without a suffix."""
-    root = dataset.path
     parts = {name: _lines(root / "meta" / f"{name}.txt") for name in ("train", "test")}
     classes = sorted({line.split("/")[0] for line in parts["train"]})
     number = {name: i for i, name in enumerate(classes)}
@@ -157,9 +166,8 @@ def _food101(dataset: PaperData) -> Listing:
     return Listing(classes, part(parts["train"]), part(parts["test"]))
 
 
-def _chaoyang(dataset: PaperData) -> Listing:
+def _chaoyang(root: Path) -> Listing:
     """Chaoyang: train.json and test.json, lists of {"name": ..., "label": 0 to 3}."""
-    root = dataset.path
 
     def part(name: str) -> Labeled:
         rows = json.loads((root / f"{name}.json").read_text())
@@ -169,14 +177,27 @@ def _chaoyang(dataset: PaperData) -> Listing:
     return Listing(classes, part("train"), part("test"))
 
 
-def _imagenet(dataset: ImageNet) -> Listing:
-    """ImageNet-1k training folders `train/<synset>/*.JPEG`, the first of each; no test split."""
-    folders = sorted(f for f in _existing(dataset.path / "train").iterdir() if f.is_dir())
-    pool: Labeled = []
-    for label, folder in enumerate(folders):
-        files = sorted(f for f in folder.iterdir() if f.suffix.lower() in SUFFIXES)
-        pool += [(file, label) for file in files[: dataset.images_per_class]]
+def _imagenet(root: Path) -> Listing:
+    """ImageNet-1k training folders `train/<synset>/*.JPEG`; no test split."""
+    folders = sorted(f for f in _existing(root / "train").iterdir() if f.is_dir())
+    pool = [
+        (file, label)
+        for label, folder in enumerate(folders)
+        for file in sorted(folder.iterdir())
+        if file.suffix.lower() in SUFFIXES
+    ]
     return Listing([folder.name for folder in folders], pool, [])
+
+
+def _first_of_each(pool: Labeled, count: int) -> Labeled:
+    """The first `count` images of each class."""
+    seen: Counter[int] = Counter()
+    kept = []
+    for file, label in pool:
+        seen[label] += 1
+        if seen[label] <= count:
+            kept.append((file, label))
+    return kept
 
 
 def _existing(path: Path) -> Path:
@@ -185,7 +206,7 @@ def _existing(path: Path) -> Path:
     return path
 
 
-LISTINGS: dict[str, Callable[..., Listing]] = {
+LISTINGS: dict[str, Callable[[Path], Listing]] = {
     "aircraft": _aircraft,
     "cub": _cub,
     "cars": _cars,

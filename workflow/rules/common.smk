@@ -35,6 +35,13 @@ def packed(dataset):
     return paths.packed(dataset) / "meta.json"
 
 
+def downloads_of(dataset):
+    """What must be downloaded for a data set; nothing where the user has a copy."""
+    settings = experiment.datasets[dataset]
+    has_copy = getattr(settings, "path", None) is not None
+    return [] if has_copy else getattr(settings, "downloads", [])
+
+
 def generator_files():
     return [paths.generator() / name for name in ("config.json", "pytorch_model.bin")]
 

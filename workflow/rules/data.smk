@@ -15,9 +15,25 @@ rule resolve_config:
         "printf '%s\\n' {params.content:q} > {output} 2> {log}"
 
 
+rule fetch_dataset:
+    input:
+        config=ancient(paths.resolved_config),
+    output:
+        paths.unpacked("{dataset}"),
+    log:
+        paths.logs / "fetch/{dataset}.log",
+    conda:
+        "../../environment.yml"
+    params:
+        downloads=lambda w: json.dumps([d.model_dump() for d in downloads_of(w.dataset)]),
+    shell:
+        "exec python -m mpssl fetch --config {input.config} {wildcards.dataset} > {log} 2>&1"
+
+
 rule pack_images:
     input:
         config=ancient(paths.resolved_config),
+        unpacked=lambda w: paths.unpacked(w.dataset) if downloads_of(w.dataset) else [],
     output:
         meta=packed("{dataset}"),
     log:

@@ -1,5 +1,27 @@
 # The generative foundation model and the foundation classifier, where the pipeline trains them.
-# Pretrained ones are files that the configuration names.
+# Pretrained ones are downloaded, or lie where the configuration says.
+
+for part in (experiment.foundation.generator, experiment.foundation.classifier):
+    for download in getattr(part, "downloads", []):
+
+        rule:
+            name:
+                f"fetch_{download.file.replace('.', '_').replace('-', '_')}"
+            input:
+                config=ancient(paths.resolved_config),
+            output:
+                part.path / download.file,
+            log:
+                paths.logs / "fetch" / f"{download.file}.log",
+            conda:
+                "../../environment.yml"
+            params:
+                file=download.file,
+                sha256=download.sha256,
+            shell:
+                "exec python -m mpssl fetch-weights --config {input.config} {params.file}"
+                " > {log} 2>&1"
+
 
 if experiment.foundation.generator.kind == "trained":
 

@@ -1,0 +1,147 @@
+"""Reading configuration files: every mistake is one line that names the key and the remedy."""
+
+import pytest
+import yaml
+
+from mpssl.configfile import load, read_yaml, resolve, schema
+from mpssl.errors import UserError
+
+
+def message(call, *arguments):
+    with pytest.raises(UserError) as caught:
+        call(*arguments)
+    text = str(caught.value)
+    assert "\n" not in text
+    return text
+
+
+@pytest.mark.parametrize("path", ["config/config.yaml", "config/mini.yaml"])
+def test_the_experiments_load(path):
+    config = load(path)
+    assert resolve(config.model_dump(mode="json")) == config  # as the jobs read it again
+
+
+def test_methods_and_tables_are_the_shipped_ones_unless_given(content):
+    assert set(resolve(content).tables) == {"first", "second"}
+    content["roles"]["datasets"]["additional"] = []
+    content["roles"]["fractions"]["small"] = [10]
+    content["roles"]["architectures"]["larger"] = []
+    del content["methods"], content["tables"], content["figures"]
+    config = resolve(content)
+    assert config.method("generative/mpssl/no_lmo")[0].source == "uniform"
+    assert set(config.tables) == {f"table{n}" for n in range(1, 12)}
+
+
+@pytest.mark.parametrize(
+    ("key", "suggestion"),
+    [
+        ("experimnet", "experiment"),
+        ("training.learning_rat", "learning_rate"),
+        ("lmo.mapper.hiden", "hidden"),
+        ("lmo.gap_wieght", "gap_weight"),
+        ("objectives.freematch.fairness_wieght", "fairness_weight"),
+        ("augmentation.strong.randaugment.operation", "operations"),
+        ("roles.architecture", "architectures"),
+        ("tables.first.tilte", "title"),
+        ("methods.oracle.fixmatch.objectiv", "objective"),
+    ],
+)
+def test_misspelt_keys(changed, key, suggestion):
+    text = message(resolve, changed(key, 1))
+    assert f"unknown key '{key}'; did you mean '{suggestion}'?" in text
+
+
+def test_misspelt_key_of_a_data_set(changed):
+    text = message(resolve, changed("datasets.mnist.pool_sizes", 1))
+    assert "pool_sizes'; did you mean 'pool_size'?" in text
+    assert "datasets.mnist" in text
+
+
+def test_misspelt_key_of_a_variant(changed):
+    variant = {"label": "x", "lmo": {"converter": {"temprature": 1}}}
+    key = "methods.generative.mpssl.variants.new"
+    text = message(resolve, changed(key, variant))
+    assert "converter.temprature'; did you mean 'temperature'?" in text
+
+
+@pytest.mark.xfail(strict=True, reason="suggestions come from all models, not from the key's own")
+@pytest.mark.parametrize("key", ["seed", "dataset", "training.steps"])
+def test_a_key_at_the_wrong_place_is_not_its_own_suggestion(changed, key):
+    text = message(resolve, changed(key, 1))
+    assert f"did you mean '{key.split('.')[-1]}'?" not in text
+
+
+@pytest.mark.xfail(strict=True, reason="the first error of the union speaks of 'search' only")
+def test_a_negative_weight_is_called_negative(changed):
+    assert "greater than or equal to 0" in message(resolve, changed("unlabeled_weight", -1))
+
+
+def test_value_out_of_range_names_key_and_value(changed):
+    text = message(resolve, changed("training.epochs", 0))
+    assert text == (
+        "configuration: training.epochs: Input should be greater than or equal to 1 (found: 0)"
+    )
+
+
+def test_unknown_name(changed):
+    text = message(resolve, changed("wanted", ["frist"]))
+    assert text == "configuration: wanted: unknown name 'frist'; did you mean 'first'?"
+
+
+def test_missing_key(content):
+    del content["experiment"]
+    assert message(resolve, content) == "configuration: the key 'experiment' is missing"
+
+
+def test_the_file_is_named(changed, tmp_path):
+    path = tmp_path / "my.yaml"
+    path.write_text(yaml.safe_dump(changed("threads", 0)))
+    assert message(load, path).startswith(f"{path}: threads: ")
+    path.write_text(yaml.safe_dump(changed("threads", 2)))
+    assert load(path).threads == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a: [1,", "is not valid YAML"),
+        ("a: 1\n b: 2", "is not valid YAML"),
+        ("a: \x00", "is not valid YAML"),
+        ("a: !!python/object:os.system {}", "is not valid YAML"),
+        ("- a\n- b", "expected 'key: value' lines, found list"),
+        ("just text", "expected 'key: value' lines, found str"),
+        ("", "expected 'key: value' lines, found NoneType"),
+    ],
+)
+def test_bad_yaml(tmp_path, text, expected):
+    path = tmp_path / "my.yaml"
+    path.write_text(text)
+    found = message(read_yaml, path)
+    assert expected in found
+    assert str(path) in found
+
+
+@pytest.mark.xfail(strict=True, raises=ValueError, reason="PyYAML raises a plain ValueError here")
+@pytest.mark.parametrize("text", ["experiment: 2020-13-45", "threads: !!int many"])
+def test_values_that_yaml_cannot_build(tmp_path, text):
+    path = tmp_path / "my.yaml"
+    path.write_text(text)
+    assert "is not valid YAML" in message(read_yaml, path)
+
+
+def test_bytes_that_are_no_text(tmp_path):
+    path = tmp_path / "my.yaml"
+    path.write_bytes(b"\xff\xfe\x81")
+    assert "is not valid YAML" in message(read_yaml, path)
+
+
+def test_missing_file(tmp_path):
+    path = tmp_path / "none.yaml"
+    assert message(load, path) == f"cannot read the configuration {path}: No such file or directory"
+    assert "cannot read the configuration" in message(load, tmp_path)
+
+
+def test_schema_is_closed():
+    properties = schema()["properties"]
+    assert schema()["additionalProperties"] is False
+    assert {"experiment", "datasets", "lmo", "training"} <= set(properties)
