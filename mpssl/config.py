@@ -14,8 +14,11 @@ from pydantic import (
     ConfigDict,
     Field,
     StringConstraints,
+    ValidationError,
     model_validator,
 )
+
+from mpssl.models import ARCHITECTURES
 
 Positive = Annotated[float, Field(gt=0)]
 NonNegative = Annotated[float, Field(ge=0)]
@@ -348,6 +351,14 @@ class Method(Closed):
     objective: ObjectiveName
     variants: dict[Name, Variant] = {}
 
+    @model_validator(mode="after")
+    def _pair_fits(self) -> "Method":
+        if (self.source == "none") != (self.objective == "none"):
+            raise ValueError(f"{self.label}: source and objective must both be none, or neither")
+        if "default" in self.variants:
+            raise ValueError(f"{self.label}: 'default' names the method itself, not a variant")
+        return self
+
 
 # ------------------------------------------------------------------------------------ experiments
 
@@ -355,9 +366,9 @@ class Method(Closed):
 class Roles(Closed):
     """Which data sets, label fractions (percent) and architectures the tables mean by a name."""
 
-    datasets: dict[Name, list[Name]]
-    fractions: dict[Name, list[Percent]]
-    architectures: dict[Name, list[Name]]
+    datasets: dict[Name, Annotated[list[Name], Field(min_length=1)]]
+    fractions: dict[Name, Annotated[list[Percent], Field(min_length=1)]]
+    architectures: dict[Name, Annotated[list[Name], Field(min_length=1)]]
 
 
 class Grid(Closed):
@@ -414,6 +425,11 @@ class Config(Closed):
     def _names_exist(self) -> "Config":
         """Every name that one part of the configuration uses is defined by another."""
         grids = {**self.tables, **self.figures}
+        for name in set(self.tables) & set(self.figures):
+            raise ValueError(f"'{name}' names both a table and a figure")
+        for role, names in self.roles.architectures.items():
+            for name in names:
+                _known(f"roles.architectures.{role}", name, ARCHITECTURES)
         for name in self.wanted:
             _known("wanted", name, ["all", *grids])
         for role, names in self.roles.datasets.items():
@@ -433,6 +449,20 @@ class Config(Closed):
                     self.method(f"{setting}/{name}/{variant}")
         return self
 
+    @model_validator(mode="after")
+    def _values_fit(self) -> "Config":
+        """Values that are right alone fit together."""
+        if self.training.image_size > self.packing.size:
+            raise ValueError(
+                f"training.image_size {self.training.image_size} is larger than packing.size "
+                f"{self.packing.size}"
+            )
+        if len(set(self.seeds)) < len(self.seeds):
+            raise ValueError("seeds: each seed may stand there once")
+        if len({f"{w:g}" for w in self.unlabeled_weight_grid}) < len(self.unlabeled_weight_grid):
+            raise ValueError("unlabeled_weight_grid: each value may stand there once")
+        return self
+
     def method(self, row: str) -> tuple[Method, Lmo]:
         """The method of a row `setting/method[/variant]`, the variant's changes applied.
 
@@ -446,10 +476,13 @@ class Config(Closed):
         if variant != "default":
             _known(f"row {row}", variant, method.variants)
             changes = method.variants[variant]
-            method = method.model_copy(
-                update=changes.model_dump(exclude={"lmo"}, exclude_none=True)
-            )
-            lmo = Lmo.model_validate(merge(lmo.model_dump(), changes.lmo))
+            update = changes.model_dump(exclude={"lmo"}, exclude_none=True)
+            method = Method.model_validate(method.model_dump() | update)
+            try:
+                lmo = Lmo.model_validate(merge(lmo.model_dump(), changes.lmo))
+            except ValidationError as error:
+                place = ("methods", setting, name, "variants", variant, "lmo")
+                raise _moved(error, place) from None
         return method, lmo
 
 
@@ -457,6 +490,16 @@ def split_row(row: str) -> tuple[str, str, str]:
     """Setting, method and variant of a row `setting/method[/variant]`."""
     setting, method, *variant = row.split("/")
     return setting, method, variant[0] if variant else "default"
+
+
+def _moved(error: ValidationError, place: tuple[str, ...]) -> ValidationError:
+    """`error`, as of a value at `place`."""
+    details = [
+        {key: value for key, value in line.items() if key in ("type", "input", "ctx")}
+        | {"loc": place + line["loc"]}
+        for line in error.errors()
+    ]
+    return ValidationError.from_exception_data(error.title, details)
 
 
 def _known(where: str, name: str, names: Iterable[str]) -> None:

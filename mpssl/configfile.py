@@ -1,6 +1,7 @@
 """Reading configuration files: one clear line for every mistake in them."""
 
 from pathlib import Path
+from typing import Any, get_args
 
 import yaml
 from pydantic import ValidationError
@@ -45,7 +46,7 @@ def read_yaml(path: Path | str) -> dict:
         content = yaml.safe_load(Path(path).read_text())
     except OSError as error:
         raise UserError(f"cannot read the configuration {path}: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError) as error:  # PyYAML lets some ValueErrors through
         raise UserError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
     if not isinstance(content, dict):
         raise UserError(f"{path}: expected 'key: value' lines, found {type(content).__name__}")
@@ -54,19 +55,47 @@ def read_yaml(path: Path | str) -> dict:
 
 def _first_line(error: ValidationError) -> str:
     """The first validation error as one line that names the key and the remedy."""
-    first = error.errors()[0]
-    key = ".".join(str(part) for part in first["loc"])
+    first, *others = error.errors()
+    loc = first["loc"]
     if first["type"] == "extra_forbidden":
-        fields = {f for model in _models() for f in model.model_fields}
-        return f"unknown key '{key}'{nearest(str(first['loc'][-1]), fields)}"
+        fields = {name for model in _models_at(loc[:-1]) for name in model.model_fields}
+        return f"unknown key '{_dotted(loc)}'{nearest(str(loc[-1]), fields)}"
     if first["type"] == "missing":
-        return f"the key '{key}' is missing"
+        return f"the key '{_dotted(loc)}' is missing"
     message = first["msg"].removeprefix("Value error, ")
-    return message if not key else f"{key}: {message} (found: {first['input']!r})"
+    for other in others:  # the other members of a union
+        if other["loc"][:-1] == loc[:-1] and other["input"] is first["input"]:
+            message += f", or: {other['msg']}"
+            loc = first["loc"][:-1]
+    return message if not loc else f"{_dotted(loc)}: {message} (found: {first['input']!r})"
 
 
-def _models(base: type[Closed] = Closed) -> list[type[Closed]]:
-    return [m for child in base.__subclasses__() for m in [child, *_models(child)]]
+def _dotted(loc: tuple) -> str:
+    return ".".join(map(str, loc))
+
+
+def _models_at(loc: tuple) -> list[type[Closed]]:
+    """The models whose fields may stand at a place of the configuration."""
+    models: list[type[Closed]] = [Config]
+    for part in loc:
+        # Names of entries and tags of unions are no fields; a variant's `lmo` is that of Config.
+        models = _inside(models, part) or _inside([Config], part) or models
+    return models
+
+
+def _inside(models: list[type[Closed]], field: str | int) -> list[type[Closed]]:
+    return [
+        inner
+        for model in models
+        if field in model.model_fields
+        for inner in _models_in(model.model_fields[field].annotation)
+    ]
+
+
+def _models_in(annotation: Any) -> list[type[Closed]]:
+    if isinstance(annotation, type) and issubclass(annotation, Closed):
+        return [annotation]
+    return [model for part in get_args(annotation) for model in _models_in(part)]
 
 
 def schema() -> dict:

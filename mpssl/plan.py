@@ -5,6 +5,7 @@ run a seed; where lambda is searched, the first seed is run over the grid, the b
 validation accuracy is the first seed's run, and the other seeds take its lambda ("selected").
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,6 +15,11 @@ from mpssl.objectives import OBJECTIVES
 from mpssl.sources import SOURCES
 
 SELECTED = "selected"
+_NAME = r"([a-z0-9_.-]+)"
+RUN_ID = re.compile(
+    rf"{_NAME}/(\d+)/{_NAME}/{_NAME}/{_NAME}/{_NAME}"
+    rf"/lambda-({SELECTED}|\d+(?:\.\d+)?(?:e[+-]?\d+)?)/seed-(\d+)"
+)
 
 
 @dataclass(frozen=True, order=True)
@@ -59,17 +65,15 @@ class Run:
         Raises:
             ValueError: `text` is not of the form of an id.
         """
-        try:
-            dataset, fraction, setting, method, variant, architecture, weight, seed = text.strip(
-                "/"
-            ).split("/")
-            cell = Cell(dataset, int(fraction), setting, method, variant, architecture)
-            return cls(cell, weight.removeprefix("lambda-"), int(seed.removeprefix("seed-")))
-        except ValueError:
+        match = RUN_ID.fullmatch(text.strip("/"))
+        if match is None:
             raise ValueError(
                 f"'{text}' is not a run: expected DATASET/FRACTION/SETTING/METHOD/VARIANT/"
                 "ARCHITECTURE/lambda-WEIGHT/seed-SEED"
-            ) from None
+            )
+        dataset, fraction, setting, method, variant, architecture, weight, seed = match.groups()
+        cell = Cell(dataset, int(fraction), setting, method, variant, architecture)
+        return cls(cell, weight, int(seed))
 
 
 @dataclass(frozen=True)
@@ -179,7 +183,7 @@ class Plan:
             "lmo": lmo.model_dump() if method.source == "lmo" else None,
             "training": config.training.model_dump(),
             "augmentation": config.augmentation.model_dump(),
-            "truncation": config.foundation.truncation,
+            "truncation": config.foundation.truncation if "generator" in self.needs(cell) else None,
         }
         if cell.setting == "base":
             slice_["augmentation"] = {"labeled": slice_["augmentation"]["labeled"]}

@@ -58,6 +58,8 @@ class Shuffled:
     """Endless batches of row numbers; each pass over the rows is a new permutation."""
 
     def __init__(self, size: int) -> None:
+        if size < 1:
+            raise ValueError("there are no rows to shuffle")
         self.size = size
         self.order = torch.empty(0, dtype=torch.long)
 

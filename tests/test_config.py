@@ -172,7 +172,6 @@ def test_rows_have_two_or_three_parts(changed, row):
         Config.model_validate(changed("tables.first.rows", [row]))
 
 
-@pytest.mark.xfail(strict=True, reason="Batches.centre returns wrong sizes; nothing checks it")
 def test_images_are_not_larger_than_packed(content):
     content["packing"], content["training"] = {"size": 32}, {"image_size": 40}
     with pytest.raises(ValidationError):

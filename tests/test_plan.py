@@ -158,9 +158,6 @@ def test_parse_refuses_other_text(text):
         Run.parse(text)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="parse only removes the prefixes and does not look at weight"
-)
 @pytest.mark.parametrize("end", ["0/0", "lambda-0/0", "lambda-x/seed-0"])
 def test_parse_wants_lambda_and_seed(end):
     with pytest.raises(ValueError, match="is not a run"):

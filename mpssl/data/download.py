@@ -129,7 +129,7 @@ def prepare(downloads: list[Download], archives: Path, done: Path) -> None:
     Args:
         downloads: archives are unpacked, other files copied.
         archives: where the downloaded files are kept.
-        done: `NAME.json`, written last; the files go to the folder NAME beside it, which is replaced.
+        done: `NAME.json`, written last; the files go to the folder NAME beside it.
 
     Raises:
         UserError: a download failed, or an archive is damaged or hostile.

@@ -60,13 +60,24 @@ def read_images(files: list[Path], packing: Packing) -> Iterator[np.ndarray]:
     for file in files:
         try:
             with Image.open(file) as image:
-                yield np.asarray(_square(ImageOps.exif_transpose(image).convert("RGB"), packing))
+                yield np.asarray(_square(_rgb(ImageOps.exif_transpose(image)), packing))
         except FileNotFoundError:
             raise UserError(f"the image {file} does not exist") from None
         except UNREADABLE as error:
             raise UserError(
                 f"the image {file} is corrupt ({error}); repair it or take it away"
             ) from None
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    """Any mode as 8-bit RGB. Pillow's own conversion cuts 16-bit and float values off at 255."""
+    if image.mode.startswith("I"):
+        image = Image.fromarray((np.asarray(image) / 257).round().clip(0, 255).astype(np.uint8))
+    elif image.mode == "F":
+        pixels = np.asarray(image)
+        scale = 255 if pixels.max() <= 1 else 1
+        image = Image.fromarray((pixels * scale).round().clip(0, 255).astype(np.uint8))
+    return image.convert("RGB")
 
 
 def _square(image: Image.Image, packing: Packing) -> Image.Image:

@@ -19,7 +19,7 @@ def split_pool(
 
     First `fraction` percent of each class is labeled, the rest is D_u; then the labeled part is
     split at random, not by class, into D and D_val, as D_val can be smaller than the number of
-    classes. Larger fractions of the same seed contain the smaller ones before the second step.
+    classes.
 
     Args:
         labels: int [N], the classes of the pool.

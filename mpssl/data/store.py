@@ -61,17 +61,18 @@ def save(folder: Path, reading: Reading, size: int) -> None:
             "free; free some space and run again"
         )
     digest = hashlib.sha256()
-    with atomic(folder / "images.npy") as path:
-        array = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
-        for row, image in enumerate(tqdm(reading.images, total=shape[0], disable=None)):
+    labels = np.asarray(reading.labels, dtype=np.int64)
+    with atomic(folder / "images.npy") as images_path, atomic(folder / "labels.npy") as path:
+        array = np.lib.format.open_memmap(images_path, mode="w+", dtype=np.uint8, shape=shape)
+        images = tqdm(reading.images, total=shape[0], disable=None)
+        for row, image in zip(range(shape[0]), images, strict=True):
             array[row] = image
             digest.update(np.ascontiguousarray(image))
         array.flush()
         del array
-    labels = np.asarray(reading.labels, dtype=np.int64)
-    digest.update(labels)
-    with atomic(folder / "labels.npy") as path:
         np.save(path, labels)
+        digest.update(labels)
+        (folder / "meta.json").unlink(missing_ok=True)  # from here on the old set is gone
     meta = {"classes": reading.classes, "pool": reading.pool, "digest": digest.hexdigest()[:16]}
     write_json(folder / "meta.json", meta)
 
@@ -88,7 +89,7 @@ def load(folder: Path) -> Packed:
         images = np.load(folder / "images.npy", mmap_mode="r")
         labels = np.load(folder / "labels.npy")
         packed = Packed(images, labels, meta["classes"], meta["pool"], meta["digest"])
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, EOFError) as error:
         raise UserError(
             f"the packed data set {folder} is missing or damaged ({error}); {remedy}"
         ) from None

@@ -10,9 +10,7 @@ from torch import Tensor, nn
 
 from mpssl.config import nearest
 from mpssl.errors import UserError
-
-SMALL_RESNETS = {"resnet8": 1, "resnet14": 2, "resnet20": 3}  # residual blocks a stage
-TORCHVISION_RESNETS = ("resnet18", "resnet34", "resnet50", "resnet101")
+from mpssl.models import ARCHITECTURES, SMALL_RESNETS, TORCHVISION_RESNETS
 
 
 class Classifier(nn.Module):
@@ -100,8 +98,8 @@ def _backbone(architecture: str) -> tuple[nn.Module, int]:
     if architecture in SMALL_RESNETS:
         return small_resnet(SMALL_RESNETS[architecture])
     if architecture not in TORCHVISION_RESNETS:
-        known = [*SMALL_RESNETS, *TORCHVISION_RESNETS]
-        raise UserError(f"unknown architecture '{architecture}'{nearest(architecture, known)}")
+        hint = nearest(architecture, ARCHITECTURES)
+        raise UserError(f"unknown architecture '{architecture}'{hint}")
     from mpssl.torchvision_compat import models  # slow to import; the small networks need none
 
     network = models.get_model(architecture)

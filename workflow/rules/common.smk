@@ -26,7 +26,7 @@ wildcard_constraints:
     method=r"[a-z0-9_]+",
     variant=r"[a-z0-9_.-]+",
     architecture=r"[a-z0-9_]+",
-    weight=r"selected|[0-9.e-]+",
+    weight=r"selected|[0-9.e+-]+",
     seed=r"\d+",
 
 

@@ -1,0 +1,128 @@
+"""The classifier: g and h apart, frozen statistics, weights of others."""
+
+import pytest
+import safetensors.torch
+import torch
+from torch import nn
+
+from mpssl.errors import UserError
+from mpssl.models.classifier import SMALL_RESNETS, Classifier, load_foundation_classifier
+from mpssl.torchvision_compat import models
+
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+@pytest.fixture
+def model():
+    torch.manual_seed(0)
+    return Classifier("resnet8", 5, MEAN, STD)
+
+
+@pytest.fixture
+def images():
+    return torch.rand(6, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+
+
+def copy_of(state):
+    return {name: value.clone() for name, value in state.items()}
+
+
+def equal(state, other):
+    return all(torch.equal(value, other[name]) for name, value in state.items())
+
+
+def test_logits_are_the_head_of_the_features(model, images):
+    model.eval()
+    features = model.features(images)
+    assert features.shape == (6, 128)
+    by_hand = features @ model.head.weight.T + model.head.bias
+    torch.testing.assert_close(model(images), by_hand)
+
+
+def test_features_normalize_the_input(model, images):
+    model.eval()
+    normalized = torch.stack(
+        [(images[:, c] - MEAN[c]) / STD[c] for c in range(3)], dim=1
+    )  # channel by channel
+    torch.testing.assert_close(model.features(images), model.backbone(normalized))
+
+
+def test_head_starts_small_and_without_bias():
+    torch.manual_seed(0)
+    head = Classifier("resnet8", 200, MEAN, STD).head
+    assert not head.bias.any()
+    assert head.weight.std().item() == pytest.approx(0.01, rel=0.05)
+
+
+@pytest.mark.parametrize(("architecture", "blocks"), SMALL_RESNETS.items())
+def test_small_resnets_have_the_layers_of_their_names(architecture, blocks):
+    model = Classifier(architecture, 5, MEAN, STD)
+    shortcuts = [m for m in model.modules() if isinstance(m, nn.Conv2d) and m.kernel_size == (1, 1)]
+    layers = [m for m in model.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
+    assert len(layers) - len(shortcuts) == 6 * blocks + 2 == int(architecture[6:])
+    assert len(shortcuts) == 3
+
+
+def test_frozen_statistics_stay_and_others_move(model, images):
+    before = copy_of(model.state_dict())
+    with model.statistics_frozen():
+        inside = model(images)
+    assert equal(before, model.state_dict())
+    outside = model(images)
+    assert torch.equal(inside, outside)  # batch statistics in both
+    moved = {name for name, value in model.state_dict().items() if (value != before[name]).any()}
+    assert moved == {name for name in before if "running" in name or "num_batches" in name}
+    model.eval()
+    assert not torch.allclose(model(images), outside)
+
+
+def test_statistics_move_again_after_an_exception(model, images):
+    with pytest.raises(ZeroDivisionError), model.statistics_frozen():
+        1 / 0  # noqa: B018
+    before = copy_of(model.state_dict())
+    model(images)
+    assert not equal(before, model.state_dict())
+
+
+def test_torchvision_weights_load_into_backbone_and_head(tmp_path):
+    torch.manual_seed(0)
+    network = models.resnet18(num_classes=7)
+    images = torch.rand(4, 3, 64, 64)
+    network(images)  # running statistics of their own
+    torch.save(network.eval().state_dict(), tmp_path / "resnet18.pth")
+    model = load_foundation_classifier(tmp_path / "resnet18.pth", "resnet18", MEAN, STD)
+    normalized = (images - torch.tensor(MEAN)[:, None, None]) / torch.tensor(STD)[:, None, None]
+    assert torch.equal(model(images), network(normalized))
+    assert not model.training
+    assert not any(p.requires_grad for p in model.parameters())
+
+
+def test_own_weights_load_with_identical_outputs(tmp_path, model, images):
+    model(images)
+    safetensors.torch.save_file(model.eval().state_dict(), tmp_path / "own.safetensors")
+    loaded = load_foundation_classifier(tmp_path / "own.safetensors", "resnet8", MEAN, STD)
+    assert torch.equal(loaded(images), model(images))
+
+
+def test_bad_weights_are_refused_in_one_line(tmp_path, model):
+    good, bad = tmp_path / "good.safetensors", tmp_path / "bad.safetensors"
+    safetensors.torch.save_file(model.state_dict(), good)
+    bad.write_bytes(good.read_bytes()[:1000])
+    for path, architecture, part in (
+        (tmp_path / "none.safetensors", "resnet8", "does not exist"),
+        (tmp_path / "none.pth", "resnet18", "does not exist"),
+        (bad, "resnet8", "damaged"),
+        (good, "resnet14", "not a resnet14"),
+    ):
+        with pytest.raises(UserError, match=part) as caught:
+            load_foundation_classifier(path, architecture, MEAN, STD)
+        assert str(path) in str(caught.value)
+        assert "\n" not in str(caught.value)
+
+
+def test_unknown_architecture_is_named_with_the_nearest():
+    with pytest.raises(UserError) as caught:
+        Classifier("resnet-18", 5, MEAN, STD)
+    assert str(caught.value) == "unknown architecture 'resnet-18'; did you mean 'resnet18'?"
+    with pytest.raises(UserError, match="known: .*resnet8"):
+        Classifier("vit", 5, MEAN, STD)

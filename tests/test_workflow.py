@@ -1,0 +1,267 @@
+"""The pipeline end to end on a tiny experiment, and what re-runs when something changes."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parent.parent
+# Table 1: 7 cells; Table 2 adds base and three generative ones at 100 %; Table 3 adds 3 variants.
+CELLS, BASE_CELLS = 14, 2
+SEEDS, GRID = 2, 2
+RUNS = BASE_CELLS * SEEDS + (CELLS - BASE_CELLS) * (GRID + SEEDS - 1)
+
+
+def snakemake(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
+    environment = os.environ | {
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "OMP_NUM_THREADS": "1",
+    }
+    return subprocess.run(
+        [sys.executable, "-m", "snakemake", *arguments],
+        cwd=folder,
+        env=environment,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
+    )
+
+
+def copy_workflow(folder: Path) -> Path:
+    """The workflow without results, in a folder of its own."""
+    for name in ("Snakefile", "environment.yml"):
+        shutil.copy(ROOT / name, folder)
+    for name in ("workflow", "config", "profiles"):
+        shutil.copytree(ROOT / name, folder / name)
+    shutil.copy(ROOT / "tests/tiny.yaml", folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """The tiny experiment, run once for all tests of this file."""
+    folder = copy_workflow(tmp_path_factory.mktemp("tiny"))
+    result = snakemake(folder, "--cores", "2", "--configfile", "tiny.yaml")
+    assert result.returncode == 0, result.stdout[-4000:]
+    return folder, result.stdout
+
+
+def jobs(output: str) -> dict[str, int]:
+    """Jobs by rule, from the first 'Job stats' of Snakemake's output."""
+    if "Job stats:" not in output:
+        return {}
+    lines = output.split("Job stats:")[1].splitlines()[3:]
+    found = {}
+    for line in lines:
+        if not (match := re.fullmatch(r"(\w+)\s+(\d+)", line.strip())):
+            break
+        found[match[1]] = int(match[2])
+    return found
+
+
+def plan_of(folder: Path, *arguments: str) -> dict[str, int]:
+    result = snakemake(folder, "-n", *arguments, "--configfile", "tiny.yaml")
+    assert result.returncode == 0, result.stdout[-4000:]
+    return jobs(result.stdout)
+
+
+def test_each_run_of_the_plan_happens_once(finished):
+    _, output = finished
+    counts = jobs(output)
+    assert RUNS == 40
+    assert counts["train_run"] == RUNS
+    assert counts["select_weight"] == CELLS - BASE_CELLS
+    assert counts["pack_images"] == 2
+    assert counts["split_pool"] == 2
+    assert counts["train_generator"] == counts["train_foundation_classifier"] == 1
+
+
+def test_runs_are_tidy_and_whole(finished):
+    folder, _ = finished
+    runs = pd.read_csv(folder / "results/tiny/runs.csv")
+    search = pd.read_csv(folder / "results/tiny/search.csv")
+    assert len(runs) == CELLS * SEEDS
+    assert len(search) == (CELLS - BASE_CELLS) * GRID
+    identity = ["dataset", "fraction", "setting", "method", "variant", "architecture", "seed"]
+    assert not runs.duplicated(identity).any()
+    assert set(runs.seed) == {0, 1}
+    assert set(search.seed) == {0}
+    for column in ("val_accuracy", "test_accuracy"):
+        assert runs[column].between(0, 100).all()
+        # 100 test images, 40 or 80 of the pool's 240 validate: whole multiples
+    assert np.allclose(runs.test_accuracy % 1, 0)
+    assert runs.best_epoch.isin([1, 2]).all()
+    assert (runs[runs.setting == "base"]["lambda"] == 0).all()
+    assert runs[runs.setting != "base"]["lambda"].isin([0.1, 1.0]).all()
+    assert (runs.device == "cpu").all()
+
+
+def test_the_search_takes_the_best_validation_accuracy(finished):
+    folder, _ = finished
+    runs = pd.read_csv(folder / "results/tiny/runs.csv")
+    search = pd.read_csv(folder / "results/tiny/search.csv")
+    cell = ["dataset", "fraction", "setting", "method", "variant", "architecture"]
+    for key, tried in search.groupby(cell):
+        chosen = runs[(runs[cell] == list(key)).all(axis=1)]
+        best = tried[tried.val_accuracy == tried.val_accuracy.max()]["lambda"].min()
+        assert (chosen["lambda"] == best).all(), key
+
+
+def test_table_values_are_those_of_the_runs(finished):
+    folder, _ = finished
+    runs = pd.read_csv(folder / "results/tiny/runs.csv")
+    for name, rows in {"table1": 7, "table2": 14, "table3": 5}.items():
+        table = pd.read_csv(folder / f"results/tiny/tables/{name}.csv")
+        assert len(table) == rows
+        for _, entry in table[table.seeds > 0].iterrows():
+            same = (
+                (runs.fraction == entry.fraction)
+                & (runs.setting == entry.setting)
+                & (runs.method == entry.method)
+                & (runs.variant == entry.variant)
+            )
+            accuracies = runs[same].test_accuracy
+            assert len(accuracies) == entry.seeds == SEEDS
+            assert entry["mean"] == pytest.approx(accuracies.mean())
+            assert entry["std"] == pytest.approx(accuracies.std(ddof=1))
+
+
+def test_bold_and_underline_mark_the_best(finished):
+    folder, _ = finished
+    table = pd.read_csv(folder / "results/tiny/tables/table1.csv")
+    text = (folder / "results/tiny/tables/table1.md").read_text().split("Difference")[0]
+    for setting, mark in (("oracle", "<u>{}</u>"), ("generative", "**{}**")):
+        group = table[table.setting == setting]
+        best = group["mean"].round(2) == group["mean"].round(2).max()
+        assert (group.best == best).all()
+        for _, entry in group.iterrows():
+            value = f"{entry['mean']:.2f} ± {entry['std']:.2f}"
+            expected = mark.format(value) if entry.best else value
+            assert f"| {entry.label} | {expected} |" in text
+    assert not table[table.setting == "base"].best.any()
+
+
+def test_oracle_methods_have_no_cell_at_100_percent(finished):
+    folder, _ = finished
+    table = pd.read_csv(folder / "results/tiny/tables/table2.csv")
+    none = table[table.note.notna()]
+    assert len(none) == 3
+    assert set(none.setting) == {"oracle"}
+    assert (none.fraction == 100).all()
+    assert none["mean"].isna().all()
+
+
+def test_figures_show_something(finished):
+    folder, _ = finished
+    for name in ("figure3", "figure4", "figure_fractions", "figure_curves"):
+        with Image.open(folder / f"results/tiny/figures/{name}.png") as image:
+            pixels = np.asarray(image.convert("L"))
+        assert min(pixels.shape) > 300
+        assert pixels.std() > 5
+        pdf = (folder / f"results/tiny/figures/{name}.pdf").read_bytes()
+        assert pdf.startswith(b"%PDF")
+
+
+def test_records_show_every_term_of_lmo(finished):
+    folder, _ = finished
+    path = "results/tiny/runs/digits/50/generative/mpssl/default/resnet8"
+    record = pd.read_json(next((folder / path).rglob("metrics.json")), typ="series")
+    assert set(record.gradient_norms) == {
+        "validation_gradient_phi",
+        "validation_gradient_xi",
+        "gap_gradient_phi",
+        "gap_gradient_xi",
+    }
+    assert all(min(norms) > 0 for norms in record.gradient_norms.values())
+    assert 0.5 < record.source_statistics["z_hat_std"] < 2
+    assert {"sample_diversity", "sample_distance"} <= set(record.sample_statistics)
+    assert len(record.commit) >= 0 and record.digests["data"] and record.settings["lmo"]
+
+
+def test_nothing_is_left_beside_the_results(finished):
+    folder, _ = finished
+    left = [
+        p for p in (folder / "results").rglob("*") if ".tmp" in p.name or "checkpoint" in p.name
+    ]
+    assert left == []
+
+
+def test_a_second_run_has_nothing_to_do(finished):
+    folder, _ = finished
+    result = snakemake(folder, "--cores", "2", "--configfile", "tiny.yaml")
+    assert result.returncode == 0
+    assert "Nothing to be done" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("change", "runs"),
+    [
+        # oracle FreeMatch, and naive gSSL and P-SSL at both fractions: 5 cells of 3 runs
+        ('objectives={"freematch": {"fairness_weight": 0.5}}', 15),
+        # MP-SSL at both fractions, without gap, without validation: 4 cells; not w/o LMO
+        ('lmo={"validation_batch_size": 4, "record_every": 2}', 12),
+        ('training={"epochs": 3, "steps_per_epoch": 2, "batch_size": 8, "image_size": 32}', RUNS),
+        ("seeds=[0, 1, 2]", CELLS),
+    ],
+)
+def test_only_runs_that_depend_on_a_change_run_again(finished, change, runs):
+    folder, _ = finished
+    assert plan_of(folder, "--config", change).get("train_run", 0) == runs
+
+
+def test_one_gpu_is_shared_by_turns(finished):
+    folder, _ = finished
+    result = snakemake(folder, "-n", "--forcerun", "train_run", "--configfile", "tiny.yaml")
+    asked = re.findall(r"rule train_run:.*?resources: ([^\n]*)", result.stdout, re.DOTALL)
+    assert len(asked) == RUNS
+    assert all("gpu=1" in line for line in asked)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--config", "trainig={}"], "unknown key 'trainig'; did you mean 'training'?"),
+        (["--config", 'wanted=["tabel1"]'], "unknown name 'tabel1'; did you mean 'table1'?"),
+        (["--config", 'roles={"datasets": {"main": ["mnits"]}}'], "unknown name 'mnits'"),
+        (["--config", 'roles={"fractions": {"small": [0]}}'], "greater than or equal to 1"),
+    ],
+)
+def test_a_mistake_in_the_configuration_is_one_clear_line(tmp_path, arguments, message):
+    folder = copy_workflow(tmp_path)
+    result = snakemake(folder, "-n", "--configfile", "tiny.yaml", *arguments)
+    assert result.returncode != 0
+    assert message in result.stdout
+    assert "Traceback" not in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("configfile", "train_runs"), [("config/config.yaml", 1242), ("config/mini.yaml", 54)]
+)
+def test_every_configuration_builds_its_graph(tmp_path, configfile, train_runs):
+    folder = copy_workflow(tmp_path)
+    result = snakemake(folder, "-n", "--configfile", configfile)
+    assert result.returncode == 0, result.stdout[-2000:]
+    assert jobs(result.stdout)["train_run"] == train_runs
+
+
+def test_the_default_configuration_is_the_paper(tmp_path):
+    folder = copy_workflow(tmp_path)
+    result = snakemake(folder, "-n", "table1")
+    assert jobs(result.stdout)["train_run"] == 450  # 6 base x 3 + 36 cells x (10 + 2)
+    assert "results/paper/tables/table1.csv" in result.stdout
+
+
+def test_linters_are_content(tmp_path):
+    folder = copy_workflow(tmp_path)
+    result = snakemake(folder, "--lint", "--configfile", "tiny.yaml")
+    assert result.returncode == 0, result.stdout
+    check = [sys.executable, "-m", "snakefmt", "--check", "Snakefile", "workflow"]
+    assert subprocess.run(check, cwd=ROOT, capture_output=True, check=False).returncode == 0
