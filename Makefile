@@ -12,7 +12,8 @@ help:
 
 mini: .venv/ready
 	snakemake --cores $(CORES) --configfile config/mini.yaml
-	@echo "Read results/mini/tables/table1.md and look at results/mini/figures/figure4.png"
+	@cat results/mini/tables/table1.md
+	@echo "Tables, figures and claims are in results/mini/"
 
 # make mini-all: every table and figure of the paper in its small form.
 mini-all: .venv/ready

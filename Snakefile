@@ -15,7 +15,7 @@ include: "workflow/rules/common.smk"
 rule all:
     input:
         [file for name in plan.wanted for file in result_files(name)],
-        [paths.results / name for name in ("runs.csv", "search.csv")],
+        [paths.results / name for name in ("runs.csv", "search.csv", "claims.md")],
 
 
 include: "workflow/rules/data.smk"
@@ -26,3 +26,7 @@ include: "workflow/rules/results.smk"
 
 onsuccess:
     shell("python -m mpssl times --config {paths.resolved_config}")
+
+
+onerror:
+    shell("grep -rh '^mpssl: error' {paths.logs} >&2 || true")

@@ -196,6 +196,15 @@ def figure(config_path: str, name: str) -> None:
 
 @cli.command()
 @config_option
+def claims(config_path: str) -> None:
+    """Test the paper's claims on the finished runs."""
+    from mpssl.results.claims import make_claims
+
+    make_claims(configfile.load(config_path))
+
+
+@cli.command()
+@config_option
 def times(config_path: str) -> None:
     """Print the wall time of each stage of the last runs."""
     from mpssl.results.times import print_times

@@ -371,15 +371,20 @@ class Roles(Closed):
     architectures: dict[Name, Annotated[list[Name], Field(min_length=1)]]
 
 
-class Grid(Closed):
+class Columns(Closed):
+    """The product of data sets, label fractions and architectures, each named by a role."""
+
+    datasets: Name = "ablation"
+    fractions: Name = "default"
+    architectures: Name = "default"
+
+
+class Grid(Columns):
     """Cells of a table or figure: rows (setting/method[/variant]) times columns."""
 
     title: str
     rows: list[CellRow] = Field(min_length=1)
     labels: dict[CellRow, str] = Field({}, description="row labels other than the method's own")
-    datasets: Name = "ablation"
-    fractions: Name = "default"
-    architectures: Name = "default"
     note: str = ""
 
 
@@ -391,6 +396,20 @@ class Figure(Grid):
     """A figure of the paper, or of our own."""
 
     kind: Literal["bars", "fractions", "samples", "curves"]
+
+
+class Claim(Columns):
+    """A claim of the paper: `row` compared with the strongest of `than`, paired by seed."""
+
+    text: str
+    place: str = Field(description="where the paper says it")
+    row: CellRow
+    than: list[CellRow] = Field(min_length=1)
+    measure: Literal[
+        "test_accuracy", "feature_norm", "sample_distance", "sample_diversity", "seconds"
+    ] = "test_accuracy"
+    direction: Literal["higher", "lower"] = "higher"
+    margin: NonNegative = Field(0, description="how much on the wrong side still counts as holding")
 
 
 class Config(Closed):
@@ -418,6 +437,7 @@ class Config(Closed):
     methods: dict[Setting, dict[Name, Method]]
     tables: dict[Name, Table]
     figures: dict[Name, Figure]
+    claims: dict[Name, Claim] = {}
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: Count = Field(1, description="CPU threads of one training run")
 
@@ -437,11 +457,15 @@ class Config(Closed):
                 _known(f"roles.datasets.{role}", name, self.datasets)
         if self.foundation.dataset is not None:
             _known("foundation.dataset", self.foundation.dataset, self.datasets)
-        for name, grid in grids.items():
-            _known(f"{name}.datasets", grid.datasets, self.roles.datasets)
-            _known(f"{name}.fractions", grid.fractions, self.roles.fractions)
-            _known(f"{name}.architectures", grid.architectures, self.roles.architectures)
+        for name, columns in {**grids, **self.claims}.items():
+            _known(f"{name}.datasets", columns.datasets, self.roles.datasets)
+            _known(f"{name}.fractions", columns.fractions, self.roles.fractions)
+            _known(f"{name}.architectures", columns.architectures, self.roles.architectures)
+        for grid in grids.values():
             for row in [*grid.rows, *grid.labels]:
+                self.method(row)
+        for claim in self.claims.values():
+            for row in [claim.row, *claim.than]:
                 self.method(row)
         for setting, methods in self.methods.items():
             for name, method in methods.items():

@@ -10,7 +10,7 @@ from mpssl.config import Closed, Config, nearest
 from mpssl.errors import UserError
 
 SHIPPED = Path(__file__).resolve().parent.parent / "config"
-INCLUDED = [SHIPPED / f"{name}.yaml" for name in ("datasets", "methods", "tables")]
+INCLUDED = [SHIPPED / f"{name}.yaml" for name in ("datasets", "methods", "tables", "claims")]
 
 
 def load(path: Path | str) -> Config:
@@ -25,8 +25,8 @@ def load(path: Path | str) -> Config:
 def resolve(content: dict, where: str = "configuration") -> Config:
     """Complete and validate the content of a configuration file.
 
-    `datasets`, `methods`, `tables` and `figures` are those of `config/` unless the content has
-    its own.
+    `datasets`, `methods`, `tables`, `figures` and `claims` are those of `config/` unless the
+    content has its own.
 
     Raises:
         UserError: an unknown key or name, or a value out of range.

@@ -20,6 +20,18 @@ def accuracy(model: Classifier, data: Batches, batch_size: int) -> float:
 
 
 @torch.no_grad()
+def feature_norm(model: Classifier, data: Batches, batch_size: int) -> float:
+    """Mean Euclidean norm of the features g(x) under running batch-norm statistics."""
+    model.eval()
+    norms = [
+        model.features(data.centre_images(rows)).norm(dim=1)
+        for rows in torch.arange(len(data)).split(batch_size)
+    ]
+    model.train()
+    return torch.cat(norms).mean().item()
+
+
+@torch.no_grad()
 def sample_statistics(
     model: Classifier, real: Tensor, synthetic: Tensor, y: Tensor
 ) -> dict[str, float]:

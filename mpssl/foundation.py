@@ -95,7 +95,7 @@ def train_generator(
     ]
     schedules = [torch.optim.lr_scheduler.CosineAnnealingLR(o, steps) for o in optimizers]
     average = [parameter.detach().clone() for parameter in model.parameters()]
-    grey, targets = torch.from_numpy(images[..., 0]).unsqueeze(1), torch.from_numpy(labels)
+    grey, targets = torch.from_numpy(images[..., 0].copy()).unsqueeze(1), torch.from_numpy(labels)
 
     with batch_statistics(model):
         for step in range(steps):

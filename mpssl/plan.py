@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from mpssl.config import Config, Grid, Lmo, Method, split_row
+from mpssl.config import Columns, Config, Grid, Lmo, Method, split_row
 from mpssl.objectives import OBJECTIVES
 from mpssl.sources import SOURCES
 
@@ -93,13 +93,17 @@ class Plan:
         self.grids: dict[str, Grid] = {**config.tables, **config.figures}
 
     def columns(self, name: str) -> list[Column]:
-        """The columns of a table or figure: data sets x label fractions x architectures."""
-        grid, roles = self.grids[name], self.config.roles
+        """The columns of a table or figure."""
+        return self.product(self.grids[name])
+
+    def product(self, columns: Columns) -> list[Column]:
+        """Data sets x label fractions x architectures."""
+        roles = self.config.roles
         return [
             Column(dataset, fraction, architecture)
-            for dataset in roles.datasets[grid.datasets]
-            for fraction in roles.fractions[grid.fractions]
-            for architecture in roles.architectures[grid.architectures]
+            for dataset in roles.datasets[columns.datasets]
+            for fraction in roles.fractions[columns.fractions]
+            for architecture in roles.architectures[columns.architectures]
         ]
 
     def cells(self, name: str) -> list[Cell]:

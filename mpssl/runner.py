@@ -19,7 +19,7 @@ from mpssl.config import Augmentation, Config, Lmo, Training
 from mpssl.data import store
 from mpssl.data.batches import Batches
 from mpssl.digest import code_digest
-from mpssl.evaluate import accuracy, sample_statistics
+from mpssl.evaluate import accuracy, feature_norm, sample_statistics
 from mpssl.files import atomic, read_json, write_json, write_text
 from mpssl.models import generator
 from mpssl.models.classifier import Classifier, load_foundation_classifier
@@ -54,7 +54,8 @@ def execute(config: Config, run: Run, threads: int) -> None:
     settings = Plan(config).settings(run.cell)
     task, test = _prepare(config, run, settings)
     outcome = train(task, folder / "checkpoint.pt")
-    test_accuracy = accuracy(task.model, test, task.training.evaluation_batch_size)
+    batch_size = task.training.evaluation_batch_size
+    test_accuracy = accuracy(task.model, test, batch_size)
     sample_record = _samples(task, folder)
     record = {
         "experiment": config.experiment,
@@ -75,6 +76,7 @@ def execute(config: Config, run: Run, threads: int) -> None:
         "commit": _commit(),
         "source_statistics": task.source.statistics(),
         "sample_statistics": sample_record,
+        "feature_norm": feature_norm(task.model, task.validation, batch_size),
         "gradient_norms": _gradient_norms(outcome),
         "counts": {"labeled": len(task.labeled), "validation": len(task.validation)},
         "versions": {name: version(name) for name in ("torch", "kornia", "numpy")}

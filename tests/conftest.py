@@ -1,9 +1,13 @@
 """What several test files share."""
 
 import copy
+import os
 from pathlib import Path
 
 import pytest
+
+# Before torch is imported: on busy cores its threads wait for each other, ten times as long.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -70,6 +74,7 @@ def content():
             },
         },
         "figures": {},
+        "claims": {},
     }
 
 

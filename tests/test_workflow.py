@@ -219,7 +219,8 @@ def test_only_runs_that_depend_on_a_change_run_again(finished, change, runs):
 
 def test_one_gpu_is_shared_by_turns(finished):
     folder, _ = finished
-    result = snakemake(folder, "-n", "--forcerun", "train_run", "--configfile", "tiny.yaml")
+    show = ["--quiet", "host", "--forcerun", "train_run"]
+    result = snakemake(folder, "-n", "--configfile", "tiny.yaml", *show)
     asked = re.findall(r"rule train_run:.*?resources: ([^\n]*)", result.stdout, re.DOTALL)
     assert len(asked) == RUNS
     assert all("gpu=1" in line for line in asked)
@@ -254,7 +255,7 @@ def test_every_configuration_builds_its_graph(tmp_path, configfile, train_runs):
 
 def test_the_default_configuration_is_the_paper(tmp_path):
     folder = copy_workflow(tmp_path)
-    result = snakemake(folder, "-n", "table1")
+    result = snakemake(folder, "-n", "table1", "--quiet", "host")
     assert jobs(result.stdout)["train_run"] == 450  # 6 base x 3 + 36 cells x (10 + 2)
     assert "results/paper/tables/table1.csv" in result.stdout
 
@@ -265,3 +266,13 @@ def test_linters_are_content(tmp_path):
     assert result.returncode == 0, result.stdout
     check = [sys.executable, "-m", "snakefmt", "--check", "Snakefile", "workflow"]
     assert subprocess.run(check, cwd=ROOT, capture_output=True, check=False).returncode == 0
+
+
+def test_a_failed_job_shows_its_one_clear_line(tmp_path):
+    folder = copy_workflow(tmp_path)
+    result = snakemake(folder, "--cores", "1", "resources/paper/packed/chaoyang/meta.json")
+    assert result.returncode != 0
+    assert (
+        "mpssl: error: Chaoyang: resources/data/chaoyang/train.json does not exist" in result.stdout
+    )
+    assert not (folder / "resources/paper/packed/chaoyang/meta.json").exists()

@@ -18,6 +18,26 @@ rule collect_runs:
         "exec python -m mpssl collect --config {input.config} > {log} 2>&1"
 
 
+rule test_claims:
+    input:
+        records(plan.wanted_cells()),
+        config=ancient(paths.resolved_config),
+    output:
+        report(
+            [paths.results / f"claims.{suffix}" for suffix in ("csv", "md")],
+            category="Claims",
+        ),
+    log:
+        paths.logs / "claims.log",
+    conda:
+        "../../environment.yml"
+    params:
+        claims=json.dumps([c.model_dump() for c in experiment.claims.values()]),
+        code=code_digest("mpssl.results.claims"),
+    shell:
+        "exec python -m mpssl claims --config {input.config} > {log} 2>&1"
+
+
 rule make_table:
     input:
         lambda w: records(plan.cells(w.table)),

@@ -1,0 +1,149 @@
+"""Tables as text: Markdown for readers, LaTeX for papers."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from mpssl.config import Config
+
+if TYPE_CHECKING:
+    from mpssl.results.tables import Entry
+
+SETTING_TITLES = {
+    "base": "",
+    "oracle": "Oracle SSL (D + D_u)",
+    "transfer": "Transfer SSL (D + real foundation images)",
+    "generative": "Generative SSL (D + G_F)",
+}
+
+
+def markdown(config: Config, name: str, titles: list[str], rows: list[list[Entry]]) -> str:
+    """A table as printed, its paired differences, the paper's values, and what is missing."""
+    grid = config.tables[name]
+    lines = [f"# {_number(name)}. {grid.title}", "", f"{_context(config, rows)}", ""]
+    header = ["| Method | " + " | ".join(titles) + " |", "|---" * (len(titles) + 1) + "|"]
+    lines += header
+    setting = ""
+    for row in rows:
+        if row[0].cell.setting != setting:
+            setting = row[0].cell.setting
+            if SETTING_TITLES[setting]:
+                lines.append(f"| *{SETTING_TITLES[setting]}* |" + " |" * len(titles))
+        lines.append(f"| {row[0].label} | " + " | ".join(_markdown_cell(e) for e in row) + " |")
+    compared = [row for row in rows if any(e.difference for e in row)]
+    if compared:
+        lines += ["", "Difference to the base model, paired by seed: mean ± standard error.", ""]
+        lines += header
+        for row in compared:
+            cells = (_pm(*e.difference, sign="+") if e.difference else "–" for e in row)
+            lines.append(f"| {row[0].label} | " + " | ".join(cells) + " |")
+    printed = [row for row in rows if any(e.paper for e in row)]
+    if printed:
+        lines += ["", "Beside the paper: the mean it prints, and in brackets ours minus it.", ""]
+        lines += header
+        for row in printed:
+            cells = (_paper_cell(entry) for entry in row)
+            lines.append(f"| {row[0].label} | " + " | ".join(cells) + " |")
+        notes = {
+            f"{e.label}, {e.cell.dataset}: {e.paper.note}"
+            for e in sum(printed, [])
+            if e.paper and e.paper.note
+        }
+        lines += ["", *(f"- {note}" for note in sorted(notes))] if notes else []
+    if grid.note:
+        lines += ["", grid.note.strip()]
+    missing = [m for row in rows for e in row for m in e.records.missing]
+    if missing:
+        lines += ["", f"Incomplete: {len(missing)} runs are missing:", ""]
+        lines += [f"- `{run}`" for run in missing]
+    return "\n".join(lines) + "\n"
+
+
+def _context(config: Config, rows: list[list[Entry]]) -> str:
+    """What the reader must know of the numbers: mean, seeds, and what all columns share."""
+    cells = [entry.cell for row in rows for entry in row]
+    shared = []
+    if len({c.dataset for c in cells}) == 1:
+        shared.append(config.datasets[cells[0].dataset].title)
+    if len({c.fraction for c in cells}) == 1:
+        shared.append(f"{cells[0].fraction} % of the pool labeled")
+    if len({c.architecture for c in cells}) == 1:
+        shared.append(cells[0].architecture)
+    return (
+        f"{', '.join(shared)}. Mean ± standard deviation over {len(config.seeds)} seeds. "
+        "Underlined: best oracle method; bold: best generative method."
+    )
+
+
+def _number(name: str) -> str:
+    return f"Table {name.removeprefix('table')}"
+
+
+def _pm(value: float, spread: float, sign: str = "") -> str:
+    return f"{value:{sign}.2f}" + ("" if math.isnan(spread) else f" ± {spread:.2f}")
+
+
+def _paper_cell(entry: Entry) -> str:
+    if entry.paper is None:
+        return "–"
+    doubt = "?" if entry.paper.note else ""
+    ours = f" ({entry.mean - entry.paper.mean:+.2f})" if entry.complete else ""
+    return f"{entry.paper.mean:.2f}{doubt}{ours}"
+
+
+def _markdown_cell(entry: Entry) -> str:
+    if entry.impossible:
+        return "n/a"
+    if not entry.complete:
+        return "missing"
+    text = _pm(entry.mean, entry.std)
+    if not entry.best:
+        return text
+    return f"<u>{text}</u>" if entry.cell.setting == "oracle" else f"**{text}**"
+
+
+def latex(titles: list[str], rows: list[list[Entry]]) -> str:
+    """A table as a booktabs tabular."""
+    lines = [
+        "% needs \\usepackage{booktabs}",
+        f"\\begin{{tabular}}{{l{'c' * len(titles)}}}",
+        "\\toprule",
+        "Method & " + " & ".join(map(_escape, titles)) + " \\\\",
+        "\\midrule",
+    ]
+    setting = rows[0][0].cell.setting
+    for row in rows:
+        if row[0].cell.setting != setting:
+            setting = row[0].cell.setting
+            title = _escape(SETTING_TITLES[setting])
+            lines += [
+                "\\midrule",
+                f"\\multicolumn{{{len(titles) + 1}}}{{l}}{{\\textit{{{title}}}}} \\\\",
+            ]
+        cells = " & ".join(_latex_cell(entry) for entry in row)
+        lines.append(f"{_escape(row[0].label)} & {cells} \\\\")
+    lines += ["\\bottomrule", "\\end{tabular}"]
+    return "\n".join(lines) + "\n"
+
+
+def _latex_cell(entry: Entry) -> str:
+    if entry.impossible:
+        return "n/a"
+    if not entry.complete:
+        return "missing"
+    spread = "" if math.isnan(entry.std) else f"^{{\\pm {entry.std:.2f}}}"
+    text = f"${entry.mean:.2f}{spread}$"
+    if not entry.best:
+        return text
+    if entry.cell.setting == "oracle":
+        return f"\\underline{{{text}}}"
+    return f"$\\mathbf{{{entry.mean:.2f}}}{spread}$"
+
+
+def _escape(text: str) -> str:
+    for character in "\\&%$#_{}":
+        text = text.replace(
+            character, "\\textbackslash{}" if character == "\\" else f"\\{character}"
+        )
+    return text
