@@ -198,7 +198,7 @@ def train_foundation_classifier(
     order = torch.randperm(len(images), generator=generator)
     n_test = int(held_out * len(images))
     test, train = order[:n_test], order[n_test:]
-    pixels, targets = torch.from_numpy(images).movedim(-1, 1), torch.from_numpy(labels)
+    pixels, targets = torch.from_numpy(images.copy()).movedim(-1, 1), torch.from_numpy(labels)
     optimizer = torch.optim.SGD(
         model.parameters(), lr=learning_rate, momentum=0.9, nesterov=True, weight_decay=weight_decay
     )

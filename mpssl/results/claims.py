@@ -114,9 +114,7 @@ def _measures(
     found = read_cell(config, cell)
     if found.missing:
         return None
-    values = [
-        r.get(claim.measure, r["sample_statistics"].get(claim.measure)) for r in found.records
-    ]
+    values = [{**r, **r.get("sample_statistics", {})}.get(claim.measure) for r in found.records]
     return None if None in values else values
 
 
