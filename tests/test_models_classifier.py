@@ -126,3 +126,13 @@ def test_unknown_architecture_is_named_with_the_nearest():
     assert str(caught.value) == "unknown architecture 'resnet-18'; did you mean 'resnet18'?"
     with pytest.raises(UserError, match="known: .*resnet8"):
         Classifier("vit", 5, MEAN, STD)
+
+
+def test_statistics_frozen_may_be_nested():
+    model = Classifier("resnet8", 3, (0.5,) * 3, (0.5,) * 3)
+    before = model.backbone[1].running_mean.clone()
+    with model.statistics_frozen():
+        with model.statistics_frozen():
+            pass
+        model(torch.rand(4, 3, 16, 16))
+    assert torch.equal(model.backbone[1].running_mean, before)

@@ -289,3 +289,11 @@ def test_gap_pairs_an_image_with_each_of_its_synthetic_ones():
     with torch.no_grad():
         assert source._gap(step, torch.cat([X, X])).abs() < 1e-6
         assert source._gap(step, torch.cat([X, X.flip(0)])) > 1e-3
+
+
+def test_mmd_of_collapsed_features_is_finite():
+    synthetic = torch.zeros(3, 2, requires_grad=True)
+    gap = GAPS["mmd"](torch.zeros(3, 2), synthetic)
+    gap.backward()
+    assert gap == 0
+    assert torch.isfinite(synthetic.grad).all()

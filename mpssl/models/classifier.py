@@ -46,13 +46,14 @@ class Classifier(nn.Module):
     def statistics_frozen(self) -> Iterator[None]:
         """Forwards inside use batch statistics and leave the running ones as they are."""
         layers = [m for m in self.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+        before = [layer.track_running_stats for layer in layers]
         for layer in layers:
             layer.track_running_stats = False
         try:
             yield
         finally:
-            for layer in layers:
-                layer.track_running_stats = True
+            for layer, tracked in zip(layers, before, strict=True):
+                layer.track_running_stats = tracked
 
 
 class BasicBlock(nn.Module):

@@ -192,6 +192,7 @@ def mmd_gap(real: Tensor, synthetic: Tensor) -> Tensor:
     both = torch.cat([real, synthetic])
     distance = (both[:, None] - both[None, :]).square().sum(dim=2)
     scale = distance.detach().sum() / (len(both) * (len(both) - 1))
+    scale = scale.clamp(min=torch.finfo(scale.dtype).tiny)  # collapsed features have no distance
     kernel = sum(torch.exp(-distance / (2 * factor * scale)) for factor in (0.25, 0.5, 1, 2, 4))
     n = len(real)
     return kernel[:n, :n].mean() + kernel[n:, n:].mean() - 2 * kernel[:n, n:].mean()
