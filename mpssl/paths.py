@@ -1,10 +1,15 @@
 """Where everything lies: the one file that knows the paths of an experiment."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from mpssl.config import Config
-from mpssl.plan import Cell, Run
+from mpssl.config import Config, ImageNet, PaperData
+
+if TYPE_CHECKING:
+    from mpssl.plan import Cell, Run
 
 TORCHVISION_WEIGHTS = {  # IMAGENET1K_V1; torch.hub's names end in the first digits of the sha256
     "resnet18": "resnet18-f37072fd.pth",
@@ -58,6 +63,13 @@ class Paths:
         if getattr(settings, "path", None) is not None:
             return settings.path
         return Path("resources") / "data" / dataset / getattr(settings, "root", "")
+
+    def absent(self, dataset: str) -> bool:
+        """Whether a data set that only a person can fetch is not there."""
+        settings = self.config.datasets[dataset]
+        if not isinstance(settings, PaperData | ImageNet) or getattr(settings, "downloads", []):
+            return False
+        return not self.data(dataset).exists()
 
     def unpacked(self, dataset: str) -> Path:
         """Written last when a data set has been downloaded and unpacked."""

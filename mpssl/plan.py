@@ -12,6 +12,7 @@ from functools import cached_property
 
 from mpssl.config import Columns, Config, Grid, Lmo, Method, split_row
 from mpssl.objectives import OBJECTIVES
+from mpssl.paths import Paths
 from mpssl.sources import SOURCES
 
 SELECTED = "selected"
@@ -115,11 +116,20 @@ class Plan:
 
     def impossible(self, cell: Cell) -> str | None:
         """Why a cell cannot be run, or None."""
-        if self.method(cell)[0].source == "real" and cell.fraction == 100:
+        source, foundation = self.method(cell)[0].source, self.config.foundation.dataset
+        if source == "real" and cell.fraction == 100:
             return "no unlabeled images are left at 100 %"
-        if self.method(cell)[0].source == "foundation" and self.config.foundation.dataset is None:
+        if source == "foundation" and foundation is None:
             return "foundation.dataset names no real images"
+        used = [cell.dataset, *([foundation] if source == "foundation" else [])]
+        for dataset in used:
+            if dataset in self._absent:
+                return f"{dataset} must be fetched by hand, see docs/data.md"
         return None
+
+    @cached_property
+    def _absent(self) -> set[str]:
+        return {name for name in self.config.datasets if Paths(self.config).absent(name)}
 
     @cached_property
     def wanted(self) -> list[str]:
