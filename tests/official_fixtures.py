@@ -22,9 +22,6 @@ A_CLASS = 10  # images of a class in the pool, of which 10 % is one; and one in 
 IN_TEST = 500  # added to the class that the colour of a test image encodes
 SIZES = ((8, 8), (12, 10), (10, 12), (12, 9))  # width, height
 
-# The adapter, and its name in config/datasets.yaml where that is another.
-TITLES = {"cub": "birds", "cars_split": "cars"}
-
 
 @dataclass(frozen=True)
 class Official:
@@ -158,18 +155,97 @@ VARIANTS = ["707-320", "Boeing 717", "Cessna 172", "DHC-8-100", "Eurofighter Typ
 VARIANTS += ["Gulfstream IV", "Hawk T1", "Model B200", "PA-28", "SR-20", "Tu-134", "Yak-42"]
 VARIANTS = sorted(VARIANTS + [f"737-{n}" for n in range(200, 287)])
 
-TEXTURES = """banded blotchy braided bubbly bumpy chequered cobwebbed cracked crosshatched
-crystalline dotted fibrous flecked freckled frilly gauzy grid grooved honeycombed interlaced knitted
-lacelike lined marbled matted meshed paisley perforated pitted pleated polka-dotted porous potholed
-scaly smeared spiralled sprinkled stained stratified striped studded swirly veined waffled woven
-wrinkled zigzagged""".split()
+TEXTURES = [
+    "banded",
+    "blotchy",
+    "braided",
+    "bubbly",
+    "bumpy",
+    "chequered",
+    "cobwebbed",
+    "cracked",
+    "crosshatched",
+    "crystalline",
+    "dotted",
+    "fibrous",
+    "flecked",
+    "freckled",
+    "frilly",
+    "gauzy",
+    "grid",
+    "grooved",
+    "honeycombed",
+    "interlaced",
+    "knitted",
+    "lacelike",
+    "lined",
+    "marbled",
+    "matted",
+    "meshed",
+    "paisley",
+    "perforated",
+    "pitted",
+    "pleated",
+    "polka-dotted",
+    "porous",
+    "potholed",
+    "scaly",
+    "smeared",
+    "spiralled",
+    "sprinkled",
+    "stained",
+    "stratified",
+    "striped",
+    "studded",
+    "swirly",
+    "veined",
+    "waffled",
+    "woven",
+    "wrinkled",
+    "zigzagged",
+]
 
-CATS = """Abyssinian Bengal Birman Bombay British_Shorthair Egyptian_Mau Maine_Coon Persian Ragdoll
-Russian_Blue Siamese Sphynx""".split()
-DOGS = """american_bulldog american_pit_bull_terrier basset_hound beagle boxer chihuahua
-english_cocker_spaniel english_setter german_shorthaired great_pyrenees havanese japanese_chin
-keeshond leonberger miniature_pinscher newfoundland pomeranian pug saint_bernard samoyed
-scottish_terrier shiba_inu staffordshire_bull_terrier wheaten_terrier yorkshire_terrier""".split()
+CATS = [
+    "Abyssinian",
+    "Bengal",
+    "Birman",
+    "Bombay",
+    "British_Shorthair",
+    "Egyptian_Mau",
+    "Maine_Coon",
+    "Persian",
+    "Ragdoll",
+    "Russian_Blue",
+    "Siamese",
+    "Sphynx",
+]
+DOGS = [
+    "american_bulldog",
+    "american_pit_bull_terrier",
+    "basset_hound",
+    "beagle",
+    "boxer",
+    "chihuahua",
+    "english_cocker_spaniel",
+    "english_setter",
+    "german_shorthaired",
+    "great_pyrenees",
+    "havanese",
+    "japanese_chin",
+    "keeshond",
+    "leonberger",
+    "miniature_pinscher",
+    "newfoundland",
+    "pomeranian",
+    "pug",
+    "saint_bernard",
+    "samoyed",
+    "scottish_terrier",
+    "shiba_inu",
+    "staffordshire_bull_terrier",
+    "wheaten_terrier",
+    "yorkshire_terrier",
+]
 BREEDS = sorted(CATS + DOGS, key=str.lower)  # the class ids are in this order
 ODD_PETS = {  # files of the list of odd ones, all named .jpg: format and mode
     "Abyssinian_5": ("JPEG", "L"),  # the colour of the first class is a grey
