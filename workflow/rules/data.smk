@@ -43,7 +43,9 @@ rule pack_images:
     conda:
         "../../environment.yml"
     params:
-        dataset=lambda w: experiment.datasets[w.dataset].model_dump_json(),
+        dataset=lambda w: experiment.datasets[w.dataset].model_dump_json(
+            exclude={"title", "licence"}
+        ),
         packing=experiment.packing.model_dump_json(),
         code=code_digest("mpssl.data.adapters", "mpssl.data.store"),
     shell:
