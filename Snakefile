@@ -24,6 +24,11 @@ include: "workflow/rules/train.smk"
 include: "workflow/rules/results.smk"
 
 
+# Jobs read the whole configuration from one file; what they depend on is in their params.
+onstart:
+    write_text(paths.resolved_config, experiment.model_dump_json(indent=1) + "\n")
+
+
 onsuccess:
     shell("python -m mpssl times --config {paths.resolved_config}")
 

@@ -57,6 +57,26 @@ def cli() -> None:
 
 @cli.command()
 @config_option
+@click.option("--calibrate", is_flag=True, help="Time training steps on this device first.")
+@click.option("--steps", default=20, show_default=True, type=click.IntRange(min=1))
+@click.argument("names", nargs=-1)
+def plan(config_path: str, calibrate: bool, steps: int, names: tuple[str, ...]) -> None:
+    """Say what the tables and figures NAMES (or the wanted ones) take: jobs, disk, hours."""
+    from mpssl import cost
+
+    plan = Plan(configfile.load(config_path))
+    chosen = list(dict.fromkeys(names))
+    for name in chosen:
+        _known("table or figure", name, plan.grids)
+    if calibrate:
+        from mpssl.calibration import calibrate as measure
+
+        measure(plan, chosen, steps)
+    click.echo(cost.report(plan, chosen))
+
+
+@cli.command()
+@config_option
 @click.argument("dataset")
 def pack(config_path: str, dataset: str) -> None:
     """Turn DATASET into uint8 arrays, once."""
@@ -67,6 +87,21 @@ def pack(config_path: str, dataset: str) -> None:
     paths, settings = Paths(config), config.datasets[dataset]
     reading = adapters.read_dataset(settings, config.packing, paths.data(dataset))
     store.save(paths.packed(dataset), reading, config.packing.size)
+
+
+@cli.command()
+@config_option
+@click.argument("dataset")
+def data_check(config_path: str, dataset: str) -> None:
+    """Verify DATASET's folder without packing it: sizes, and that every image is there."""
+    from mpssl.data import official
+
+    config = configfile.load(config_path)
+    _known("data set", dataset, config.datasets)
+    settings, folder = config.datasets[dataset], Paths(config).data(dataset)
+    if settings.adapter not in official.LISTINGS:
+        raise UserError(f"{settings.title} has no official files to check")
+    click.echo(official.check(settings, folder))
 
 
 @cli.command()

@@ -104,6 +104,9 @@ class PaperData(Closed):
     downloads: list[Download] = []
     root: str = Field("", description="the folder inside the archives that holds the data set")
     path: Path | None = Field(None, description="your own copy, instead of the downloads")
+    pool: Count | None = Field(None, description="images of the whole official train and val split")
+    test: Count | None = Field(None, description="images of the whole official test split")
+    classes: Count | None = Field(None, description="of the whole data set")
 
 
 class ImageNet(Closed):
@@ -115,6 +118,7 @@ class ImageNet(Closed):
     images_per_class: Count | None = Field(
         None, description="how many of each class are packed; all where empty"
     )
+    classes: Count | None = Field(None, description="of the whole data set")
 
 
 Dataset = Annotated[

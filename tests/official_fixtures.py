@@ -97,6 +97,10 @@ def structs(fields: list[str], rows: list[tuple]) -> np.ndarray:
     return array
 
 
+def words(text: str) -> list[str]:
+    return text.split()
+
+
 def mixed(rows: Iterable, seed: int = 0) -> list:
     rows = list(rows)
     random.Random(seed).shuffle(rows)

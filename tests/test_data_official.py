@@ -1,6 +1,7 @@
 """The readers of the official layouts, on tiny copies of them, and what they say of damage."""
 
 import functools
+import io
 import json
 
 import numpy as np
@@ -19,6 +20,7 @@ from official_fixtures import (
     number_of,
     write,
 )
+from scipy.io import loadmat
 
 from mpssl.config import ImageNet, Packing, PaperData
 from mpssl.data import adapters, official, store
@@ -30,10 +32,12 @@ made = functools.cache(lambda name: DATASETS[name]())
 
 
 def settings(name, **changes):
-    adapter = made(name).adapter
-    if adapter == "imagenet":
-        return ImageNet(adapter=adapter, **changes)
-    return PaperData(adapter=adapter, title=f"The {name} data", **changes)
+    """As config/datasets.yaml has them, with the sizes of the fixture."""
+    data, classes = made(name), CLASSES[name]
+    if data.adapter == "imagenet":
+        return ImageNet(**{"adapter": data.adapter, "classes": classes} | changes)
+    sizes = {"classes": classes, "pool": classes * data.pool, "test": classes * data.test}
+    return PaperData(**{"adapter": data.adapter, "title": f"The {name} data"} | sizes | changes)
 
 
 def read(name, root, **changes):
@@ -108,7 +112,7 @@ def test_ten_percent_leaves_an_image_of_each_class(packed, name):
 NAMED = {  # a file of the pool, the number of its class
     "cub": {"images/002.Laysan_Albatross/Laysan_Albatross_0003_14.jpg": 1},
     "dtd": {"images/zigzagged/zigzagged_0002.jpg": 46, "images/banded/banded_0005.jpg": 0},
-    "pets": {"images/beagle_116.jpg": 7, "images/yorkshire_terrier_100.jpg": 36},
+    "pets": {"images/beagle_116.jpg": 4, "images/yorkshire_terrier_100.jpg": 36},
     "food101": {"images/churros/1004236.jpg": 2},
     "chaoyang": {"train/353042_3-IMG019x014-3.JPG": 3},
     "imagenet": {"train/n01440777/n01440777_26.JPEG": 1},
@@ -168,11 +172,11 @@ def test_images_per_class_takes_the_first_of_each(tmp_path):
     root = write(imagenet(classes=5), tmp_path)
     (root / "train/n01440764/notes.txt").write_text("not an image")
     (root / "train/README").write_text("not a class")
-    reading = read("imagenet", root, images_per_class=3)
+    reading = read("imagenet", root, images_per_class=3, classes=5)
     assert reading.labels.tolist() == sorted([*range(5)] * 3)
     assert reading.pool == 15
     assert [number_of(image) for image in reading.images] == reading.labels.tolist()
-    assert read("imagenet", root).pool == read("imagenet", root, images_per_class=99).pool == 50
+    assert read("imagenet", root, classes=5).pool == 50
 
 
 # --------------------------------------------------------------------------------- what is missing
@@ -249,6 +253,37 @@ def test_a_damaged_image_is_named(tmp_path, content):
     refuses("chaoyang", root, damaged, "corrupt", "repair it or take it away")
 
 
+@pytest.mark.parametrize("part", ["pool", "test", "classes"])
+@pytest.mark.parametrize("name", ["aircraft", "cub", "cars", "chaoyang"])
+def test_a_partial_copy_is_refused(lists, name, part):
+    root, found = lists(name), getattr(settings(name), part)
+    texts = [settings(name).title, f"{part}: {found} found, {found + 1} expected", root]
+    refuses(name, root, *texts, **{part: found + 1})
+
+
+def test_a_partial_imagenet_is_refused(tmp_path):
+    root = write(imagenet(classes=5), tmp_path)
+    refuses("imagenet", root, "classes: 5 found, 1000 expected", root)
+    few = {"classes": 5, "images_per_class": A_CLASS + 1}
+    refuses("imagenet", root, "pool: 50 found, 55 expected", root, **few)
+
+
+@pytest.mark.parametrize("name", DATASETS)
+def test_a_whole_copy_passes_the_check(packed, name):
+    root, data = packed(name)
+    report = official.check(settings(name), root)
+    assert str(root) in report
+    assert f"pool {data.pool}" in report and f"all {len(data.labels)} images are there" in report
+
+
+def test_the_check_names_missing_images(packed, lists):
+    whole, _ = packed("flowers")
+    root = lists("flowers")
+    with pytest.raises(UserError, match="1122 of 1122 images are missing: jpg/image_.* 1119 more"):
+        official.check(settings("flowers"), root)
+    official.check(settings("flowers"), whole)
+
+
 # --------------------------------------------------------------------------------- what is damaged
 
 
@@ -281,6 +316,13 @@ def flipped(content):
     return content[:-1] + bytes([content[-1] ^ 1])
 
 
+def image_zero(content):
+    """The number of an image is 0, where they count from 1."""
+    splits = loadmat(io.BytesIO(content))
+    splits["trnid"][0, 0] = 0
+    return mat(**{name: splits[name] for name in ("trnid", "valid", "tstid")})
+
+
 HTML = b"<!DOCTYPE html>\n<html><body>404 Not Found</body></html>\n"
 HDF5 = b"MATLAB 7.3 MAT-file, Platform: GLNXA64".ljust(124) + b"\x00\x02IM" + b"\x89HDF\r\n"
 TRAINVAL = "data/images_variant_trainval.txt"
@@ -303,6 +345,7 @@ DAMAGED = {
     "flowers: cut": ("flowers", "imagelabels.mat", cut),
     "flowers: no labels": ("flowers", "imagelabels.mat", all_of(mat(wrong=np.zeros(3)))),
     "flowers: few labels": ("flowers", "imagelabels.mat", all_of(mat(labels=np.ones((1, 9))))),
+    "flowers: image 0": ("flowers", "setid.mat", image_zero),
     "pets: line without class": ("pets", "annotations/trainval.txt", line("", "Abyssinian_100")),
     "pets: class is no number": ("pets", "annotations/test.txt", line("", "Abyssinian_1 one 1 1")),
     "pets: class too large": ("pets", "annotations/test.txt", line("", "Abyssinian_1 99 1 1")),
@@ -322,6 +365,7 @@ def damage(root, file, change):
     return path
 
 
+@pytest.mark.filterwarnings("ignore:overflow")
 @pytest.mark.parametrize(("name", "file", "change"), DAMAGED.values(), ids=DAMAGED)
 def test_a_damaged_list_is_one_clear_error(lists, name, file, change):
     root = lists(name)
@@ -357,46 +401,59 @@ def test_a_damaged_matlab_file_is_one_clear_error(lists, name, file, change):
     refuses(name, root, settings(name).title, "is damaged")
 
 
-NO_ANNOTATIONS = all_of(b"\n")
-OUT_OF_RANGE = {
-    "cub: class 0": ("cub", "image_class_labels.txt", line("1 ", "1 0")),
-    "cub: class 201": ("cub", "image_class_labels.txt", line("1 ", "1 201")),
-    "dtd: class of the test split only": ("dtd", "labels/test1.txt", line("", "unheard/of_1.jpg")),
-    "flowers: class 0": ("flowers", "imagelabels.mat", all_of(mat(labels=np.zeros((1, 1122))))),
-    "flowers: image 0": (
-        "flowers",
-        "setid.mat",
-        all_of(mat(trnid=np.zeros((1, 9), int), valid=[[2]], tstid=[[3]])),
-    ),
-    "chaoyang: class 4": (
-        "chaoyang",
-        "train.json",
-        lambda text: json.dumps([row | {"label": row["label"] + 1} for row in json.loads(text)]),
-    ),
-    "aircraft: empty list": ("aircraft", TRAINVAL, NO_ANNOTATIONS),
-    "cub: empty list": ("cub", "images.txt", NO_ANNOTATIONS),
-    "food101: empty list": ("food101", "meta/test.txt", NO_ANNOTATIONS),
-    "chaoyang: empty list": ("chaoyang", "test.json", all_of(b"[]")),
+NOTHING = {
+    "aircraft": ("aircraft", TRAINVAL, all_of(b"\n")),
+    "cub": ("cub", "images.txt", all_of(b"")),
+    "dtd": ("dtd", "labels/val1.txt", all_of(b"")),
+    "food101": ("food101", "meta/test.txt", all_of(b"\n\n")),
+    "pets": ("pets", "annotations/trainval.txt", all_of(b"")),
+    "chaoyang": ("chaoyang", "test.json", all_of(b"[]")),
 }
 
 
-@pytest.mark.xfail(
-    strict=True, reason="official.py read_official: labels outside [0, K), empty lists are taken"
-)
-@pytest.mark.parametrize(("name", "file", "change"), OUT_OF_RANGE.values(), ids=OUT_OF_RANGE)
-def test_a_list_with_impossible_content_is_refused(lists, name, file, change):
+@pytest.mark.parametrize(("name", "file", "change"), NOTHING.values(), ids=NOTHING)
+def test_an_empty_list_is_refused(lists, name, file, change):
     root = lists(name)
-    damage(root, file, lambda content: _bytes(change(content)))
+    damage(root, file, change)
+    refuses(name, root, settings(name).title)
+
+
+def test_an_unknown_class_of_dtd_is_refused(lists):
+    root = lists("dtd")
+    damage(root, "labels/test1.txt", line("", "unheard/of_0001.jpg"))
+    refuses("dtd", root, "classes: 48 found, 47 expected")
+
+
+def labels_from_one(content):
+    return json.dumps([r | {"label": r["label"] + 1} for r in json.loads(content)]).encode()
+
+
+def label_zero(content):
+    """The first label of the whole file is 0, where labels count from 1."""
+    labels = loadmat(io.BytesIO(content))["labels"]
+    labels[0, 0] = 0
+    return mat(labels=labels)
+
+
+OUT_OF_RANGE = {
+    "cub: class 0": ("cub", "image_class_labels.txt", line("1 ", "1 0")),
+    "cub: class 201": ("cub", "image_class_labels.txt", line("1 ", "1 201")),
+    "flowers: class 0": ("flowers", "imagelabels.mat", label_zero),
+    "chaoyang: class 4": ("chaoyang", "train.json", labels_from_one),
+}
+
+
+@pytest.mark.xfail(strict=True, reason="official.py list_files: labels outside [0, K) are taken")
+@pytest.mark.parametrize(("name", "file", "change"), OUT_OF_RANGE.values(), ids=OUT_OF_RANGE)
+def test_a_label_out_of_range_is_refused(lists, name, file, change):
+    root = lists(name)
+    damage(root, file, change)
     with pytest.raises(UserError, match=settings(name).title):
         read(name, root)
-
-
-def _bytes(content):
-    return content.encode() if isinstance(content, str) else content
 
 
 @pytest.mark.xfail(strict=True, reason="official.py _imagenet: an empty train/ is read as no image")
 def test_imagenet_without_images_is_refused(tmp_path):
     (tmp_path / "train/n01440764").mkdir(parents=True)
     with pytest.raises(UserError, match="ImageNet"):
-        store.save(tmp_path / "packed", read("imagenet", tmp_path), PACKING.size)
+        store.save(tmp_path / "packed", read("imagenet", tmp_path, classes=None), PACKING.size)

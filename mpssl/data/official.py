@@ -18,6 +18,7 @@ from mpssl.data.store import Reading
 from mpssl.errors import UserError
 
 Labeled = list[tuple[Path, int]]
+SHOWN = 3  # names of missing images
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,28 @@ def read_official(dataset: PaperData | ImageNet, packing: Packing, root: Path) -
     """Read a data set from the folder `root` with its official files.
 
     Raises:
-        UserError: the folder, a list or an image is missing or damaged.
+        UserError: the folder, a list or an image is missing or damaged, or the copy is partial.
+    """
+    listing = list_files(dataset, root)
+    if wrong := wrong_sizes(dataset, listing):
+        raise UserError(
+            f"{dataset.title}: {'; '.join(wrong)}: files are missing from {root}, and a part of a "
+            "data set is not trained on (docs/data.md lists what belongs there)"
+        )
+    images = listing.pool + listing.test
+    return Reading(
+        images=read_images([path for path, _ in images], packing),
+        labels=np.array([label for _, label in images]),
+        classes=listing.classes,
+        pool=len(listing.pool),
+    )
+
+
+def list_files(dataset: PaperData | ImageNet, root: Path) -> Listing:
+    """What the official lists in the folder `root` name; no image is opened.
+
+    Raises:
+        UserError: the folder or a list is missing or damaged.
     """
     try:
         listing = LISTINGS[dataset.adapter](root)
@@ -44,16 +66,61 @@ def read_official(dataset: PaperData | ImageNet, packing: Packing, root: Path) -
         ) from None
     except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
         raise UserError(f"{dataset.title}: a list in {root} is damaged ({error})") from None
-    pool = listing.pool
     if isinstance(dataset, ImageNet) and dataset.images_per_class is not None:
-        pool = _first_of_each(pool, dataset.images_per_class)
-    images = pool + listing.test
-    return Reading(
-        images=read_images([path for path, _ in images], packing),
-        labels=np.array([label for _, label in images]),
-        classes=listing.classes,
-        pool=len(pool),
+        pool = _first_of_each(listing.pool, dataset.images_per_class)
+        return Listing(listing.classes, pool, listing.test)
+    return listing
+
+
+def expected_sizes(dataset: PaperData | ImageNet) -> dict[str, int | None]:
+    """Images of pool and test split, and classes, of the whole data set; None where not known."""
+    if isinstance(dataset, PaperData):
+        return {"pool": dataset.pool, "test": dataset.test, "classes": dataset.classes}
+    known = dataset.classes is not None and dataset.images_per_class is not None
+    pool = dataset.classes * dataset.images_per_class if known else None
+    return {"pool": pool, "test": 0, "classes": dataset.classes}
+
+
+def found_sizes(listing: Listing) -> dict[str, int]:
+    """The same of a listing."""
+    return {part: len(getattr(listing, part)) for part in ("pool", "test", "classes")}
+
+
+def wrong_sizes(dataset: PaperData | ImageNet, listing: Listing) -> list[str]:
+    """The sizes that are not those of the whole data set, found and expected."""
+    found = found_sizes(listing)
+    return [
+        f"{part}: {found[part]} found, {count} expected"
+        for part, count in expected_sizes(dataset).items()
+        if count is not None and found[part] != count
+    ]
+
+
+def check(dataset: PaperData | ImageNet, root: Path) -> str:
+    """Verify a folder without opening an image.
+
+    Returns:
+        Sizes found and expected, in words.
+
+    Raises:
+        UserError: something is missing.
+    """
+    listing = list_files(dataset, root)
+    expected, found = expected_sizes(dataset), found_sizes(listing)
+    files = [path for path, _ in listing.pool + listing.test]
+    missing = [path for path in files if not path.is_file()]
+    problems = wrong_sizes(dataset, listing)
+    if missing:
+        names = ", ".join(str(path.relative_to(root)) for path in missing[:SHOWN])
+        more = f" and {len(missing) - SHOWN} more" if len(missing) > SHOWN else ""
+        problems.append(f"{len(missing)} of {len(files)} images are missing: {names}{more}")
+    if problems:
+        raise UserError(f"{dataset.title} in {root}: {'; '.join(problems)}")
+    sizes = ", ".join(
+        f"{part} {count} ({'as expected' if expected[part] is not None else 'expected: unknown'})"
+        for part, count in found.items()
     )
+    return f"{dataset.title} in {root}: {sizes}; all {len(files)} images are there"
 
 
 def _lines(path: Path) -> list[str]:

@@ -4,6 +4,7 @@ import json
 from mpssl.configfile import resolve
 from mpssl.digest import code_digest
 from mpssl.errors import UserError
+from mpssl.files import write_text
 from mpssl.paths import Paths
 from mpssl.plan import Plan, Run, run_modules
 

@@ -1,23 +1,7 @@
-# The configuration that all jobs read; then data sets: packed once into arrays, and split.
-
-
-rule resolve_config:
-    output:
-        paths.resolved_config,
-    log:
-        paths.logs / "config.log",
-    localrule: True
-    conda:
-        "../../environment.yml"
-    params:
-        content=experiment.model_dump_json(indent=1),
-    shell:
-        "printf '%s\\n' {params.content:q} > {output} 2> {log}"
+# Data sets: downloaded, packed once into arrays, and split.
 
 
 rule fetch_dataset:
-    input:
-        config=ancient(paths.resolved_config),
     output:
         paths.unpacked("{dataset}"),
     log:
@@ -25,14 +9,14 @@ rule fetch_dataset:
     conda:
         "../../environment.yml"
     params:
+        config=paths.resolved_config,
         downloads=lambda w: json.dumps([d.model_dump() for d in downloads_of(w.dataset)]),
     shell:
-        "exec python -m mpssl fetch --config {input.config} {wildcards.dataset} > {log} 2>&1"
+        "exec python -m mpssl fetch --config {params.config} {wildcards.dataset} > {log} 2>&1"
 
 
 rule pack_images:
     input:
-        config=ancient(paths.resolved_config),
         unpacked=lambda w: paths.unpacked(w.dataset) if downloads_of(w.dataset) else [],
     output:
         meta=packed("{dataset}"),
@@ -43,18 +27,18 @@ rule pack_images:
     conda:
         "../../environment.yml"
     params:
+        config=paths.resolved_config,
         dataset=lambda w: experiment.datasets[w.dataset].model_dump_json(
             exclude={"title", "licence"}
         ),
         packing=experiment.packing.model_dump_json(),
         code=code_digest("mpssl.data.adapters", "mpssl.data.store"),
     shell:
-        "exec python -m mpssl pack --config {input.config} {wildcards.dataset} > {log} 2>&1"
+        "exec python -m mpssl pack --config {params.config} {wildcards.dataset} > {log} 2>&1"
 
 
 rule split_pool:
     input:
-        config=ancient(paths.resolved_config),
         packed=packed("{dataset}"),
     output:
         paths.split("{dataset}", "{fraction}"),
@@ -63,8 +47,9 @@ rule split_pool:
     conda:
         "../../environment.yml"
     params:
+        config=paths.resolved_config,
         split=experiment.split.model_dump_json(),
         code=code_digest("mpssl.data.split"),
     shell:
-        "exec python -m mpssl split --config {input.config} {wildcards.dataset} {wildcards.fraction}"
+        "exec python -m mpssl split --config {params.config} {wildcards.dataset} {wildcards.fraction}"
         " > {log} 2>&1"

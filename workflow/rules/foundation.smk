@@ -7,8 +7,6 @@ for part in (experiment.foundation.generator, experiment.foundation.classifier):
         rule:
             name:
                 f"fetch_{download.file.replace('.', '_').replace('-', '_')}"
-            input:
-                config=ancient(paths.resolved_config),
             output:
                 part.path / download.file,
             log:
@@ -16,10 +14,11 @@ for part in (experiment.foundation.generator, experiment.foundation.classifier):
             conda:
                 "../../environment.yml"
             params:
+                config=paths.resolved_config,
                 file=download.file,
                 sha256=download.sha256,
             shell:
-                "exec python -m mpssl fetch-weights --config {input.config} {params.file}"
+                "exec python -m mpssl fetch-weights --config {params.config} {params.file}"
                 " > {log} 2>&1"
 
 
@@ -27,7 +26,6 @@ if experiment.foundation.generator.kind == "trained":
 
     rule train_generator:
         input:
-            config=ancient(paths.resolved_config),
             packed=packed(experiment.foundation.dataset),
         output:
             generator_files(),
@@ -42,17 +40,17 @@ if experiment.foundation.generator.kind == "trained":
         resources:
             gpu=1,
         params:
+            config=paths.resolved_config,
             settings=experiment.foundation.generator.model_dump_json(),
             code=code_digest("mpssl.foundation"),
         shell:
-            "exec python -m mpssl train-generator --config {input.config} --threads {threads} > {log} 2>&1"
+            "exec python -m mpssl train-generator --config {params.config} --threads {threads} > {log} 2>&1"
 
 
 if experiment.foundation.classifier.kind == "trained":
 
     rule train_foundation_classifier:
         input:
-            config=ancient(paths.resolved_config),
             packed=packed(experiment.foundation.dataset),
         output:
             paths.classifier("{architecture}"),
@@ -65,8 +63,9 @@ if experiment.foundation.classifier.kind == "trained":
         resources:
             gpu=1,
         params:
+            config=paths.resolved_config,
             settings=experiment.foundation.classifier.model_dump_json(),
             code=code_digest("mpssl.foundation", "mpssl.models.classifier"),
         shell:
-            "exec python -m mpssl train-classifier --config {input.config} --threads {threads}"
+            "exec python -m mpssl train-classifier --config {params.config} --threads {threads}"
             " {wildcards.architecture} > {log} 2>&1"

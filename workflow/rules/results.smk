@@ -4,7 +4,6 @@
 rule collect_runs:
     input:
         records(plan.wanted_cells()),
-        config=ancient(paths.resolved_config),
     output:
         runs=report(paths.results / "runs.csv", category="Runs"),
         search=report(paths.results / "search.csv", category="Runs"),
@@ -13,15 +12,15 @@ rule collect_runs:
     conda:
         "../../environment.yml"
     params:
+        config=paths.resolved_config,
         code=code_digest("mpssl.results.records"),
     shell:
-        "exec python -m mpssl collect --config {input.config} > {log} 2>&1"
+        "exec python -m mpssl collect --config {params.config} > {log} 2>&1"
 
 
 rule test_claims:
     input:
         records(plan.wanted_cells()),
-        config=ancient(paths.resolved_config),
     output:
         report(
             [paths.results / f"claims.{suffix}" for suffix in ("csv", "md")],
@@ -32,16 +31,16 @@ rule test_claims:
     conda:
         "../../environment.yml"
     params:
+        config=paths.resolved_config,
         claims=json.dumps([c.model_dump() for c in experiment.claims.values()]),
         code=code_digest("mpssl.results.claims"),
     shell:
-        "exec python -m mpssl claims --config {input.config} > {log} 2>&1"
+        "exec python -m mpssl claims --config {params.config} > {log} 2>&1"
 
 
 rule make_table:
     input:
         lambda w: records(plan.cells(w.table)),
-        config=ancient(paths.resolved_config),
     output:
         report(table_files("{table}"), category="Tables", labels={"table": "{table}"}),
     log:
@@ -51,16 +50,16 @@ rule make_table:
     conda:
         "../../environment.yml"
     params:
+        config=paths.resolved_config,
         table=lambda w: experiment.tables[w.table].model_dump_json(),
         code=code_digest("mpssl.results.tables"),
     shell:
-        "exec python -m mpssl table --config {input.config} {wildcards.table} > {log} 2>&1"
+        "exec python -m mpssl table --config {params.config} {wildcards.table} > {log} 2>&1"
 
 
 rule make_figure:
     input:
         lambda w: records(plan.cells(w.figure)),
-        config=ancient(paths.resolved_config),
     output:
         report(figure_files("{figure}"), category="Figures", labels={"figure": "{figure}"}),
     log:
@@ -70,10 +69,11 @@ rule make_figure:
     conda:
         "../../environment.yml"
     params:
+        config=paths.resolved_config,
         figure=lambda w: experiment.figures[w.figure].model_dump_json(),
         code=code_digest("mpssl.results.figures"),
     shell:
-        "exec python -m mpssl figure --config {input.config} {wildcards.figure} > {log} 2>&1"
+        "exec python -m mpssl figure --config {params.config} {wildcards.figure} > {log} 2>&1"
 
 
 # Targets named after the tables and figures: snakemake table1, snakemake figure4.

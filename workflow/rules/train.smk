@@ -4,7 +4,6 @@
 rule train_run:
     input:
         unpack(run_inputs),
-        config=ancient(paths.resolved_config),
     output:
         metrics=paths.run(RUN) / "metrics.json",
         history=paths.run(RUN) / "history.csv",
@@ -19,16 +18,16 @@ rule train_run:
     resources:
         gpu=1,
     params:
+        config=paths.resolved_config,
         settings=lambda w: json.dumps(run_settings(w), sort_keys=True),
         code=lambda w: code_digest(*run_modules(run_settings(w))),
         run=RUN,
     shell:
-        "exec python -m mpssl train --config {input.config} --threads {threads} {params.run} > {log} 2>&1"
+        "exec python -m mpssl train --config {params.config} --threads {threads} {params.run} > {log} 2>&1"
 
 
 rule select_weight:
     input:
-        config=ancient(paths.resolved_config),
         metrics=lambda w: [
             paths.run(run) / "metrics.json"
             for run in plan.search_runs(Run.parse(f"{CELL.format(**w)}/lambda-0/seed-0").cell)
@@ -40,7 +39,8 @@ rule select_weight:
     conda:
         "../../environment.yml"
     params:
+        config=paths.resolved_config,
         code=code_digest("mpssl.results.records"),
         cell=CELL,
     shell:
-        "exec python -m mpssl select --config {input.config} {params.cell} > {log} 2>&1"
+        "exec python -m mpssl select --config {params.config} {params.cell} > {log} 2>&1"
