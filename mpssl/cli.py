@@ -117,7 +117,7 @@ def fetch(config_path: str, dataset: str) -> None:
     if not getattr(settings, "downloads", []):
         raise UserError(f"{settings.title} cannot be downloaded; docs/data.md says how to get it")
     click.echo(f"{settings.title}: terms of use: {settings.licence}")
-    download.prepare(settings.downloads, paths.downloads, paths.unpacked(dataset))
+    download.prepare(settings.downloads, paths.downloads / dataset, paths.unpacked(dataset))
 
 
 @cli.command()

@@ -1,14 +1,19 @@
 """Downloads that resume, are verified before they get their name, and unpack safely."""
 
+import errno
+import gzip
 import hashlib
-import os
+import io
 import shutil
 import tarfile
 import time
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import requests
+import urllib3
 from filelock import FileLock
 from tqdm import tqdm
 
@@ -16,74 +21,87 @@ from mpssl.config import Download
 from mpssl.errors import UserError
 from mpssl.files import write_json
 
-CHUNK_BYTES = 1 << 20
+CHUNK_BYTES = 1 << 16
 TIMEOUT_S = (20, 60)  # to connect, and between two pieces
 WAITS_S = (1, 4, 16)  # before each further round over the mirrors
 # data.caltech.edu refuses clients without a usual name.
 HEADERS = {"User-Agent": "Mozilla/5.0 (compatible; mpssl)", "Accept-Encoding": "identity"}
+ARCHIVES = (".tgz", ".tar.gz", ".tar")
 UNPACKED_TO_PACKED = 20  # an archive of images does not shrink: more is a bomb
+DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EIO)
 
 
 def fetch(download: Download, folder: Path, waits_s: tuple[float, ...] = WAITS_S) -> Path:
     """Download one file into `folder`, from the first of its mirrors that gives the right one.
 
-    A partial file is kept under another name and resumed; size and checksum are verified before the
-    file gets its name; only one process downloads a file, others wait for it. Proxies are those
-    of the environment.
+    Partial files, one a mirror, are kept under other names and resumed; size and checksum are
+    verified before the file gets its name; only one process downloads a file, others wait for
+    it. Proxies are those of the environment.
 
     Args:
         download: name, mirrors in order, size and checksum of the file.
-        folder: where it goes.
+        folder: where it goes; a right file that is there is kept.
         waits_s: seconds before each further round over the mirrors.
 
     Returns:
         The path of the file.
 
     Raises:
-        UserError: no mirror gave the right file; the message has each one's reason.
+        UserError: a wrong file is there, or no mirror gave the right one; the message has each
+            one's reason.
     """
     target = folder / download.file
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / f".{download.file}.lock"):
         if target.exists():
+            if problem := difference(target, download):
+                raise UserError(f"{target} is not the right file: it {problem}; delete it")
             return target
-        partial = folder / f".{download.file}.part"
+        partials = [folder / f".{download.file}.{i}.part" for i in range(len(download.urls))]
+        reasons: dict[str, str] = {}
         for wait in (0, *waits_s):
             time.sleep(wait)
-            reasons = []
-            for url in download.urls:
+            for url, partial in zip(download.urls, partials, strict=True):
                 try:
                     _stream(url, partial, download)
-                    verify(partial, download)
-                except (requests.RequestException, UserError) as error:
-                    reasons.append(f"{url}: {error}")
-                else:
-                    partial.replace(target)
-                    return target
+                    _accept(partial, download)
+                except (
+                    requests.RequestException,
+                    urllib3.exceptions.HTTPError,
+                    UnicodeError,
+                    UserError,
+                ) as error:
+                    reasons[url] = str(error)
+                    continue
+                partial.replace(target)
+                for other in partials:
+                    other.unlink(missing_ok=True)
+                return target
+    listed = "; ".join(f"{url}: {reason}" for url, reason in reasons.items())
     raise UserError(
-        f"cannot download {download.file} ({'; '.join(reasons)}); "
-        f"fetch it yourself and put it at {target}"
+        f"cannot download {download.file} ({listed}); fetch it yourself and put it at {target}"
     )
 
 
-def verify(path: Path, download: Download) -> None:
-    """Compare size and checksum; a file that is wrong is removed.
-
-    Raises:
-        UserError: they differ.
-    """
+def difference(path: Path, download: Download) -> str:
+    """In what a file differs from the one that is wanted, in words; empty where it is right."""
     size = path.stat().st_size
-    problem = ""
     if download.bytes is not None and size != download.bytes:
-        problem = f"has {size} bytes, expected {download.bytes}"
+        return f"has {size} bytes, expected {download.bytes}"
     for name, expected in (("sha256", download.sha256), ("md5", download.md5)):
-        if not problem and expected is not None:
+        if expected is not None:
             with open(path, "rb") as file:
                 found = hashlib.file_digest(file, name).hexdigest()
             if found != expected:
-                problem = f"has {name} {found}, expected {expected}"
-    if problem:
-        path.unlink()
+                return f"has {name} {found}, expected {expected}"
+    return ""
+
+
+def _accept(partial: Path, download: Download) -> None:
+    """Raise UserError unless the file is right; a wrong one is removed, a short one kept."""
+    if problem := difference(partial, download):
+        if download.bytes is None or partial.stat().st_size >= download.bytes:
+            partial.unlink()
         raise UserError(f"{download.file} {problem}")
 
 
@@ -120,6 +138,7 @@ def _stream(url: str, partial: Path, download: Download) -> None:
                 file.write(chunk)
                 bar.update(len(chunk))
                 if file.tell() > limit:
+                    partial.unlink()
                     raise UserError(f"the server sends more than {download.bytes} bytes")
 
 
@@ -127,7 +146,7 @@ def prepare(downloads: list[Download], archives: Path, done: Path) -> None:
     """Download the files of a data set and unpack them, whole or not at all.
 
     Args:
-        downloads: archives are unpacked, other files copied.
+        downloads: archives (by their suffix) are unpacked, other files copied.
         archives: where the downloaded files are kept.
         done: `NAME.json`, written last; the files go to the folder NAME beside it.
 
@@ -136,11 +155,12 @@ def prepare(downloads: list[Download], archives: Path, done: Path) -> None:
     """
     files = [fetch(download, archives) for download in downloads]
     folder = done.with_suffix("")
-    new = folder.with_name(f".{folder.name}.{os.getpid()}")
+    new = folder.with_name(f".{folder.name}.new")
+    shutil.rmtree(new, ignore_errors=True)  # of a stopped process
     try:
         new.mkdir(parents=True)
         for file in files:
-            if tarfile.is_tarfile(file):
+            if file.name.endswith(ARCHIVES):
                 unpack(file, new)
             else:
                 shutil.copy(file, new)
@@ -152,10 +172,10 @@ def prepare(downloads: list[Download], archives: Path, done: Path) -> None:
 
 
 def unpack(archive: Path, folder: Path) -> None:
-    """Unpack a tar archive into `folder`.
+    """Unpack a tar archive, gzipped or plain, into `folder`.
 
     No member leaves the folder, no links out of it, no special files, and not more data than
-    images of that archive's size can hold.
+    images of that archive's size can hold. The archive is read to its end mark and checksum.
 
     Raises:
         UserError: the archive is damaged or hostile; what was unpacked so far is under `folder`.
@@ -163,16 +183,41 @@ def unpack(archive: Path, folder: Path) -> None:
     limit = UNPACKED_TO_PACKED * archive.stat().st_size
     size = 0
     try:
-        # Some of the archives named .tar.gz are said to be plain tar: look inside.
-        with tarfile.open(archive, "r:*") as tar:
+        with _opened(archive) as stream, tarfile.open(fileobj=stream, mode="r:") as tar:
             for member in tar:
                 size += member.size
                 if size > limit:
                     raise UserError(f"{archive} unpacks to more than {limit} bytes; not trusted")
                 tar.extract(member, folder, filter="data")
+            # tarfile takes a damaged header, and the end of the file, for the end mark.
+            if stream.last != bytes(tarfile.BLOCKSIZE):
+                raise tarfile.ReadError("it has no end mark")
+            while stream.read(CHUNK_BYTES):
+                pass  # gzip compares its checksum at the end
     except tarfile.FilterError as error:
         raise UserError(f"{archive} is not trusted: {error}") from None
-    except (tarfile.TarError, EOFError, zlib.error, OSError) as error:
-        if getattr(error, "errno", None):  # the disk's fault, not the archive's
+    except (tarfile.TarError, EOFError, zlib.error, KeyError, ValueError, OSError) as error:
+        if getattr(error, "errno", None) in DISK_ERRORS:
             raise
-        raise UserError(f"{archive} is damaged ({error}); delete it and run again") from None
+        reason = " ".join(str(error).split())
+        raise UserError(f"{archive} is damaged ({reason}); delete it and run again") from None
+
+
+class _Recording(io.BufferedReader):
+    """A reader that remembers the piece it gave last."""
+
+    last = b""
+
+    def read(self, size: int | None = -1) -> bytes:
+        """As `io.BufferedReader.read`."""
+        self.last = super().read(size)
+        return self.last
+
+
+@contextmanager
+def _opened(archive: Path) -> Iterator[_Recording]:
+    """The tar stream in an archive. Some of those named .tar.gz are said to be plain tar."""
+    with open(archive, "rb", buffering=0) as file:
+        zipped = file.read(2) == b"\x1f\x8b"
+        file.seek(0)
+        yield _Recording(gzip.GzipFile(fileobj=file) if zipped else file)
