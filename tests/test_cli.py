@@ -115,7 +115,7 @@ def test_unreachable_download_names_the_place_for_a_copy(project, tmp_path):
         text=True,
         check=False,
     )
-    fails(result, "cannot download dtd.tar.gz", "put it at resources/downloads/dtd.tar.gz")
+    fails(result, "cannot download dtd.tar.gz", "put it at resources/downloads/dtd/dtd.tar.gz")
 
 
 def test_help_names_every_step():

@@ -130,7 +130,7 @@ def test_every_file_was_downloaded_once(finished):
     urls = [file["urls"] for name in DOWNLOADABLE for file in datasets[name]["downloads"]]
     expected = [url.removeprefix(server.url) for mirrors in urls for url in mirrors]
     assert sorted(server.paths()) == sorted(expected)
-    names = {path.name for path in (folder / "resources/downloads").glob("[!.]*")}
+    names = {path.name for path in (folder / "resources/downloads").glob("*/[!.]*")}
     shipped = {file["file"] for name in DOWNLOADABLE for file in SHIPPED[name]["downloads"]}
     assert names == shipped
 
