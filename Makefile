@@ -5,7 +5,7 @@ PIP_FLAGS ?=
 CORES ?= all
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: mini mini-all test lint clean help
+.PHONY: mini mini-all test test-paper lint clean help
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -21,6 +21,10 @@ mini-all: .venv/ready
 
 test: .venv/ready
 	pytest
+
+# make test-paper: the whole paper in miniature, from archives to all tables (about 15 minutes).
+test-paper: .venv/ready
+	pytest -m paper
 
 # make lint: ruff, snakefmt and Snakemake's own linter.
 lint: .venv/ready

@@ -62,7 +62,7 @@ def cli() -> None:
 @click.argument("names", nargs=-1)
 def plan(config_path: str, calibrate: bool, steps: int, names: tuple[str, ...]) -> None:
     """Say what the tables and figures NAMES (or the wanted ones) take: jobs, disk, hours."""
-    from mpssl import cost
+    from mpssl.cost_report import report
 
     plan = Plan(configfile.load(config_path))
     chosen = list(dict.fromkeys(names))
@@ -72,7 +72,7 @@ def plan(config_path: str, calibrate: bool, steps: int, names: tuple[str, ...]) 
         from mpssl.calibration import calibrate as measure
 
         measure(plan, chosen, steps)
-    click.echo(cost.report(plan, chosen))
+    click.echo(report(plan, chosen))
 
 
 @cli.command()

@@ -1,76 +1,19 @@
 """The downloadable data sets through Snakemake, from a local server that has their archives."""
 
-import hashlib
 import json
-import os
-import shutil
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
-from local_server import Answer, running, without_proxies
-from official_fixtures import A_CLASS, CLASSES, DATASETS, DOWNLOADABLE, number_of, packed, write
+from local_server import running
+from official_fixtures import A_CLASS, CLASSES, DATASETS, DOWNLOADABLE, number_of
+from pipeline import OWN_COPIES, ROOT, SHIPPED, copy_workflow, paper_datasets, snakemake
 
 from mpssl.data import store
-
-ROOT = Path(__file__).resolve().parent.parent
-SHIPPED = yaml.safe_load((ROOT / "config/datasets.yaml").read_text())["datasets"]
-OWN_COPIES = ("chaoyang", "imagenet")
-PLAIN = ("dtd-r1.0.1.tar.gz",)  # said to be a tar without gzip
-
-
-def snakemake(folder, *arguments):
-    environment = without_proxies(os.environ) | {
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-        "OMP_NUM_THREADS": "1",
-    }
-    return subprocess.run(
-        [sys.executable, "-m", "snakemake", *arguments],
-        cwd=folder,
-        env=environment,
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        timeout=300,
-        check=False,
-    )
-
-
-def copy_workflow(folder):
-    for name in ("Snakefile", "environment.yml"):
-        shutil.copy(ROOT / name, folder)
-    for name in ("workflow", "config", "profiles"):
-        shutil.copytree(ROOT / name, folder / name)
-    return folder
 
 
 def splits(names, fraction=10):
     return [f"resources/downloads_test/splits/{name}/{fraction}.json" for name in names]
-
-
-def sizes(data):
-    """Of the whole data set, which config/datasets.yaml has of the real one."""
-    known = {"pool": data.pool, "test": data.test, "classes": 1}
-    return {key: count * len(data.classes) for key, count in known.items()}
-
-
-def served(server, name):
-    """A data set's shipped settings, with the files, addresses and sizes of its fixture."""
-    data = DATASETS[DOWNLOADABLE[name]]()
-    downloads = []
-    for file, body in packed(data, plain=PLAIN).items():
-        dead = server.serve(f"/dead/{file}", Answer(status=404))
-        url = server.serve(f"/{name}/{file}", body)
-        sha256 = hashlib.sha256(body).hexdigest()
-        known = {"bytes": len(body), "sha256": sha256}
-        if file == "cars_annos.mat":  # only its md5 is published
-            known = {"md5": hashlib.md5(body).hexdigest()}
-        urls = [dead, url] if name == "birds" else [url]
-        downloads.append({"file": file, "urls": urls} | known)
-    return SHIPPED[name] | sizes(data) | {"downloads": downloads}
 
 
 @pytest.fixture(scope="module")
@@ -79,14 +22,7 @@ def finished(tmp_path_factory):
     folder = copy_workflow(tmp_path_factory.mktemp("downloads"))
     tiny = yaml.safe_load((ROOT / "tests/tiny.yaml").read_text())
     with running() as server:
-        datasets = {name: served(server, name) for name in DOWNLOADABLE}
-        chaoyang, imagenet = DATASETS["chaoyang"](), DATASETS["imagenet"]()
-        copies = {name: str(folder / "own" / name) for name in OWN_COPIES}
-        write(chaoyang, folder / "own/chaoyang")
-        write(imagenet, folder / "own/imagenet")
-        own = {"chaoyang": sizes(chaoyang), "imagenet": {"images_per_class": A_CLASS}}
-        for name, path in copies.items():
-            datasets[name] = SHIPPED[name] | own[name] | {"path": path}
+        datasets = paper_datasets(server, folder / "own")
         config = tiny | {
             "experiment": "downloads_test",
             "datasets": tiny["datasets"] | datasets,

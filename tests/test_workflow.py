@@ -1,8 +1,6 @@
 """The pipeline end to end on a tiny experiment, and what re-runs when something changes."""
 
-import os
 import re
-import shutil
 import subprocess
 import sys
 import time
@@ -12,38 +10,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from pipeline import ROOT, copy_workflow, jobs, snakemake
 
-ROOT = Path(__file__).resolve().parent.parent
 # Table 1: 7 cells; Table 2 adds base and three generative ones at 100 %; Table 3 adds 3 variants.
 CELLS, BASE_CELLS = 14, 2
 SEEDS, GRID = 2, 2
 RUNS = BASE_CELLS * SEEDS + (CELLS - BASE_CELLS) * (GRID + SEEDS - 1)
-
-
-def snakemake(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
-    environment = os.environ | {
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-        "OMP_NUM_THREADS": "1",
-    }
-    return subprocess.run(
-        [sys.executable, "-m", "snakemake", *arguments],
-        cwd=folder,
-        env=environment,
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        check=False,
-    )
-
-
-def copy_workflow(folder: Path) -> Path:
-    """The workflow without results, in a folder of its own."""
-    for name in ("Snakefile", "environment.yml"):
-        shutil.copy(ROOT / name, folder)
-    for name in ("workflow", "config", "profiles"):
-        shutil.copytree(ROOT / name, folder / name)
-    shutil.copy(ROOT / "tests/tiny.yaml", folder)
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -53,19 +25,6 @@ def finished(tmp_path_factory):
     result = snakemake(folder, "--cores", "2", "--configfile", "tiny.yaml")
     assert result.returncode == 0, result.stdout[-4000:]
     return folder, result.stdout
-
-
-def jobs(output: str) -> dict[str, int]:
-    """Jobs by rule, from the first 'Job stats' of Snakemake's output."""
-    if "Job stats:" not in output:
-        return {}
-    lines = output.split("Job stats:")[1].splitlines()[3:]
-    found = {}
-    for line in lines:
-        if not (match := re.fullmatch(r"(\w+)\s+(\d+)", line.strip())):
-            break
-        found[match[1]] = int(match[2])
-    return found
 
 
 def plan_of(folder: Path, *arguments: str) -> dict[str, int]:
