@@ -1,16 +1,14 @@
 """Timing with random ingredients, and the GPU check's own eyes, on the CPU at tiny sizes."""
 
 import hashlib
-import importlib
 import json
-import sys
 from math import isfinite
-from pathlib import Path
 
 import pytest
 import torch
 from pytorch_pretrained_biggan import BigGANConfig
 
+from benchmarks import gpu_check
 from mpssl import calibration
 from mpssl.configfile import load
 from mpssl.cost import Calibration
@@ -18,9 +16,6 @@ from mpssl.cost_report import report
 from mpssl.models import generator
 from mpssl.plan import Plan
 from mpssl.sources import lmo
-
-sys.path.append(str(Path(__file__).resolve().parent.parent))  # benchmarks/ is not installed
-gpu_check = importlib.import_module("benchmarks.gpu_check")
 
 CPU = torch.device("cpu")
 
