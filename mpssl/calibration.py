@@ -15,7 +15,8 @@ from pytorch_pretrained_biggan.model import BigGANBatchNorm
 from torch import nn
 from torch.nn.utils.spectral_norm import SpectralNorm
 
-from mpssl.config import Augmentation, Config, Lmo, Training
+from mpssl.assemble import assemble
+from mpssl.config import Config
 from mpssl.cost import Calibration, chosen_cells, dataset_sizes, kind, measured_with
 from mpssl.data.batches import Batches
 from mpssl.data.store import Packed
@@ -25,13 +26,10 @@ from mpssl.files import read_json, write_json
 from mpssl.foundation_networks import POWER_ITERATIONS, build_generator
 from mpssl.models import generator
 from mpssl.models.classifier import Classifier
-from mpssl.objectives import build_objective
 from mpssl.paths import Paths
 from mpssl.plan import Cell, Plan
 from mpssl.rng import Streams
 from mpssl.runner import choose_device
-from mpssl.sources import build_source
-from mpssl.sources.base import Ingredients
 from mpssl.train import Loop, Task
 
 WARM_UP_STEPS = 2
@@ -131,8 +129,7 @@ def random_task(
         frozen: the generator, on that device, if the cell's source needs one.
     """
     config, settings, needs = plan.config, plan.settings(cell), plan.needs(cell)
-    training = Training.model_validate(settings["training"])
-    classes = dataset_sizes(config, cell.dataset).classes
+    training, classes = config.training, dataset_sizes(config, cell.dataset).classes
     streams = Streams(0, device)
     count = max(
         training.batch_size, training.evaluation_batch_size, config.lmo.validation_batch_size
@@ -147,45 +144,28 @@ def random_task(
         digest="random",
     )
     images = Batches(packed, np.arange(count), training.image_size, device)
-    normalization = training.normalize_mean, training.normalize_std
-    with streams.use("initial_weights"):
-        model = Classifier(cell.architecture, classes, *normalization)
     foundation_classifier = None
     if "foundation_classifier" in needs:
         with streams.use("foundation_weights"):
-            outputs = frozen.classes if frozen is not None else classes
-            foundation_classifier = Classifier(cell.architecture, outputs, *normalization)
+            foundation_classifier = Classifier(
+                cell.architecture,
+                frozen.classes if frozen is not None else classes,
+                training.normalize_mean,
+                training.normalize_std,
+            )
         foundation_classifier.to(device).eval().requires_grad_(False)
-    source = build_source(
-        settings["source"],
-        Ingredients(
-            classes=classes,
-            device=device,
-            streams=streams,
-            ratio=settings["unlabeled_ratio"],
-            generator=frozen,
-            foundation_classifier=foundation_classifier,
-            unlabeled=images.centre_images,
-            unlabeled_count=len(images),
-            validation=images.centre,
-            validation_count=len(images),
-            lmo=Lmo.model_validate(settings["lmo"]) if settings["lmo"] else None,
-        ),
-    )
-    objective = None
-    if settings["objective"] != "none":
-        options = settings["objective_options"]
-        objective = build_objective(settings["objective"], classes, options).to(device)
-    return Task(
-        training=training,
-        augmentation=Augmentation.model_validate(settings["augmentation"]),
-        model=model.to(device),
-        source=source,
-        objective=objective,
+    return assemble(
+        settings,
+        architecture=cell.architecture,
+        classes=classes,
         weight=config.unlabeled_weight_grid[0],
+        streams=streams,
+        device=device,
         labeled=images,
         validation=images,
-        streams=streams,
+        unlabeled=images,
+        generator=frozen,
+        foundation_classifier=foundation_classifier,
         identity={},
     )
 

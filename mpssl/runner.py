@@ -15,20 +15,18 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from mpssl.config import Augmentation, Config, Lmo, Training
+from mpssl.assemble import assemble
+from mpssl.config import Config
 from mpssl.data import store
 from mpssl.data.batches import Batches
 from mpssl.digest import code_digest
 from mpssl.evaluate import accuracy, feature_norm, sample_statistics
 from mpssl.files import atomic, read_json, write_json, write_text
 from mpssl.models import generator
-from mpssl.models.classifier import Classifier, load_foundation_classifier
-from mpssl.objectives import build_objective
+from mpssl.models.classifier import load_foundation_classifier
 from mpssl.paths import Paths
 from mpssl.plan import SELECTED, Plan, Run, run_modules
 from mpssl.rng import Streams
-from mpssl.sources import SOURCES, build_source
-from mpssl.sources.base import Ingredients
 from mpssl.train import Outcome, Task, train
 
 SAMPLES = 32  # images in samples.png, 8 in a row
@@ -100,64 +98,41 @@ def execute(config: Config, run: Run, threads: int) -> None:
 def _prepare(config: Config, run: Run, settings: dict) -> tuple[Task, Batches]:
     """Everything a run trains on, and its test images."""
     paths, cell, device = Paths(config), run.cell, choose_device(config.device)
-    training = Training.model_validate(settings["training"])
+    needs, size = Plan(config).needs(cell), config.training.image_size
     packed = store.load(paths.packed(cell.dataset))
     split = read_json(paths.split(cell.dataset, cell.fraction))
-    classes, size, streams = len(packed.classes), training.image_size, Streams(run.seed, device)
-    labeled = Batches(packed, split["labeled"], size, device)
-    validation = Batches(packed, split["validation"], size, device)
-    normalization = training.normalize_mean, training.normalize_std
-    needs = SOURCES[settings["source"]][1]
-    foundation_classifier = None
-    if training.pretrained or "foundation_classifier" in needs:
-        foundation_classifier = load_foundation_classifier(
-            paths.classifier(cell.architecture), cell.architecture, *normalization
-        ).to(device)
-    with streams.use("initial_weights"):
-        model = Classifier(cell.architecture, classes, *normalization)
-    if training.pretrained:
-        model.backbone.load_state_dict(foundation_classifier.backbone.state_dict())
+
+    def part(name: str) -> Batches:
+        return Batches(packed, split[name], size, device)
+
     unlabeled = None
     if "unlabeled" in needs:
-        unlabeled = Batches(packed, split["unlabeled"], size, device)
+        unlabeled = part("unlabeled")
     elif "foundation_images" in needs:
         foundation = store.load(paths.packed(config.foundation.dataset))
         unlabeled = Batches(foundation, np.arange(foundation.pool), size, device)
-    source = build_source(
-        settings["source"],
-        Ingredients(
-            classes=classes,
-            device=device,
-            streams=streams,
-            ratio=settings["unlabeled_ratio"],
-            generator=(
-                generator.load(paths.generator(), size, settings["truncation"]).to(device)
-                if "generator" in needs
-                else None
-            ),
-            foundation_classifier=foundation_classifier,
-            unlabeled=unlabeled.centre_images if unlabeled else None,
-            unlabeled_count=len(unlabeled) if unlabeled else 0,
-            validation=validation.centre,
-            validation_count=len(validation),
-            lmo=Lmo.model_validate(settings["lmo"]) if settings["lmo"] else None,
-        ),
-    )
-    objective = None
-    if settings["objective"] != "none":
-        objective = build_objective(
-            settings["objective"], classes, settings["objective_options"]
+    frozen = foundation_classifier = None
+    if "generator" in needs:
+        frozen = generator.load(paths.generator(), size, settings["truncation"]).to(device)
+    if "foundation_classifier" in needs:
+        foundation_classifier = load_foundation_classifier(
+            paths.classifier(cell.architecture),
+            cell.architecture,
+            config.training.normalize_mean,
+            config.training.normalize_std,
         ).to(device)
-    task = Task(
-        training=training,
-        augmentation=Augmentation.model_validate(settings["augmentation"]),
-        model=model.to(device),
-        source=source,
-        objective=objective,
+    task = assemble(
+        settings,
+        architecture=cell.architecture,
+        classes=len(packed.classes),
         weight=_weight(paths, run),
-        labeled=labeled,
-        validation=validation,
-        streams=streams,
+        streams=Streams(run.seed, device),
+        device=device,
+        labeled=part("labeled"),
+        validation=part("validation"),
+        unlabeled=unlabeled,
+        generator=frozen,
+        foundation_classifier=foundation_classifier,
         identity={
             "settings": settings,
             "digests": {
