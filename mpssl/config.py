@@ -459,6 +459,8 @@ class Config(Closed):
         for role, names in self.roles.datasets.items():
             for name in names:
                 _known(f"roles.datasets.{role}", name, self.datasets)
+                if isinstance(self.datasets[name], Glyphs | ImageNet):
+                    raise ValueError(f"roles.datasets.{role}: '{name}' has no test split")
         if self.foundation.dataset is not None:
             _known("foundation.dataset", self.foundation.dataset, self.datasets)
         for name, columns in {**grids, **self.claims}.items():
@@ -485,6 +487,9 @@ class Config(Closed):
                 f"training.image_size {self.training.image_size} is larger than packing.size "
                 f"{self.packing.size}"
             )
+        parts = (self.foundation.generator, self.foundation.classifier)
+        if self.foundation.dataset is None and any(part.kind == "trained" for part in parts):
+            raise ValueError("foundation.dataset must name the images to train the foundation on")
         if len(set(self.seeds)) < len(self.seeds):
             raise ValueError("seeds: each seed may stand there once")
         if len({f"{w:g}" for w in self.unlabeled_weight_grid}) < len(self.unlabeled_weight_grid):
@@ -506,6 +511,10 @@ class Config(Closed):
             changes = method.variants[variant]
             update = changes.model_dump(exclude={"lmo"}, exclude_none=True)
             method = Method.model_validate(method.model_dump() | update)
+            if changes.lmo and method.source != "lmo":
+                raise ValueError(
+                    f"variant {row}: `lmo` changes nothing of the source {method.source}"
+                )
             try:
                 lmo = Lmo.model_validate(merge(lmo.model_dump(), changes.lmo))
             except ValidationError as error:

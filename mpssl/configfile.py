@@ -10,6 +10,7 @@ from mpssl.config import Closed, Config, nearest
 from mpssl.errors import UserError
 
 SHIPPED = Path(__file__).resolve().parent.parent / "config"
+PAPER_RESULTS = SHIPPED / "paper_results.csv"
 INCLUDED = [SHIPPED / f"{name}.yaml" for name in ("datasets", "methods", "tables", "claims")]
 
 

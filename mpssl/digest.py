@@ -52,12 +52,13 @@ def _imports(module: str) -> frozenset[str]:
 
 @cache
 def _meaning(module: str) -> str:
-    """The syntax tree as text, without docstrings."""
+    """The code as text in one layout, without comments and docstrings."""
     tree = ast.parse(_path(module).read_text())
     for node in ast.walk(tree):
         if isinstance(body := getattr(node, "body", None), list):
-            body[:] = [statement for statement in body if not _is_docstring(statement)]
-    return ast.dump(tree)
+            kept = [statement for statement in body if not _is_docstring(statement)]
+            body[:] = kept or [ast.Pass()]
+    return ast.unparse(tree)
 
 
 def _is_docstring(node: ast.stmt) -> bool:

@@ -72,13 +72,15 @@ def train_generator(
         The generator, frozen, in eval mode on the CPU.
 
     Raises:
-        ValueError: if the layers do not give the images' side.
+        ValueError: if the layers do not give the images' side, or the images are coloured.
         RuntimeError: if a loss is not finite.
     """
     torch.manual_seed(seed)
     model = build_generator(
         num_classes=num_classes, z_dim=z_dim, channel_width=channel_width, layers=layers
     )
+    if (images[..., 0] != images[..., 1]).any() or (images[..., 0] != images[..., 2]).any():
+        raise ValueError("the embedded generator learns grey images; these are coloured")
     size = model.config.output_dim
     if images.shape[1:3] != (size, size):
         raise ValueError(

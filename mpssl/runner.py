@@ -20,8 +20,9 @@ from mpssl.config import Config
 from mpssl.data import store
 from mpssl.data.batches import Batches
 from mpssl.digest import code_digest
+from mpssl.errors import UserError
 from mpssl.evaluate import accuracy, feature_norm, sample_statistics
-from mpssl.files import atomic, read_json, write_json, write_text
+from mpssl.files import atomic, file_digest, read_made, write_json, write_text
 from mpssl.models import generator
 from mpssl.models.classifier import load_foundation_classifier
 from mpssl.paths import Paths
@@ -33,9 +34,15 @@ SAMPLES = 32  # images in samples.png, 8 in a row
 
 
 def choose_device(name: str) -> torch.device:
-    """The device that the configuration names; `auto` is the GPU where there is one."""
+    """The device that the configuration names; `auto` is the GPU where there is one.
+
+    Raises:
+        UserError: a GPU is named and there is none.
+    """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda" and not torch.cuda.is_available():
+        raise UserError("device: cuda, but torch finds no GPU here; set device: auto or cpu")
     return torch.device(name)
 
 
@@ -51,7 +58,13 @@ def execute(config: Config, run: Run, threads: int) -> None:
     folder = paths.run(run)
     settings = Plan(config).settings(run.cell)
     task, test = _prepare(config, run, settings)
-    outcome = train(task, folder / "checkpoint.pt")
+    try:
+        outcome = train(task, folder / "checkpoint.pt")
+    except torch.OutOfMemoryError:
+        raise UserError(
+            f"{run.id} does not fit in the GPU's memory; try a smaller training.batch_size or "
+            "unlabeled_ratio"
+        ) from None
     batch_size = task.training.evaluation_batch_size
     test_accuracy = accuracy(task.model, test, batch_size)
     sample_record = _samples(task, folder)
@@ -100,7 +113,12 @@ def _prepare(config: Config, run: Run, settings: dict) -> tuple[Task, Batches]:
     paths, cell, device = Paths(config), run.cell, choose_device(config.device)
     needs, size = Plan(config).needs(cell), config.training.image_size
     packed = store.load(paths.packed(cell.dataset))
-    split = read_json(paths.split(cell.dataset, cell.fraction))
+    split = read_made(paths.split(cell.dataset, cell.fraction))
+    digests = {
+        "code": code_digest(*run_modules(settings)),
+        "data": packed.digest,
+        "split": split["digest"],
+    }
 
     def part(name: str) -> Batches:
         return Batches(packed, split[name], size, device)
@@ -111,9 +129,12 @@ def _prepare(config: Config, run: Run, settings: dict) -> tuple[Task, Batches]:
     elif "foundation_images" in needs:
         foundation = store.load(paths.packed(config.foundation.dataset))
         unlabeled = Batches(foundation, np.arange(foundation.pool), size, device)
+        digests["foundation_images"] = foundation.digest
     frozen = foundation_classifier = None
     if "generator" in needs:
-        frozen = generator.load(paths.generator(), size, settings["truncation"]).to(device)
+        folder = paths.generator()
+        frozen = generator.load(folder, size, settings["truncation"]).to(device)
+        digests["generator"] = file_digest(folder / generator.CONFIG, folder / generator.WEIGHTS)
     if "foundation_classifier" in needs:
         foundation_classifier = load_foundation_classifier(
             paths.classifier(cell.architecture),
@@ -121,11 +142,13 @@ def _prepare(config: Config, run: Run, settings: dict) -> tuple[Task, Batches]:
             config.training.normalize_mean,
             config.training.normalize_std,
         ).to(device)
+        digests["foundation_classifier"] = file_digest(paths.classifier(cell.architecture))
+    weight = _weight(paths, run)
     task = assemble(
         settings,
         architecture=cell.architecture,
         classes=len(packed.classes),
-        weight=_weight(paths, run),
+        weight=weight,
         streams=Streams(run.seed, device),
         device=device,
         labeled=part("labeled"),
@@ -135,11 +158,10 @@ def _prepare(config: Config, run: Run, settings: dict) -> tuple[Task, Batches]:
         foundation_classifier=foundation_classifier,
         identity={
             "settings": settings,
-            "digests": {
-                "code": code_digest(*run_modules(settings)),
-                "data": packed.digest,
-                "split": split["digest"],
-            },
+            "digests": digests,
+            "lambda": weight,
+            "seed": run.seed,
+            "device_type": device.type,  # random streams of one do not go on on the other
         },
     )
     return task, Batches(packed, packed.test, size, device)
@@ -149,7 +171,7 @@ def _weight(paths: Paths, run: Run) -> float:
     """lambda of a run: in its name, or the outcome of the search."""
     if run.weight != SELECTED:
         return float(run.weight)
-    return float(read_json(paths.selected(run.cell))["lambda"])
+    return float(read_made(paths.selected(run.cell))["lambda"])
 
 
 def _samples(task: Task, folder: Path) -> dict[str, float]:

@@ -100,7 +100,8 @@ def test_no_unlabeled_images_are_left_at_100_percent(content):
 
 
 def test_transfer_needs_images_of_the_foundation(content):
-    content["foundation"]["dataset"] = None
+    part = {"kind": "pretrained", "path": "weights"}
+    content["foundation"] = {"dataset": None, "generator": part, "classifier": part}
     plan = Plan(Config.model_validate(content))
     assert "foundation.dataset" in plan.impossible(TRANSFER)
     assert plan.impossible(MPSSL) is None

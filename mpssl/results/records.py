@@ -6,7 +6,7 @@ import pandas as pd
 
 from mpssl.config import Config
 from mpssl.errors import UserError
-from mpssl.files import atomic, read_json, write_json
+from mpssl.files import atomic, read_json, read_made, write_json
 from mpssl.paths import Paths
 from mpssl.plan import SELECTED, Cell, Plan, Run
 
@@ -80,7 +80,7 @@ def final_runs(config: Config, cell: Cell) -> list[Run | None]:
     runs: list[Run | None] = list(plan.fixed_runs(cell))
     if plan.searched(cell):
         path = Paths(config).selected(cell)
-        chosen = Run(cell, read_json(path)["weight"], config.seeds[0]) if path.exists() else None
+        chosen = Run(cell, read_made(path)["weight"], config.seeds[0]) if path.exists() else None
         runs.insert(0, chosen)
     return runs
 

@@ -141,9 +141,11 @@ def _latex_cell(entry: Entry) -> str:
     return f"$\\mathbf{{{entry.mean:.2f}}}{spread}$"
 
 
+ESCAPES = str.maketrans(
+    {character: f"\\{character}" for character in "&%$#_{}"}
+    | {"\\": r"\textbackslash{}", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}"}
+)
+
+
 def _escape(text: str) -> str:
-    for character in "\\&%$#_{}":
-        text = text.replace(
-            character, "\\textbackslash{}" if character == "\\" else f"\\{character}"
-        )
-    return text
+    return text.translate(ESCAPES)

@@ -7,7 +7,7 @@ from statistics import mean, stdev
 import pandas as pd
 
 from mpssl.config import Config
-from mpssl.configfile import SHIPPED
+from mpssl.configfile import PAPER_RESULTS
 from mpssl.files import atomic, write_text
 from mpssl.paths import Paths
 from mpssl.plan import Cell, Column, Plan, cell_of
@@ -15,7 +15,6 @@ from mpssl.results import render
 from mpssl.results.records import CellRecords, read_cell
 
 BASE_ROW = "base/base"
-PAPER_RESULTS = SHIPPED / "paper_results.csv"
 
 
 @dataclass(frozen=True)

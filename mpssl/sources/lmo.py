@@ -35,6 +35,7 @@ class LatentMetaOptimization(Source):
         self.validation = ingredients.validation
         self.validation_order = Shuffled(ingredients.validation_count)
         self._draw: tuple[Tensor, Tensor, Tensor] | None = None
+        self._drawn_for: Tensor | None = None
 
     def adapt(self, step: Step) -> dict[str, Tensor]:
         """One LMO step: Adam on phi and xi with the gradient of Eq. (6). Alg. 1, lines 3 to 8.
@@ -46,6 +47,7 @@ class LatentMetaOptimization(Source):
         with self.streams.use("latents"):
             z = torch.randn(len(y), self.generator.z_dim, device=y.device)
             self._draw = z, y, self.converter.draw_noise(len(y))
+        self._drawn_for = step.y
         images = self._generate(*self._draw)
         leaf = images.detach().requires_grad_()
         gradients, record = self._image_gradients(step, leaf)
@@ -60,8 +62,11 @@ class LatentMetaOptimization(Source):
 
     @torch.no_grad()
     def sample(self, x: Tensor, y: Tensor) -> Tensor:
-        """Images of the same z and y under the updated phi and xi. Alg. 1, line 10."""
-        if self._draw is None or len(self._draw[1]) != self.ratio * len(y):
+        """Images of the same z and y under the updated phi and xi. Alg. 1, line 10.
+
+        For classes other than those of the last `adapt`, or a second time, z is drawn anew.
+        """
+        if self._draw is None or y is not self._drawn_for:
             return self.draw_images(y.repeat(self.ratio))
         z, y, noise = self._draw
         if self.settings.converter.redraw_noise:

@@ -1,7 +1,7 @@
 # The experiment and its plan, for all rules. No maths: that is in the package mpssl.
 import json
 
-from mpssl.configfile import resolve
+from mpssl.configfile import PAPER_RESULTS, resolve
 from mpssl.digest import code_digest
 from mpssl.errors import UserError
 from mpssl.files import write_text
@@ -29,6 +29,15 @@ wildcard_constraints:
     architecture=r"[a-z0-9_]+",
     weight=r"selected|[0-9.e+-]+",
     seed=r"\d+",
+
+
+# What tables, figures and claims print beside numbers: they re-run when a label changes.
+NAMES = json.dumps(
+    {
+        "methods": experiment.model_dump(mode="json")["methods"],
+        "titles": {name: dataset.title for name, dataset in experiment.datasets.items()},
+    }
+)
 
 
 def packed(dataset):

@@ -37,12 +37,10 @@ if experiment.foundation.generator.kind == "trained":
         priority: 10
         conda:
             "../../environment.yml"
-        resources:
-            gpu=1,
         params:
             config=paths.resolved_config,
             settings=experiment.foundation.generator.model_dump_json(),
-            code=code_digest("mpssl.foundation"),
+            code=code_digest("mpssl.foundation_jobs"),
         shell:
             "exec python -m mpssl train-generator --config {params.config} --threads {threads} > {log} 2>&1"
 
@@ -60,12 +58,11 @@ if experiment.foundation.classifier.kind == "trained":
             paths.benchmarks / "foundation/{architecture}.tsv"
         conda:
             "../../environment.yml"
-        resources:
-            gpu=1,
         params:
             config=paths.resolved_config,
             settings=experiment.foundation.classifier.model_dump_json(),
-            code=code_digest("mpssl.foundation", "mpssl.models.classifier"),
+            code=code_digest("mpssl.foundation_jobs"),
+            normalization=[experiment.training.normalize_mean, experiment.training.normalize_std],
         shell:
             "exec python -m mpssl train-classifier --config {params.config} --threads {threads}"
             " {wildcards.architecture} > {log} 2>&1"

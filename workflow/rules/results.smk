@@ -31,6 +31,7 @@ rule test_claims:
     conda:
         "../../environment.yml"
     params:
+        names=NAMES,
         config=paths.resolved_config,
         claims=json.dumps([c.model_dump() for c in experiment.claims.values()]),
         code=code_digest("mpssl.results.claims"),
@@ -41,6 +42,7 @@ rule test_claims:
 rule make_table:
     input:
         lambda w: records(plan.cells(w.table)),
+        paper=PAPER_RESULTS,
     output:
         report(table_files("{table}"), category="Tables", labels={"table": "{table}"}),
     log:
@@ -50,6 +52,7 @@ rule make_table:
     conda:
         "../../environment.yml"
     params:
+        names=NAMES,
         config=paths.resolved_config,
         table=lambda w: experiment.tables[w.table].model_dump_json(),
         code=code_digest("mpssl.results.tables"),
@@ -69,6 +72,7 @@ rule make_figure:
     conda:
         "../../environment.yml"
     params:
+        names=NAMES,
         config=paths.resolved_config,
         figure=lambda w: experiment.figures[w.figure].model_dump_json(),
         code=code_digest("mpssl.results.figures"),
