@@ -25,6 +25,7 @@ from mpssl.evaluate import accuracy
 from mpssl.files import read_json, write_json
 from mpssl.foundation_networks import POWER_ITERATIONS, build_generator
 from mpssl.models import generator
+from mpssl.models.biggan import FoldedBigGan
 from mpssl.models.classifier import Classifier
 from mpssl.paths import Paths
 from mpssl.plan import Cell, Plan
@@ -82,7 +83,7 @@ def random_generator(config: Config) -> generator.FrozenGenerator:
                 layers=settings.layers,
             )
         make_usable(network)
-    return generator.FrozenGenerator(network, size, foundation.truncation)
+    return generator.FrozenGenerator(FoldedBigGan(network, foundation.truncation), size)
 
 
 @torch.no_grad()

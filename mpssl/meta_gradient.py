@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from mpssl.models.classifier import Classifier
+from mpssl.second_order import SecondOrder
 
 
 def validation_gradient(
@@ -46,8 +47,10 @@ def validation_gradient(
     """
     names, parameters = zip(*model.named_parameters(), strict=True)
     with model.statistics_frozen():
+        with SecondOrder():
+            unlabeled_loss = objective(images)
         unlabeled_gradient = torch.autograd.grad(
-            objective(images), parameters, create_graph=True, allow_unused=True
+            unlabeled_loss, parameters, create_graph=True, allow_unused=True
         )
         updated = {
             name: _step(parameter.detach(), learning_rate, labeled, unlabeled, weight)

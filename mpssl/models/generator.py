@@ -6,7 +6,6 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.utils.spectral_norm import SpectralNorm
 
 from mpssl.errors import UserError
 from mpssl.files import atomic, write_text
@@ -18,22 +17,17 @@ class FrozenGenerator(nn.Module):
     """G_F(z, y_F): images from latents and foundation labels; no parameter requires a gradient.
 
     Args:
-        network: a BigGAN in evaluation mode.
+        network: latents [U, Z] and labels [U, classes] -> images in [-1, 1]; has `z_dim` and
+            `classes`.
         image_size: side of the images it returns, pixels; resized differentiably if it differs.
-        truncation: which of the stored batch-norm statistics to use; 1.0 fits z ~ N(0, I).
     """
 
-    def __init__(self, network: nn.Module, image_size: int, truncation: float) -> None:
+    def __init__(self, network: nn.Module, image_size: int) -> None:
         super().__init__()
-        for module in network.modules():  # the frozen spectral norm is a constant: fold it in
-            for hook in list(module._forward_pre_hooks.values()):
-                if isinstance(hook, SpectralNorm):
-                    nn.utils.remove_spectral_norm(module, hook.name)
         self.network = network.eval().requires_grad_(False)
         self.image_size = image_size
-        self.truncation = truncation
-        self.z_dim: int = network.config.z_dim
-        self.classes: int = network.config.num_classes
+        self.z_dim: int = network.z_dim
+        self.classes: int = network.classes
 
     def forward(self, z: Tensor, y: Tensor) -> Tensor:
         """Generate images.
@@ -45,7 +39,7 @@ class FrozenGenerator(nn.Module):
         Returns:
             [U, 3, image_size, image_size] in [0, 1], differentiable in z and y.
         """
-        images = (self.network(z, y, self.truncation) + 1) / 2
+        images = (self.network(z, y) + 1) / 2
         if images.shape[-1] == self.image_size:
             return images
         return F.interpolate(
@@ -62,7 +56,7 @@ def save(network: nn.Module, folder: Path) -> None:
 
 
 def load(folder: Path, image_size: int, truncation: float = 1.0) -> FrozenGenerator:
-    """Read a BigGAN from a folder, strictly, without executing pickled code.
+    """Read a BigGAN from a folder, strictly, without executing pickled code, and fold it.
 
     The package's own `from_pretrained` downloads, unpickles and ignores missing keys.
 
@@ -70,6 +64,8 @@ def load(folder: Path, image_size: int, truncation: float = 1.0) -> FrozenGenera
         UserError: a file is missing, damaged, or not of the configuration's shapes.
     """
     from pytorch_pretrained_biggan import BigGAN, BigGANConfig  # slow: boto3, scipy
+
+    from mpssl.models.biggan import FoldedBigGan
 
     try:
         config = BigGANConfig.from_dict(json.loads((folder / CONFIG).read_text()))
@@ -81,4 +77,4 @@ def load(folder: Path, image_size: int, truncation: float = 1.0) -> FrozenGenera
     except Exception as error:  # torch.load has many exceptions for damaged files
         reason = " ".join(str(error).split())[:200]
         raise UserError(f"the generator in {folder} cannot be loaded: {reason}") from None
-    return FrozenGenerator(network, image_size, truncation)
+    return FrozenGenerator(FoldedBigGan(network.eval(), truncation), image_size)

@@ -1,0 +1,180 @@
+"""BigGAN with everything that is constant in a frozen generator folded into its weights.
+
+The images and their gradients are those of `pytorch_pretrained_biggan.BigGAN` up to rounding:
+
+- spectral norms are divided out once;
+- a conditional batch norm, the bias of the convolution before it included, is one scale and one
+  shift for each image and channel, all of them linear in the condition: one matrix product for the
+  whole network;
+- the last convolution makes the three channels that are used, of the class's `channel_width`;
+- nearest up-sampling and the 3 x 3 convolution after it are one 2 x 2 convolution for each of the
+  four positions of a pixel: 16 products in place of 36.
+
+Shape letters: U images, C channels, H, W sides, Z latent.
+"""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from pytorch_pretrained_biggan import BigGAN
+from pytorch_pretrained_biggan.model import BigGANBatchNorm, GenBlock, SelfAttn
+from torch import Tensor, nn
+from torch.nn.utils.spectral_norm import SpectralNorm
+
+
+class FoldedBigGan(nn.Module):
+    """A frozen BigGAN at one truncation.
+
+    Args:
+        network: in evaluation mode; its layers are taken over, so it is of no use afterwards.
+        truncation: which of the stored batch-norm statistics to use.
+    """
+
+    def __init__(self, network: BigGAN, truncation: float) -> None:
+        super().__init__()
+        remove_spectral_norm(network)
+        generator = network.generator
+        self.z_dim: int = network.config.z_dim
+        self.classes: int = network.config.num_classes
+        self.width = generator.gen_z.out_features // 16  # channels of the first 4 x 4 map
+        self.embeddings, self.gen_z = network.embeddings, generator.gen_z
+        modulations = [
+            _modulation(norm, bias, truncation)
+            for layer in generator.layers
+            if isinstance(layer, GenBlock)
+            for norm, bias in (
+                (layer.bn_0, None),
+                (layer.bn_1, layer.conv_0.bias),
+                (layer.bn_2, layer.conv_1.bias),
+                (layer.bn_3, layer.conv_2.bias),
+            )
+        ]
+        self.blocks = nn.ModuleList(
+            _Block(layer) if isinstance(layer, GenBlock) else layer for layer in generator.layers
+        )
+        self.sizes = [len(constant) for _, constant in modulations]
+        self.modulation = nn.Linear(2 * self.z_dim, sum(self.sizes))
+        self.modulation.weight.data = torch.cat([linear for linear, _ in modulations])
+        self.modulation.bias.data = torch.cat([constant for _, constant in modulations])
+        self.norm = _unconditional(generator.bn, truncation)
+        rgb = generator.conv_to_rgb
+        self.rgb = nn.Conv2d(rgb.in_channels, 3, 3, padding=1)
+        self.rgb.weight.data, self.rgb.bias.data = rgb.weight[:3].clone(), rgb.bias[:3].clone()
+        self.eval().requires_grad_(False)
+
+    def forward(self, z: Tensor, y: Tensor) -> Tensor:
+        """Latents z [U, Z] and foundation labels y [U, classes] -> [U, 3, H, W] in [-1, 1]."""
+        condition = torch.cat([z, self.embeddings(y)], dim=1)
+        modulations = iter(self.modulation(condition).split(self.sizes, dim=1))
+        x = self.gen_z(condition).view(-1, 4, 4, self.width).permute(0, 3, 1, 2).contiguous()
+        for block in self.blocks:
+            x = block(x, modulations) if isinstance(block, _Block) else block(x)
+        return torch.tanh(self.rgb(torch.relu_(self.norm(x))))
+
+
+class _Block(nn.Module):
+    """A residual block whose batch norms are given as scales and shifts."""
+
+    def __init__(self, block: GenBlock) -> None:
+        super().__init__()
+        self.up_sample, self.halved = block.up_sample, block.drop_channels
+        self.first, self.last = _without_bias(block.conv_0), block.conv_3
+        self.third = _without_bias(block.conv_2)
+        self.second = _UpConvolution(block.conv_1) if block.up_sample else _without_bias(block.conv_1)
+
+    def forward(self, x: Tensor, modulations) -> Tensor:
+        skip = x[:, : x.shape[1] // 2] if self.halved else x
+        if self.up_sample:
+            skip = F.interpolate(skip, scale_factor=2, mode="nearest")
+        for convolution in (self.first, self.second, self.third, self.last):
+            x = convolution(scale_shift_relu(x, next(modulations)))
+        return x + skip
+
+
+class _UpConvolution(nn.Module):
+    """Nearest up-sampling by 2 and a 3 x 3 convolution without bias, padded by 1.
+
+    A pixel of the result sees 2 x 2 pixels of x; which, and with what weights, depends on whether
+    its row and its column are even or odd. The four are channels of one convolution; its result
+    has a row and a column too many, as odd pixels look one further.
+    """
+
+    def __init__(self, convolution: nn.Conv2d) -> None:
+        super().__init__()
+        kernel = convolution.weight
+        # Sums of the 3 rows (or columns) that fall on the same one of the 2.
+        odd = torch.tensor([[1.0, 1, 0], [0, 0, 1]], dtype=kernel.dtype)
+        even = torch.tensor([[1.0, 0, 0], [0, 1, 1]], dtype=kernel.dtype)
+        phases = [
+            torch.einsum("ar,oirc,bc->oiab", rows, kernel, columns)
+            for rows in (odd, even)
+            for columns in (odd, even)
+        ]
+        # pixel_shuffle reads the channels of a pixel in this order.
+        self.weight = nn.Parameter(torch.stack(phases, dim=1).flatten(0, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[U, C, H, W] -> [U, C', 2 H, 2 W]."""
+        return F.pixel_shuffle(F.conv2d(x, self.weight, padding=1), 2)[:, :, 1:-1, 1:-1]
+
+
+def scale_shift_relu(x: Tensor, modulation: Tensor) -> Tensor:
+    """relu(scale * x + shift) with x [U, C, H, W] and `modulation` [U, 2 C] of both."""
+    u, c, h, w = x.shape
+    scale, shift = modulation.chunk(2, dim=1)
+    if x.is_contiguous(memory_format=torch.channels_last):
+        return torch.relu_(torch.addcmul(shift[..., None, None], x, scale[..., None, None]))
+    # As the channels of one image: an evaluated batch norm has fused kernels for both directions.
+    x = x.reshape(1, u * c, h, w)
+    zero = torch.zeros(u * c, dtype=x.dtype, device=x.device)
+    y = F.batch_norm(x, zero, zero + 1, scale.flatten(), shift.flatten(), eps=0.0)
+    return torch.relu_(y).view(u, c, h, w)
+
+
+def _modulation(
+    norm: BigGANBatchNorm, bias: Tensor | None, truncation: float
+) -> tuple[Tensor, Tensor]:
+    """Scale and shift of a conditional batch norm as a linear map [2 C, 2 Z] and constant [2 C].
+
+    With statistics m, v, r = 1 / sqrt(v + eps) and a convolution's bias before it,
+    (x + bias - m) * r * (1 + S c) + O c.
+    """
+    mean, inverse_std = _statistics(norm, truncation)
+    offset = (mean - bias if bias is not None else mean) * inverse_std
+    scale = inverse_std[:, None] * norm.scale.weight
+    shift = norm.offset.weight - offset[:, None] * norm.scale.weight
+    return torch.cat([scale, shift]), torch.cat([inverse_std, -offset])
+
+
+def _statistics(norm: BigGANBatchNorm, truncation: float) -> tuple[Tensor, Tensor]:
+    """Mean and 1 / std, interpolated between the stored truncations as the class does it."""
+    part, index = math.modf(truncation / norm.step_size)
+    rows = slice(int(index), int(index) + 2)
+    means, variances = norm.running_means[rows], norm.running_vars[rows]
+    if part == 0:
+        mean, variance = means[0], variances[0]
+    else:
+        mean, variance = (v[0] * part + v[1] * (1 - part) for v in (means, variances))
+    return mean, 1 / torch.sqrt(variance + norm.eps)
+
+
+def _unconditional(norm: BigGANBatchNorm, truncation: float) -> nn.BatchNorm2d:
+    mean, inverse_std = _statistics(norm, truncation)
+    folded = nn.BatchNorm2d(len(mean), eps=0.0)
+    folded.running_mean, folded.running_var = mean.clone(), inverse_std**-2
+    folded.weight.data, folded.bias.data = norm.weight.data.clone(), norm.bias.data.clone()
+    return folded.eval()
+
+
+def _without_bias(convolution: nn.Conv2d) -> nn.Conv2d:
+    convolution.bias = None
+    return convolution
+
+
+def remove_spectral_norm(network: nn.Module) -> None:
+    """Divide every spectral norm out of its weights; without training they are constant."""
+    for module in network.modules():
+        for hook in list(module._forward_pre_hooks.values()):
+            if isinstance(hook, SpectralNorm):
+                nn.utils.remove_spectral_norm(module, hook.name)

@@ -1,0 +1,230 @@
+"""Convolution, batch norm and ReLU whose double backward does no more than the meta-gradient needs.
+
+PyTorch differentiates a backward pass twice by general formulas: a convolution's also returns the
+second derivative at its weights, a batch norm's makes some twenty passes over the images. Here the
+weights are constants in second order, as LMO differentiates towards the images alone, and a batch
+norm's second derivative is the fused first-order kernel once more and three passes.
+
+First derivatives are the native kernels' own; third ones do not exist.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.autograd import Function
+from torch.autograd.function import once_differentiable
+from torch.overrides import TorchFunctionMode
+
+_aten = torch.ops.aten
+
+
+class SecondOrder(TorchFunctionMode):
+    """Inside the block networks are made of these functions; their gradients are differentiable.
+
+    Gradients at parameters may be differentiated again towards inputs, not towards parameters.
+    """
+
+    def __torch_function__(
+        self, func: Callable, types: Any, args: tuple = (), kwargs: dict | None = None
+    ) -> Any:
+        return _REPLACEMENTS.get(func, func)(*args, **(kwargs or {}))
+
+
+# ---------------------------------------------------------------------------------- convolution
+
+
+def _conv2d(x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1) -> Tensor:
+    if isinstance(padding, str):
+        return F.conv2d(x, weight, bias, stride, padding, dilation, groups)
+    return _Convolution.apply(x, weight, bias, _Geometry(stride, padding, dilation, groups))
+
+
+class _Geometry:
+    """Stride, padding, dilation and groups of a convolution, and its three linear maps."""
+
+    def __init__(self, stride, padding, dilation, groups) -> None:
+        pair = torch.nn.modules.utils._pair
+        self.stride, self.padding, self.dilation = pair(stride), pair(padding), pair(dilation)
+        self.groups = groups
+
+    def forward(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+        return torch.conv2d(
+            x, weight, bias, self.stride, self.padding, self.dilation, self.groups
+        )
+
+    def backward(self, gradient: Tensor, x: Tensor, weight: Tensor, mask: tuple[bool, bool]):
+        """Gradients at x and weight, None where the mask is false."""
+        return _aten.convolution_backward(
+            *(gradient, x, weight, None, self.stride, self.padding, self.dilation),
+            *(False, (0, 0), self.groups, (*mask, False)),
+        )[:2]
+
+
+class _Convolution(Function):
+    @staticmethod
+    def forward(ctx, x, weight, bias, geometry):
+        ctx.save_for_backward(x, weight)
+        ctx.geometry, ctx.biased = geometry, bias is not None
+        return geometry.forward(x, weight, bias)
+
+    @staticmethod
+    def backward(ctx, gradient):
+        x, weight = ctx.saved_tensors
+        if not torch.is_grad_enabled():  # the last pass, which goes towards the inputs alone
+            return ctx.geometry.backward(gradient, x, weight, (True, False))[0], None, None, None
+        at_x, at_weight = _ConvolutionBackward.apply(gradient, x, weight.detach(), ctx.geometry)
+        return at_x, at_weight, gradient.sum((0, 2, 3)) if ctx.biased else None, None
+
+
+class _ConvolutionBackward(Function):
+    @staticmethod
+    def forward(ctx, gradient, x, weight, geometry):
+        ctx.save_for_backward(gradient, x, weight)
+        ctx.geometry = geometry
+        ctx.set_materialize_grads(False)
+        return geometry.backward(gradient, x, weight, (ctx.needs_input_grad[1], True))
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, along_x, along_weight):
+        """`along_x`, `along_weight`: gradients at the two outputs of `forward`, None for zero."""
+        gradient, x, weight = ctx.saved_tensors
+        at_gradient = at_x = None
+        if along_weight is not None:
+            at_gradient = ctx.geometry.forward(x, along_weight)
+            if ctx.needs_input_grad[1]:
+                at_x, _ = ctx.geometry.backward(gradient, x, along_weight, (True, False))
+        if along_x is not None:
+            through = ctx.geometry.forward(along_x, weight)
+            at_gradient = through if at_gradient is None else at_gradient.add_(through)
+        return at_gradient, at_x, None, None
+
+
+# ----------------------------------------------------------------------------------- batch norm
+
+
+def _batch_norm(
+    x, running_mean, running_var, weight=None, bias=None, training=False, momentum=0.1, eps=1e-5
+) -> Tensor:
+    own = training and running_mean is None and weight is not None and bias is not None
+    if not own:
+        return F.batch_norm(x, running_mean, running_var, weight, bias, training, momentum, eps)
+    return _BatchNorm.apply(x, weight, bias, eps)
+
+
+class _BatchNorm(Function):
+    @staticmethod
+    def forward(ctx, x, weight, bias, eps):
+        y, mean, inverse_std = torch.native_batch_norm(x, weight, bias, None, None, True, 0.0, eps)
+        ctx.save_for_backward(x, weight, mean, inverse_std)
+        ctx.eps = eps
+        return y
+
+    @staticmethod
+    def backward(ctx, gradient):
+        x, weight, mean, inverse_std = ctx.saved_tensors
+        return *_BatchNormBackward.apply(
+            gradient, x, weight.detach(), mean, inverse_std, ctx.eps
+        ), None
+
+
+def _batch_norm_backward(gradient, x, weight, mean, inverse_std, eps):
+    return _aten.native_batch_norm_backward(
+        gradient, x, weight, None, None, mean, inverse_std, True, eps, (True, True, True)
+    )
+
+
+class _BatchNormBackward(Function):
+    """Gradients at x, weight and bias.
+
+    With s = 1 / std, n = (x - mean) * s, w the weight and E the mean over a channel,
+
+        at_x = w s (g - E[g] - n E[g n]),   at_weight = N E[g n],   at_bias = N E[g],
+
+    where `at_x` is linear and self-adjoint in the gradient g. With a, c, d the gradients at these
+    three outputs, the second derivatives are
+
+        at g:  w s (a - E[a] - n E[a n]) + c n + d
+        at x:  s (h - E[h] - n E[h n]) - w s^2 n (E[g a] - E[g] E[a] - E[g n] E[a n])
+
+    with h = (c - w s E[a n]) g - w s E[g n] a.
+    """
+
+    @staticmethod
+    def forward(ctx, gradient, x, weight, mean, inverse_std, eps):
+        at_x, at_weight, at_bias = _batch_norm_backward(
+            gradient, x, weight, mean, inverse_std, eps
+        )
+        ctx.save_for_backward(gradient, x, weight, mean, inverse_std, at_weight, at_bias)
+        ctx.eps = eps
+        return at_x, at_weight, at_bias
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, a, c, d):
+        g, x, w, mean, s, gn_sum, g_sum = ctx.saved_tensors
+        count = x.numel() // x.shape[1]
+        at_gradient, an_sum, a_sum = _batch_norm_backward(a, x, w, mean, s, ctx.eps)
+        g_mean, gn_mean, a_mean, an_mean = (t / count for t in (g_sum, gn_sum, a_sum, an_sum))
+        ga_mean = (g * a).sum((0, 2, 3)) / count
+
+        at_gradient += _affine(x, c * s, d - c * s * mean)
+        of_g, of_a = c - w * s * an_mean, -w * s * gn_mean
+        h_mean = of_g * g_mean + of_a * a_mean
+        hn_mean = of_g * gn_mean + of_a * an_mean
+        of_n = -s * hn_mean - w * s**2 * (ga_mean - g_mean * a_mean - gn_mean * an_mean)
+        at_x = _affine(x, of_n * s, -of_n * s * mean - s * h_mean)
+        at_x += _affine(g, of_g * s)
+        at_x += _affine(a, of_a * s)
+        return at_gradient, at_x, None, None, None, None
+
+
+def _affine(x: Tensor, scale: Tensor, shift: Tensor | None = None) -> Tensor:
+    """scale * x + shift by channel; the evaluation kernel of batch norm is one pass."""
+    zero = torch.zeros_like(scale)
+    shift = zero if shift is None else shift
+    return torch.native_batch_norm(x, scale, shift, zero, zero + 1, False, 0.0, 0.0)[0]
+
+
+# ----------------------------------------------------------------------------------------- ReLU
+
+
+def _relu(x, inplace=False) -> Tensor:
+    return _Relu.apply(x)
+
+
+class _Relu(Function):
+    @staticmethod
+    def forward(ctx, x):
+        y = torch.relu(x)
+        ctx.save_for_backward(y)
+        return y
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return _ReluBackward.apply(gradient, ctx.saved_tensors[0].detach())
+
+
+class _ReluBackward(Function):
+    """Linear in the gradient, and constant in y: the kink has no second derivative."""
+
+    @staticmethod
+    def forward(ctx, gradient, y):
+        ctx.save_for_backward(y)
+        return _aten.threshold_backward(gradient, y, 0)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, along):
+        return _aten.threshold_backward(along, ctx.saved_tensors[0], 0), None
+
+
+_REPLACEMENTS = {
+    torch.conv2d: _conv2d,
+    F.batch_norm: _batch_norm,
+    F.relu: _relu,
+    torch.relu: _relu,
+}

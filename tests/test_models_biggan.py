@@ -1,0 +1,93 @@
+"""The folded generator against the package's own, in float64."""
+
+import copy
+
+import pytest
+import torch
+import torch.nn.functional as F
+from pytorch_pretrained_biggan import BigGAN, BigGANConfig
+
+from mpssl.calibration import make_usable
+from mpssl.models.biggan import FoldedBigGan, _UpConvolution, scale_shift_relu
+
+CLASSES, Z, COUNT = 7, 8, 3
+
+
+@pytest.fixture(scope="module")
+def network():
+    """Every kind of layer: up-sampling or not, halved channels or not, attention; uneven biases."""
+    torch.manual_seed(0)
+    config = BigGANConfig(
+        output_dim=32,
+        z_dim=Z,
+        class_embed_dim=Z,
+        channel_width=4,
+        num_classes=CLASSES,
+        layers=[(True, 16, 16), (False, 16, 8), (True, 8, 4), (False, 4, 2), (True, 2, 1)],
+        attention_layer_position=3,
+        n_stats=5,
+        eps=1e-4,
+    )
+    network = BigGAN(config)
+    make_usable(network)
+    network.double().eval().requires_grad_(False)
+    for name, value in [*network.named_parameters(), *network.named_buffers()]:
+        if name.endswith("bias"):
+            value += torch.randn_like(value)
+        if "running" in name:
+            value *= 0.5 + torch.rand_like(value)  # each truncation has its own statistics
+    return network
+
+
+def make_inputs():
+    z = torch.randn(COUNT, Z, dtype=torch.float64).requires_grad_()
+    return z, torch.randn(COUNT, CLASSES, dtype=torch.float64).softmax(dim=1).requires_grad_()
+
+
+@pytest.mark.parametrize("truncation", [1.0, 0.5, 0.6])
+def test_images_and_gradients_are_the_networks(network, truncation):
+    folded = FoldedBigGan(copy.deepcopy(network), truncation)
+    inputs = make_inputs()
+    expected, images = network(*inputs, truncation), folded(*inputs)
+    assert expected.std() > 0.01
+    torch.testing.assert_close(images, expected, rtol=0, atol=1e-12)
+    direction = torch.randn_like(expected)
+    gradients, found = (torch.autograd.grad(i, inputs, direction) for i in (expected, images))
+    for gradient, value in zip(gradients, found, strict=True):
+        assert gradient.norm() > 0
+        torch.testing.assert_close(value, gradient, rtol=1e-10, atol=1e-12)
+
+
+def test_channels_last_gives_the_same(network):
+    folded = FoldedBigGan(copy.deepcopy(network), 1.0)
+    inputs = make_inputs()
+    expected = folded(*inputs)
+    folded.to(memory_format=torch.channels_last)
+    torch.testing.assert_close(folded(*inputs), expected, rtol=0, atol=1e-12)
+
+
+def test_no_parameter_requires_a_gradient_and_nothing_is_computed_for_nothing(network):
+    folded = FoldedBigGan(copy.deepcopy(network), 1.0)
+    assert not any(p.requires_grad for p in folded.parameters())
+    assert not any(module._forward_pre_hooks for module in folded.modules())
+    assert folded.rgb.out_channels == 3
+    assert (folded.z_dim, folded.classes) == (Z, CLASSES)
+
+
+@pytest.mark.parametrize("size", [(4, 4), (3, 5)])
+def test_up_convolution_is_up_sampling_and_convolution(size):
+    convolution = torch.nn.Conv2d(2, 5, 3, padding=1, bias=False).double()
+    x = torch.randn(2, 2, *size, dtype=torch.float64)
+    expected = convolution(F.interpolate(x, scale_factor=2, mode="nearest"))
+    torch.testing.assert_close(_UpConvolution(convolution)(x), expected)
+
+
+@pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
+def test_scale_shift_relu(memory_format):
+    x = torch.randn(2, 3, 4, 5, dtype=torch.float64).to(memory_format=memory_format)
+    modulation = torch.randn(2, 6, dtype=torch.float64, requires_grad=True)
+    x.requires_grad_()
+    assert torch.autograd.gradcheck(scale_shift_relu, (x, modulation))
+    scale, shift = modulation.chunk(2, dim=1)
+    expected = (x * scale[..., None, None] + shift[..., None, None]).clamp(min=0)
+    torch.testing.assert_close(scale_shift_relu(x, modulation), expected)
