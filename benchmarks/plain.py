@@ -23,6 +23,7 @@ class PlainStep:
     """
 
     def __init__(self, task: Task, network: nn.Module) -> None:
+        task.model.to(memory_format=torch.contiguous_format)
         self.task, self.loop = task, Loop(task)
         self.network = network.eval().requires_grad_(False)
 

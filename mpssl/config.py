@@ -306,8 +306,30 @@ class Lmo(Closed):
     )
     validation_batch_size: Count = 64
     record_every: Count = Field(50, description="steps between records of the gradient norms")
+    exact: bool = Field(True, description="refuse the three approximations that follow")
+    reuse_samples: bool = Field(
+        False, description="approximation: line 11 takes the images made before phi, xi moved"
+    )
+    carry_samples: bool = Field(
+        False, description="approximation: one batch of images for line 11 and the next line 6"
+    )
+    adapt_every: Count = Field(1, description="approximation: an LMO step every so many steps")
     mapper: Mapper = Mapper()
     converter: Converter = Converter()
+
+    @model_validator(mode="after")
+    def _exact(self) -> "Lmo":
+        approximations = {
+            "reuse_samples": self.reuse_samples,
+            "carry_samples": self.carry_samples,
+            "adapt_every": self.adapt_every > 1,
+        }
+        used = [name for name, on in approximations.items() if on]
+        if self.exact and used:
+            raise ValueError(f"{used[0]} is an approximation; set lmo.exact: false to allow it")
+        if self.reuse_samples and self.carry_samples:
+            raise ValueError("reuse_samples and carry_samples exclude each other")
+        return self
 
 
 class Uda(Closed):

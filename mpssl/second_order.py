@@ -51,9 +51,7 @@ class _Geometry:
         self.groups = groups
 
     def forward(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-        return torch.conv2d(
-            x, weight, bias, self.stride, self.padding, self.dilation, self.groups
-        )
+        return torch.conv2d(x, weight, bias, self.stride, self.padding, self.dilation, self.groups)
 
     def backward(self, gradient: Tensor, x: Tensor, weight: Tensor, mask: tuple[bool, bool]):
         """Gradients at x and weight, None where the mask is false."""
@@ -155,9 +153,7 @@ class _BatchNormBackward(Function):
 
     @staticmethod
     def forward(ctx, gradient, x, weight, mean, inverse_std, eps):
-        at_x, at_weight, at_bias = _batch_norm_backward(
-            gradient, x, weight, mean, inverse_std, eps
-        )
+        at_x, at_weight, at_bias = _batch_norm_backward(gradient, x, weight, mean, inverse_std, eps)
         ctx.save_for_backward(gradient, x, weight, mean, inverse_std, at_weight, at_bias)
         ctx.eps = eps
         return at_x, at_weight, at_bias

@@ -5,7 +5,7 @@ from itertools import product
 import pytest
 from pydantic import ValidationError
 
-from mpssl.config import Config, merge, nearest, split_row
+from mpssl.config import Config, Lmo, merge, nearest, split_row
 
 
 def test_paper_values_are_the_defaults(content):
@@ -228,3 +228,17 @@ def test_merge_is_deep_and_leaves_its_arguments():
     assert merge(base, changes) == {"a": {"b": 3, "c": 2}, "d": [9]}
     assert base == {"a": {"b": 1, "c": 2}, "d": [1, 2]}
     assert merge({"a": {"b": 1}}, {"a": None}) == {"a": None}
+
+
+@pytest.mark.parametrize(
+    "changes", [{"reuse_samples": True}, {"carry_samples": True}, {"adapt_every": 2}]
+)
+def test_approximations_are_refused_unless_they_are_asked_for(changes):
+    with pytest.raises(ValueError, match=f"{next(iter(changes))}.*exact: false"):
+        Lmo(**changes)
+    Lmo(exact=False, **changes)
+
+
+def test_samples_are_reused_or_carried():
+    with pytest.raises(ValueError, match="exclude"):
+        Lmo(exact=False, reuse_samples=True, carry_samples=True)

@@ -199,7 +199,7 @@ def test_gradient_at_phi_and_xi_equals_finite_differences(gap):
         with torch.no_grad():
             for parameter, direction in zip(part.parameters(), directions, strict=True):
                 parameter += h * direction
-            images = source._generate(*draw)
+            images = source._generate(draw)
             with problem.model.statistics_frozen():
                 both = problem.model.features(torch.cat([problem.x, images]))
             distance = GAPS[gap](both[: len(images)], both[len(images) :])

@@ -66,7 +66,7 @@ def all_equal(tensors, others):
 def test_sample_makes_the_same_draw_under_the_updated_parameters(ratio):
     source = make_source(ratio)
     source.adapt(a_step())
-    z, y, noise = source._draw
+    z, y, noise = source._draw.z, source._draw.y, source._draw.noise
     assert torch.equal(y, Y.repeat(ratio))
     source.sample(X, Y)
     (z_before, y_before), (z_after, y_after) = source.generator.calls
@@ -185,11 +185,62 @@ def test_validation_batch_is_at_most_d_val():
     assert seen[0].sort().values.tolist() == list(range(len(VALIDATION)))
 
 
+# -------------------------------------------------------------------------------- approximations
+
+
+def run_steps(source, model, numbers):
+    images = []
+    for number in numbers:
+        source.adapt(a_step(model, number=number))
+        images.append(source.sample(X, Y))
+    return images
+
+
+def test_reused_samples_are_those_before_the_update():
+    source = make_source(exact=False, reuse_samples=True)
+    before = copy.deepcopy(source)
+    images = run_steps(source, make_model(), [0])[0]
+    assert len(source.generator.calls) == 1
+    assert not images.requires_grad
+    z, y = source.generator.calls[0]
+    assert torch.equal(images, before.generator(z, y))
+    assert not all_equal(learned(source), learned(before))
+
+
+def test_carried_samples_serve_the_next_step_too():
+    source, model = make_source(exact=False, carry_samples=True), make_model()
+    first = run_steps(source, model, [0])[0]
+    assert len(source.generator.calls) == 2
+    moved = learned(source)
+    with torch.no_grad():
+        assert torch.equal(first, source._generate(source._carried))  # under the updated phi, xi
+    source.generator.calls.clear()
+    seen = []
+    source._gap = lambda model, x, images: seen.append((x, images)) or images.square().mean()
+    second = run_steps(source, model, [1])[0]
+    assert len(source.generator.calls) == 1
+    assert seen[0][0] is X
+    assert torch.equal(seen[0][1], first)
+    assert not torch.equal(second, first)
+    assert not all_equal(learned(source), moved)
+
+
+def test_adapts_every_so_many_steps():
+    source, model = make_source(exact=False, adapt_every=3), make_model()
+    states = [learned(source)]
+    for number in range(4):
+        run_steps(source, model, [number])
+        states.append(learned(source))
+    moved = [not all_equal(a, b) for a, b in zip(states, states[1:], strict=False)]
+    assert moved == [True, False, False, True]
+
+
 # ----------------------------------------------------------------------------------------- state
 
 
-def test_continues_bit_for_bit_from_its_state():
-    source, resumed = make_source(), make_source(seed=9)
+@pytest.mark.parametrize("changes", [{}, {"exact": False, "carry_samples": True}])
+def test_continues_bit_for_bit_from_its_state(changes):
+    source, resumed = make_source(**changes), make_source(seed=9, **changes)
     model, images = make_model(), []
     for number in range(2):
         source.adapt(a_step(model, number=number))
@@ -266,7 +317,7 @@ def test_joint_batch_norm_sees_a_shift_that_separate_forwards_hide(gap):
     darker = 0.3 * X + 0.1  # another brightness and contrast, nothing else
     with step.model.statistics_frozen(), torch.no_grad():
         separate = GAPS[gap](step.model.features(X), step.model.features(darker))
-        same, joint = source._gap(step, X), source._gap(step, darker)
+        same, joint = source._gap(step.model, X, X), source._gap(step.model, X, darker)
     assert same.abs() < 1e-5
     assert joint > 5 * separate.abs()
 
@@ -277,7 +328,7 @@ def test_running_statistics_are_used_where_they_are_asked_for():
     synthetic = X.flip(0) ** 2
     state = copy.deepcopy(step.model.state_dict())
     with torch.no_grad():
-        gap = source._gap(step, synthetic)
+        gap = source._gap(step.model, X, synthetic)
         step.model.eval()
         expected = (step.model.features(X) - step.model.features(synthetic)).square()
     assert gap.item() == pytest.approx(expected.sum(dim=1).mean().item(), rel=1e-5)
@@ -287,8 +338,8 @@ def test_running_statistics_are_used_where_they_are_asked_for():
 def test_gap_pairs_an_image_with_each_of_its_synthetic_ones():
     source, step = make_source(ratio=2), a_step()
     with torch.no_grad():
-        assert source._gap(step, torch.cat([X, X])).abs() < 1e-6
-        assert source._gap(step, torch.cat([X, X.flip(0)])) > 1e-3
+        assert source._gap(step.model, X, torch.cat([X, X])).abs() < 1e-6
+        assert source._gap(step.model, X, torch.cat([X, X.flip(0)])) > 1e-3
 
 
 def test_mmd_of_collapsed_features_is_finite():

@@ -18,7 +18,7 @@ import math
 import torch
 import torch.nn.functional as F
 from pytorch_pretrained_biggan import BigGAN
-from pytorch_pretrained_biggan.model import BigGANBatchNorm, GenBlock, SelfAttn
+from pytorch_pretrained_biggan.model import BigGANBatchNorm, GenBlock
 from torch import Tensor, nn
 from torch.nn.utils.spectral_norm import SpectralNorm
 
@@ -81,7 +81,9 @@ class _Block(nn.Module):
         self.up_sample, self.halved = block.up_sample, block.drop_channels
         self.first, self.last = _without_bias(block.conv_0), block.conv_3
         self.third = _without_bias(block.conv_2)
-        self.second = _UpConvolution(block.conv_1) if block.up_sample else _without_bias(block.conv_1)
+        self.second = (
+            _UpConvolution(block.conv_1) if block.up_sample else _without_bias(block.conv_1)
+        )
 
     def forward(self, x: Tensor, modulations) -> Tensor:
         skip = x[:, : x.shape[1] // 2] if self.halved else x

@@ -3,13 +3,36 @@
 Paper: Sec. 3.1, Eqs. (6) to (9) and Algorithm 1, lines 3 to 10.
 """
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
 from mpssl.meta_gradient import validation_gradient
+from mpssl.models.classifier import Classifier
 from mpssl.models.latents import ConditionalMapper, LabelConverter
 from mpssl.rng import Shuffled
 from mpssl.sources.base import Ingredients, Source, Step
+
+
+@dataclass
+class Draw:
+    """The random part of a batch of synthetic images, and the images once they are made."""
+
+    x: Tensor | None
+    """The labeled images [B, 3, S, S] that they are compared with."""
+    y: Tensor
+    """Target classes [U]."""
+    z: Tensor
+    """Latents [U, Z]."""
+    noise: Tensor
+    """Of the label converter [U, foundation classes]."""
+    images: Tensor | None = None
+    """[U, 3, S, S], with their graph to phi and xi."""
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """What the images are made of; they are made again when they are needed."""
+        return {"x": self.x, "y": self.y, "z": self.z, "noise": self.noise}
 
 
 class LatentMetaOptimization(Source):
@@ -34,8 +57,8 @@ class LatentMetaOptimization(Source):
         )
         self.validation = ingredients.validation
         self.validation_order = Shuffled(ingredients.validation_count)
-        self._draw: tuple[Tensor, Tensor, Tensor] | None = None
-        self._drawn_for: Tensor | None = None
+        self._draw: Draw | None = None  # of the last `adapt`, for the `sample` that follows
+        self._carried: Draw | None = None  # of the last `sample`, for the next `adapt`
 
     def adapt(self, step: Step) -> dict[str, Tensor]:
         """One LMO step: Adam on phi and xi with the gradient of Eq. (6). Alg. 1, lines 3 to 8.
@@ -43,37 +66,47 @@ class LatentMetaOptimization(Source):
         Everything reaches phi and xi through the images: its gradients are gathered there and go
         back through the generator once.
         """
-        y = step.y.repeat(self.ratio)
-        with self.streams.use("latents"):
-            z = torch.randn(len(y), self.generator.z_dim, device=y.device)
-            self._draw = z, y, self.converter.draw_noise(len(y))
-        self._drawn_for = step.y
-        images = self._generate(*self._draw)
-        leaf = images.detach().requires_grad_()
-        gradients, record = self._image_gradients(step, leaf)
+        if step.number % self.settings.adapt_every:
+            return {}
+        draw, self._carried = self._carried or self._new_draw(step.x, step.y), None
+        self._draw = draw
+        if draw.images is None:
+            draw.images = self._generate(draw)
+        leaf = draw.images.detach().requires_grad_()
+        gradients, record = self._image_gradients(step, draw.x, leaf)
         if not gradients:  # both terms are switched off
             return record
         if step.number % self.settings.record_every == 0:
-            record |= self._gradient_norms(images, gradients)
+            record |= self._gradient_norms(draw.images, gradients)
         self.optimizer.zero_grad()
-        images.backward(sum(gradients.values()))
+        draw.images.backward(sum(gradients.values()))
         self.optimizer.step()
         return record
 
-    @torch.no_grad()
     def sample(self, x: Tensor, y: Tensor) -> Tensor:
         """Images of the same z and y under the updated phi and xi. Alg. 1, line 10.
 
-        For classes other than those of the last `adapt`, or a second time, z is drawn anew.
+        For images other than those of the last `adapt`, or a second time, z is drawn anew.
         """
-        if self._draw is None or y is not self._drawn_for:
+        draw, self._draw = self._draw, None
+        if self.settings.carry_samples:
+            self._carried = self._new_draw(x, y)
+            self._carried.images = self._generate(self._carried)
+            return self._carried.images.detach()
+        if draw is None or draw.x is not x:
             return self.draw_images(y.repeat(self.ratio))
-        z, y, noise = self._draw
+        if self.settings.reuse_samples:
+            return draw.images.detach()
         if self.settings.converter.redraw_noise:
             with self.streams.use("latents"):
-                noise = self.converter.draw_noise(len(y))
-        self._draw = None
-        return self._generate(z, y, noise)
+                draw.noise = self.converter.draw_noise(len(draw.noise))
+        with torch.no_grad():
+            return self._generate(draw)
+
+    def _new_draw(self, x: Tensor, y: Tensor) -> "Draw":
+        with self.streams.use("latents"):
+            z = torch.randn(self.ratio * len(y), self.generator.z_dim, device=y.device)
+            return Draw(x, y.repeat(self.ratio), z, self.converter.draw_noise(len(z)))
 
     @torch.no_grad()
     def draw_images(self, y: Tensor) -> Tensor:
@@ -81,13 +114,13 @@ class LatentMetaOptimization(Source):
         with self.streams.use("latents"):
             z = torch.randn(len(y), self.generator.z_dim, device=y.device)
             noise = self.converter.draw_noise(len(y))
-        return self._generate(z, y, noise)
+        return self._generate(Draw(None, y, z, noise))
 
-    def _generate(self, z: Tensor, y: Tensor, noise: Tensor) -> Tensor:
-        return self.generator(self.mapper(z, y), self.converter(y, noise))
+    def _generate(self, draw: "Draw") -> Tensor:
+        return self.generator(self.mapper(draw.z, draw.y), self.converter(draw.y, draw.noise))
 
     def _image_gradients(
-        self, step: Step, leaf: Tensor
+        self, step: Step, x: Tensor, leaf: Tensor
     ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """The gradient at the images of each of Eq. (6)'s two terms, and their values."""
         settings, gradients, record = self.settings, {}, {}
@@ -116,15 +149,15 @@ class LatentMetaOptimization(Source):
             gradients["validation"] = settings.validation_weight * gradient
             record["meta_validation_loss"] = loss
         if settings.gap_weight > 0:
-            gap = self._gap(step, leaf)
+            gap = self._gap(step.model, x, leaf)
             (gradient,) = torch.autograd.grad(gap, leaf)
             gradients["gap"] = settings.gap_weight * gradient
             record["gap"] = gap.detach()
         return gradients, record
 
-    def _gap(self, step: Step, images: Tensor) -> Tensor:
+    def _gap(self, model: Classifier, x: Tensor, images: Tensor) -> Tensor:
         """L_gap between labeled and synthetic features at theta, not through theta'."""
-        model, x = step.model, step.x.repeat(self.ratio, 1, 1, 1)
+        x = x.repeat(self.ratio, 1, 1, 1)
         if self.settings.gap_statistics == "joint":
             # Two forwards would each normalize away the very difference that is measured.
             with model.statistics_frozen():
@@ -163,12 +196,13 @@ class LatentMetaOptimization(Source):
         }
 
     def state_dict(self) -> dict:
-        """The mapper, the converter, Adam's moments and the position in D_val."""
+        """Mapper, converter, Adam's moments, the position in D_val and carried samples."""
         return {
             "mapper": self.mapper.state_dict(),
             "converter": self.converter.state_dict(),
             "adam": self.optimizer.state_dict(),
             "validation_order": self.validation_order.state_dict(),
+            "carried": self._carried and self._carried.state_dict(),
         }
 
     def load_state_dict(self, state: dict) -> None:
@@ -177,6 +211,7 @@ class LatentMetaOptimization(Source):
         self.converter.load_state_dict(state["converter"])
         self.optimizer.load_state_dict(state["adam"])
         self.validation_order.load_state_dict(state["validation_order"])
+        self._carried = state["carried"] and Draw(**state["carried"])
 
 
 def pairwise_gap(real: Tensor, synthetic: Tensor) -> Tensor:
