@@ -1,4 +1,4 @@
-"""MP-SSL's step as the paper prints it, without any of this project's savings: the reference to beat.
+"""MP-SSL's step as the paper prints it, without this project's savings: the reference to beat.
 
 One graph from phi and xi over the images, theta' and the validation loss, differentiated by double
 backward through `torch.func.functional_call`; the package's generator with its spectral norms in
@@ -47,17 +47,11 @@ class PlainStep:
                 min(settings.validation_batch_size, source.validation_order.size)
             )
         x_val, y_val = source.validation(rows)
-        parameters = dict(model.named_parameters())
         with model.statistics_frozen():
             loss = F.cross_entropy(model(x), y)
             loss = loss + task.weight * self._consistency(images, "meta_views", update=False)
-            gradients = torch.autograd.grad(loss, list(parameters.values()), create_graph=True)
-            updated = {  # line 7
-                name: parameter - rate * gradient
-                for (name, parameter), gradient in zip(parameters.items(), gradients, strict=True)
-            }
-            logits = torch.func.functional_call(model, updated, (x_val,))
             real, synthetic = model.features(torch.cat([x, images])).chunk(2)
+            logits = self._look_ahead(loss, rate, x_val)  # line 7
         meta = settings.validation_weight * F.cross_entropy(logits, y_val)
         meta = meta + settings.gap_weight * GAPS[settings.gap](real, synthetic)
         source.optimizer.zero_grad()
@@ -74,6 +68,17 @@ class PlainStep:
         loss.backward()  # line 11
         loop.optimizer.step()
 
+    def _look_ahead(self, loss: Tensor, rate: float, x_val: Tensor) -> Tensor:
+        """Logits of `x_val` at theta' = theta - rate * gradient of `loss`, with their graph."""
+        model = self.task.model
+        parameters = dict(model.named_parameters())
+        gradients = torch.autograd.grad(loss, list(parameters.values()), create_graph=True)
+        updated = {
+            name: parameter - rate * gradient
+            for (name, parameter), gradient in zip(parameters.items(), gradients, strict=True)
+        }
+        return torch.func.functional_call(model, updated, (x_val,))
+
     def _generate(self, z: Tensor, y: Tensor, noise: Tensor) -> Tensor:
         source = self.task.source
         images = self.network(source.mapper(z, y), source.converter(y, noise), 1.0)
@@ -87,3 +92,17 @@ class PlainStep:
         with task.streams.use(stream):
             weak, strong = self.loop.weak(images), self.loop.strong(images)
         return task.objective.on_views(task.model, weak, strong, update=update)
+
+
+class TorchOptStep(PlainStep):
+    """The same with TorchOpt's differentiable SGD, for those who have it installed."""
+
+    def _look_ahead(self, loss: Tensor, rate: float, x_val: Tensor) -> Tensor:
+        import torchopt
+
+        model = self.task.model
+        before = torchopt.extract_state_dict(model, by="reference")
+        torchopt.MetaSGD(model, lr=rate).step(loss)
+        logits = model(x_val)
+        torchopt.recover_state_dict(model, before)
+        return logits

@@ -71,19 +71,26 @@ def random_generator(config: Config) -> generator.FrozenGenerator:
     settings, folder = foundation.generator, Paths(config).generator()
     if settings.kind == "pretrained" and (folder / generator.WEIGHTS).exists():
         return generator.load(folder, size, foundation.truncation)
+    folded = FoldedBigGan(random_network(config), foundation.truncation)
+    return generator.FrozenGenerator(folded, size)
+
+
+def random_network(config: Config) -> BigGAN:
+    """The generator's network at its real size, with random weights that can be used."""
+    settings = config.foundation.generator
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         if settings.kind == "pretrained":
             network = BigGAN(BigGANConfig.from_dict(BIGGAN_DEEP_256))
         else:
             network = build_generator(
-                num_classes=dataset_sizes(config, foundation.dataset).classes,
+                num_classes=dataset_sizes(config, config.foundation.dataset).classes,
                 z_dim=settings.z_dim,
                 channel_width=settings.channel_width,
                 layers=settings.layers,
             )
         make_usable(network)
-    return generator.FrozenGenerator(FoldedBigGan(network, foundation.truncation), size)
+    return network
 
 
 @torch.no_grad()

@@ -8,7 +8,12 @@ import torch.nn.functional as F
 from pytorch_pretrained_biggan import BigGAN, BigGANConfig
 
 from mpssl.calibration import make_usable
-from mpssl.models.biggan import FoldedBigGan, _UpConvolution, scale_shift_relu
+from mpssl.models.biggan import (
+    FoldedBigGan,
+    merge_phases,
+    modulated_convolution,
+    up_sampling_kernels,
+)
 
 CLASSES, Z, COUNT = 7, 8, 3
 
@@ -75,19 +80,26 @@ def test_no_parameter_requires_a_gradient_and_nothing_is_computed_for_nothing(ne
 
 
 @pytest.mark.parametrize("size", [(4, 4), (3, 5)])
-def test_up_convolution_is_up_sampling_and_convolution(size):
-    convolution = torch.nn.Conv2d(2, 5, 3, padding=1, bias=False).double()
+def test_up_sampling_kernels_are_up_sampling_and_convolution(size):
+    kernel = torch.randn(5, 2, 3, 3, dtype=torch.float64)
     x = torch.randn(2, 2, *size, dtype=torch.float64)
-    expected = convolution(F.interpolate(x, scale_factor=2, mode="nearest"))
-    torch.testing.assert_close(_UpConvolution(convolution)(x), expected)
+    expected = F.conv2d(F.interpolate(x, scale_factor=2, mode="nearest"), kernel, padding=1)
+    found = merge_phases(F.conv2d(x, up_sampling_kernels(kernel), padding=1))
+    torch.testing.assert_close(found, expected)
 
 
 @pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
-def test_scale_shift_relu(memory_format):
+def test_modulated_convolution(memory_format):
     x = torch.randn(2, 3, 4, 5, dtype=torch.float64).to(memory_format=memory_format)
     modulation = torch.randn(2, 6, dtype=torch.float64, requires_grad=True)
+    weight, bias = torch.randn(4, 3, 3, 3).double(), torch.randn(4).double()
     x.requires_grad_()
-    assert torch.autograd.gradcheck(scale_shift_relu, (x, modulation))
+
+    def convolve(x, modulation):
+        return modulated_convolution(x, modulation, weight, bias, 1)
+
+    assert torch.autograd.gradcheck(convolve, (x, modulation))
     scale, shift = modulation.chunk(2, dim=1)
-    expected = (x * scale[..., None, None] + shift[..., None, None]).clamp(min=0)
-    torch.testing.assert_close(scale_shift_relu(x, modulation), expected)
+    inner = (x * scale[..., None, None] + shift[..., None, None]).clamp(min=0)
+    expected = F.conv2d(inner, weight, bias, padding=1)
+    torch.testing.assert_close(convolve(x, modulation), expected)

@@ -14,12 +14,15 @@ Shape letters: U images, C channels, H, W sides, Z latent.
 """
 
 import math
+from collections.abc import Iterator
 
 import torch
 import torch.nn.functional as F
 from pytorch_pretrained_biggan import BigGAN
 from pytorch_pretrained_biggan.model import BigGANBatchNorm, GenBlock
 from torch import Tensor, nn
+from torch.autograd import Function
+from torch.autograd.function import once_differentiable
 from torch.nn.utils.spectral_norm import SpectralNorm
 
 
@@ -79,59 +82,122 @@ class _Block(nn.Module):
     def __init__(self, block: GenBlock) -> None:
         super().__init__()
         self.up_sample, self.halved = block.up_sample, block.drop_channels
-        self.first, self.last = _without_bias(block.conv_0), block.conv_3
-        self.third = _without_bias(block.conv_2)
-        self.second = (
-            _UpConvolution(block.conv_1) if block.up_sample else _without_bias(block.conv_1)
+        # The biases of all but the last are in the modulation that follows.
+        self.weights = nn.ParameterList(
+            [
+                block.conv_0.weight,
+                up_sampling_kernels(block.conv_1.weight) if self.up_sample else block.conv_1.weight,
+                block.conv_2.weight,
+                block.conv_3.weight,
+            ]
         )
+        self.bias = block.conv_3.bias
 
-    def forward(self, x: Tensor, modulations) -> Tensor:
+    def forward(self, x: Tensor, modulations: Iterator[Tensor]) -> Tensor:
         skip = x[:, : x.shape[1] // 2] if self.halved else x
         if self.up_sample:
             skip = F.interpolate(skip, scale_factor=2, mode="nearest")
-        for convolution in (self.first, self.second, self.third, self.last):
-            x = convolution(scale_shift_relu(x, next(modulations)))
+        for index, (weight, padding) in enumerate(zip(self.weights, (0, 1, 1, 0), strict=True)):
+            bias = self.bias if index == 3 else None
+            x = modulated_convolution(x, next(modulations), weight, bias, padding)
+            if index == 1 and self.up_sample:
+                x = merge_phases(x)
         return x + skip
 
 
-class _UpConvolution(nn.Module):
-    """Nearest up-sampling by 2 and a 3 x 3 convolution without bias, padded by 1.
+def up_sampling_kernels(kernel: Tensor) -> Tensor:
+    """Nearest up-sampling by 2 and a 3 x 3 convolution, as one 2 x 2 convolution padded by 1.
 
-    A pixel of the result sees 2 x 2 pixels of x; which, and with what weights, depends on whether
-    its row and its column are even or odd. The four are channels of one convolution; its result
-    has a row and a column too many, as odd pixels look one further.
+    A pixel of the result sees 2 x 2 pixels before the up-sampling; which, and with what weights,
+    depends on whether its row and its column are even or odd. `merge_phases` brings the four to
+    their places.
+
+    Args:
+        kernel: [C', C, 3, 3].
+
+    Returns:
+        [4 C', C, 2, 2].
+    """
+    # Sums of the 3 rows (or columns) that fall on the same one of the 2.
+    odd = torch.tensor([[1.0, 1, 0], [0, 0, 1]]).to(kernel)
+    even = torch.tensor([[1.0, 0, 0], [0, 1, 1]]).to(kernel)
+    phases = [
+        torch.einsum("ar,oirc,bc->oiab", rows, kernel, columns)
+        for rows in (odd, even)
+        for columns in (odd, even)
+    ]
+    return torch.stack(phases, dim=1).flatten(0, 1)
+
+
+def merge_phases(x: Tensor) -> Tensor:
+    """[U, 4 C, H + 1, W + 1] -> [U, C, 2 H, 2 W]; odd pixels look one further: the border goes."""
+    return F.pixel_shuffle(x, 2)[:, :, 1:-1, 1:-1]
+
+
+def modulated_convolution(
+    x: Tensor, modulation: Tensor, weight: Tensor, bias: Tensor | None, padding: int
+) -> Tensor:
+    """Convolve relu(scale * x + shift), with x [U, C, H, W] and `modulation` [U, 2 C] of both.
+
+    The weights are frozen: no gradient goes to them.
+    """
+    return _ModulatedConvolution.apply(x, *modulation.chunk(2, dim=1), weight, bias, padding)
+
+
+class _ModulatedConvolution(Function):
+    """Keeps x alone for the backward pass, which scales it once more.
+
+    Native autograd would keep the convolution's input too, though frozen weights do not need it.
     """
 
-    def __init__(self, convolution: nn.Conv2d) -> None:
-        super().__init__()
-        kernel = convolution.weight
-        # Sums of the 3 rows (or columns) that fall on the same one of the 2.
-        odd = torch.tensor([[1.0, 1, 0], [0, 0, 1]], dtype=kernel.dtype)
-        even = torch.tensor([[1.0, 0, 0], [0, 1, 1]], dtype=kernel.dtype)
-        phases = [
-            torch.einsum("ar,oirc,bc->oiab", rows, kernel, columns)
-            for rows in (odd, even)
-            for columns in (odd, even)
-        ]
-        # pixel_shuffle reads the channels of a pixel in this order.
-        self.weight = nn.Parameter(torch.stack(phases, dim=1).flatten(0, 1))
+    @staticmethod
+    def forward(ctx, x, scale, shift, weight, bias, padding):
+        ctx.save_for_backward(x, scale, shift, weight)
+        ctx.padding = padding
+        inner = torch.relu_(_scale_shift(x, scale, shift))
+        return F.conv2d(inner, weight, bias, padding=padding)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """[U, C, H, W] -> [U, C', 2 H, 2 W]."""
-        return F.pixel_shuffle(F.conv2d(x, self.weight, padding=1), 2)[:, :, 1:-1, 1:-1]
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, gradient):
+        x, scale, shift, weight = ctx.saved_tensors
+        inner = torch.nn.grad.conv2d_input(x.shape, weight, gradient, padding=ctx.padding)
+        inner = torch.ops.aten.threshold_backward(inner, _scale_shift(x, scale, shift), 0)
+        return *_scale_shift_backward(inner, x, scale), None, None, None
 
 
-def scale_shift_relu(x: Tensor, modulation: Tensor) -> Tensor:
-    """relu(scale * x + shift) with x [U, C, H, W] and `modulation` [U, 2 C] of both."""
-    u, c, h, w = x.shape
-    scale, shift = modulation.chunk(2, dim=1)
-    if x.is_contiguous(memory_format=torch.channels_last):
-        return torch.relu_(torch.addcmul(shift[..., None, None], x, scale[..., None, None]))
-    # As the channels of one image: an evaluated batch norm has fused kernels for both directions.
-    x = x.reshape(1, u * c, h, w)
-    zero = torch.zeros(u * c, dtype=x.dtype, device=x.device)
-    y = F.batch_norm(x, zero, zero + 1, scale.flatten(), shift.flatten(), eps=0.0)
-    return torch.relu_(y).view(u, c, h, w)
+def _scale_shift(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
+    """scale * x + shift for every image and channel.
+
+    Where the pixels of a channel lie together, the channels of all images are taken for those of
+    one image: an evaluated batch norm has fused kernels for both directions.
+    """
+    if _by_pixel(x):
+        return torch.addcmul(shift[..., None, None], x, scale[..., None, None])
+    zero = torch.zeros(scale.numel(), dtype=x.dtype, device=x.device)
+    y = F.batch_norm(_as_one(x), zero, zero + 1, scale.flatten(), shift.flatten(), eps=0.0)
+    return y.view(x.shape)
+
+
+def _scale_shift_backward(gradient: Tensor, x: Tensor, scale: Tensor) -> tuple[Tensor, ...]:
+    """Gradients at x, scale and shift."""
+    if _by_pixel(x):
+        at_scale = (gradient * x).sum(dim=(2, 3))
+        return gradient * scale[..., None, None], at_scale, gradient.sum(dim=(2, 3))
+    zero = torch.zeros(scale.numel(), dtype=x.dtype, device=x.device)
+    at_x, at_scale, at_shift = torch.ops.aten.native_batch_norm_backward(
+        *(_as_one(gradient), _as_one(x), scale.flatten(), zero, zero + 1, None, None),
+        *(False, 0.0, (True, True, True)),
+    )
+    return at_x.view(x.shape), at_scale.view(scale.shape), at_shift.view(scale.shape)
+
+
+def _by_pixel(x: Tensor) -> bool:
+    return x.is_contiguous(memory_format=torch.channels_last) and not x.is_contiguous()
+
+
+def _as_one(x: Tensor) -> Tensor:
+    return x.reshape(1, -1, *x.shape[2:])
 
 
 def _modulation(
@@ -167,11 +233,6 @@ def _unconditional(norm: BigGANBatchNorm, truncation: float) -> nn.BatchNorm2d:
     folded.running_mean, folded.running_var = mean.clone(), inverse_std**-2
     folded.weight.data, folded.bias.data = norm.weight.data.clone(), norm.bias.data.clone()
     return folded.eval()
-
-
-def _without_bias(convolution: nn.Conv2d) -> nn.Conv2d:
-    convolution.bias = None
-    return convolution
 
 
 def remove_spectral_norm(network: nn.Module) -> None:
