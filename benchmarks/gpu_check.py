@@ -104,8 +104,8 @@ def observe(
             last.weight.copy_(0.01 * torch.randn(last.weight.shape))
         inner = source._image_gradients
 
-        def keep(step, leaf):
-            gradients, record = inner(step, leaf)
+        def keep(*arguments):
+            gradients, record = inner(*arguments)
             found.update({f"{name} gradient at x_u": g for name, g in gradients.items()})
             return gradients, record
 
