@@ -77,11 +77,8 @@ def measure(
         line += f"{waiting:.2%} inside the read, "
     else:
         waiting = 1 - without / with_data
-    verdict = "within" if waiting <= BOUND else "OVER"
-    print(
-        f"{line}{1 - without / with_data:+.2%} longer than on a fixed batch ({verdict} {BOUND:.0%})",
-        flush=True,
-    )
+    verdict = f"{'within' if waiting <= BOUND else 'OVER'} {BOUND:.0%}"
+    print(f"{line}{1 - without / with_data:+.2%} beyond a fixed batch ({verdict})", flush=True)
 
 
 def base_loop(name: str, share: float, device: torch.device, folder: Path) -> Loop:

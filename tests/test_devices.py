@@ -1,10 +1,9 @@
 """Which GPU a job gets: simulated devices, real locks and processes."""
 
 import contextlib
+import multiprocessing
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections import Counter
 
@@ -15,6 +14,7 @@ from mpssl import devices
 from mpssl.devices import claim, claimed_device, parse_listing, select_visible
 from mpssl.errors import UserError
 
+FORK = multiprocessing.get_context("fork")  # torch is slow to import
 GPUS = [["GPU-aa1"], ["GPU-bb2"], ["GPU-cc3"]]
 LISTING = """\
 GPU 0: NVIDIA A100 (UUID: GPU-aa1)
@@ -23,24 +23,26 @@ GPU 1: NVIDIA A100 (UUID: GPU-bb2)
   MIG 1g.5gb      Device  1: (UUID: MIG-b1)
 GPU 2: NVIDIA A100 (UUID: GPU-cc3)
 """
-# Claims a slot, says which, and holds it until it is killed.
-HOLDER = """
-import sys, time
-from pathlib import Path
-from mpssl.devices import claim
-with claim(sys.argv[3].split(","), int(sys.argv[2]), Path(sys.argv[1]), 0.05) as gpu:
-    print(gpu, flush=True)
-    time.sleep(600)
-"""
 
 
-def hold(folder, per_gpu, *gpus):
-    return subprocess.Popen(
-        [sys.executable, "-c", HOLDER, str(folder), str(per_gpu), ",".join(gpus)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+class Holder:
+    """A process that claims a slot, says which, and holds it until it is killed."""
+
+    def __init__(self, folder, per_gpu, *gpus):
+        self.answers, answer = FORK.Pipe(duplex=False)
+        self.process = FORK.Process(target=self._hold, args=(answer, gpus, per_gpu, folder))
+        self.process.start()
+        self.pid = self.process.pid
+
+    @staticmethod
+    def _hold(answer, gpus, per_gpu, folder):
+        with claim(list(gpus), per_gpu, folder, poll_seconds=0.05) as gpu:
+            answer.send(gpu)
+            time.sleep(600)
+
+    def claimed(self, within_s):
+        """The GPU that it holds; None if it has none after that time."""
+        return self.answers.recv() if self.answers.poll(within_s) else None
 
 
 @pytest.fixture
@@ -49,8 +51,8 @@ def holders():
     processes = []
     yield processes
     for process in processes:
-        process.kill()
-        process.communicate()
+        process.process.kill()
+        process.process.join()
 
 
 def test_a_listing_names_gpus_or_their_slices():
@@ -109,33 +111,23 @@ def test_claims_under_a_larger_limit_count(tmp_path):
 
 
 def test_many_at_once_never_share_beyond_the_limit(tmp_path, holders):
-    holders += [hold(tmp_path, 2, "a", "b") for _ in range(6)]
+    holders += [Holder(tmp_path, 2, "a", "b") for _ in range(6)]
     deadline, got = time.monotonic() + 60, []
-    os.set_blocking(holders[0].stdout.fileno(), True)
-    for process in holders:
-        os.set_blocking(process.stdout.fileno(), False)
     while len(got) < 4 and time.monotonic() < deadline:
-        got += [line.strip() for p in holders if (line := p.stdout.readline())]
-        time.sleep(0.05)
-    time.sleep(0.5)  # a fifth would claim now
-    got += [line.strip() for p in holders if (line := p.stdout.readline())]
+        got += [gpu for holder in holders if (gpu := holder.claimed(0.02))]
+    got += [gpu for holder in holders if (gpu := holder.claimed(0.1))]  # a fifth would claim now
     assert Counter(got) == {"a": 2, "b": 2}
 
 
-def test_kill_9_frees_a_slot_and_waiting_is_one_line(tmp_path, holders):
-    first = hold(tmp_path, 1, "a")
-    holders.append(first)
-    assert first.stdout.readline() == "a\n"
-    second = hold(tmp_path, 1, "a")
-    holders.append(second)
-    assert second.stderr.readline().startswith(
-        "waiting for a GPU: 1 visible, each with runs_per_gpu"
-    )
-    time.sleep(0.3)
-    os.kill(first.pid, signal.SIGKILL)
-    assert second.stdout.readline() == "a\n"
-    second.kill()
-    assert second.stderr.read() == ""
+def test_kill_9_frees_a_slot_and_waiting_is_one_line(tmp_path, holders, capfd):
+    holders += [Holder(tmp_path, 1, "a")]
+    assert holders[0].claimed(60) == "a"
+    holders += [Holder(tmp_path, 1, "a")]
+    assert holders[1].claimed(0.5) is None
+    os.kill(holders[0].pid, signal.SIGKILL)
+    assert holders[1].claimed(60) == "a"
+    (line,) = capfd.readouterr().err.splitlines()
+    assert line.startswith("waiting for a GPU: 1 visible, each with runs_per_gpu: 1")
 
 
 def test_no_gpu_is_one_clear_error(monkeypatch):
