@@ -70,6 +70,7 @@ def assemble(
         foundation_classifier=foundation_classifier,
         unlabeled=unlabeled.centre_images if unlabeled is not None else None,
         unlabeled_count=len(unlabeled) if unlabeled is not None else 0,
+        unlabeled_prefetch=unlabeled.prefetch if unlabeled is not None else None,
         validation=validation.centre,
         validation_count=len(validation),
         lmo=Lmo.model_validate(settings["lmo"]) if settings["lmo"] else None,

@@ -20,6 +20,7 @@ from mpssl.config import Config
 from mpssl.cost import Calibration, chosen_cells, dataset_sizes, kind, measured_with
 from mpssl.data.batches import Batches
 from mpssl.data.store import Packed
+from mpssl.devices import claimed_device
 from mpssl.errors import UserError
 from mpssl.evaluate import accuracy
 from mpssl.files import read_json, write_json
@@ -30,7 +31,6 @@ from mpssl.models.classifier import Classifier
 from mpssl.paths import Paths
 from mpssl.plan import Cell, Plan
 from mpssl.rng import Streams
-from mpssl.runner import choose_device
 from mpssl.train import Loop, Task
 
 WARM_UP_STEPS = 2
@@ -218,9 +218,13 @@ def calibrate(plan: Plan, names: list[str], steps: int) -> None:
     Raises:
         UserError: a step does not fit in the device's memory, or calibration.json is damaged.
     """
+    torch.set_num_threads(plan.config.threads)
+    with claimed_device(plan.config.device, runs_per_gpu=1) as device:
+        _calibrate(plan, names, steps, device)
+
+
+def _calibrate(plan: Plan, names: list[str], steps: int, device: torch.device) -> None:
     config = plan.config
-    device = choose_device(config.device)
-    torch.set_num_threads(config.threads)
     path = Paths(config).results / "calibration.json"
     head = {
         "device": device_name(device),

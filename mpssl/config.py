@@ -465,6 +465,14 @@ class Config(Closed):
     figures: dict[Name, Figure]
     claims: dict[Name, Claim] = {}
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    runs_per_gpu: Count = Field(
+        1, description="training runs that may share one GPU; `--resources gpu=` counts such slots"
+    )
+    resident_images: Probability = Field(
+        0.3,
+        description="part of the device's memory that one array of packed images may take; "
+        "a larger one stays in its file and is read a batch ahead",
+    )
     threads: Count = Field(1, description="CPU threads of one training run")
 
     @model_validator(mode="after")

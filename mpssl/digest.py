@@ -10,6 +10,7 @@ PACKAGE = Path(__file__).resolve().parent
 CONFIGURATION = {"mpssl.config", "mpssl.configfile", "mpssl.paths", "mpssl.plan"}
 
 
+@cache
 def code_digest(*modules: str) -> str:
     """Digest of `modules` and of all that they import from this package.
 

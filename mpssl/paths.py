@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +17,11 @@ TORCHVISION_WEIGHTS = {  # IMAGENET1K_V1; torch.hub's names end in the first dig
     "resnet50": "resnet50-0676ba61.pth",
     "resnet101": "resnet101-63fe2227.pth",
 }
+
+
+def gpu_claims() -> Path:
+    """Lock files of the GPUs on this machine, one folder a user, whatever TMPDIR a job has."""
+    return Path("/tmp") / f"mpssl-{os.getuid()}" / "gpus"
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ validation accuracy is the first seed's run, and the other seeds take its lambda
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 
 from mpssl.config import Columns, Config, Grid, Lmo, Method, split_row
 from mpssl.objectives import OBJECTIVES
@@ -92,6 +92,7 @@ class Plan:
     def __init__(self, config: Config) -> None:
         self.config = config
         self.grids: dict[str, Grid] = {**config.tables, **config.figures}
+        self._method_of = cache(config.method)  # Snakemake asks many times for each run
 
     def columns(self, name: str) -> list[Column]:
         """The columns of a table or figure."""
@@ -147,7 +148,7 @@ class Plan:
 
     def method(self, cell: Cell) -> tuple[Method, Lmo]:
         """The method of a cell with its variant's changes, and its settings of LMO."""
-        return self.config.method(cell.row)
+        return self._method_of(cell.row)
 
     def searched(self, cell: Cell) -> bool:
         """Whether lambda is searched for this cell."""

@@ -5,7 +5,7 @@ kornia's included, draws from torch's global generators; a stream lends them its
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
@@ -55,12 +55,16 @@ class Streams:
 
 
 class Shuffled:
-    """Endless batches of row numbers; each pass over the rows is a new permutation."""
+    """Endless batches of row numbers; each pass over the rows is a new permutation.
 
-    def __init__(self, size: int) -> None:
+    `announce`, if any, is told the rows of the batch to come, where this pass still has them.
+    """
+
+    def __init__(self, size: int, announce: Callable[[torch.Tensor], None] | None = None) -> None:
         if size < 1:
             raise ValueError("there are no rows to shuffle")
         self.size = size
+        self.announce = announce
         self.order = torch.empty(0, dtype=torch.long)
 
     def next(self, count: int) -> torch.Tensor:
@@ -68,6 +72,8 @@ class Shuffled:
         while len(self.order) < count:
             self.order = torch.cat([self.order, torch.randperm(self.size)])
         batch, self.order = self.order[:count], self.order[count:]
+        if self.announce is not None and len(self.order) >= count:
+            self.announce(self.order[:count])
         return batch
 
     def state_dict(self) -> dict[str, torch.Tensor]:

@@ -19,6 +19,7 @@ from mpssl.assemble import assemble
 from mpssl.config import Config
 from mpssl.data import store
 from mpssl.data.batches import Batches
+from mpssl.devices import claimed_device
 from mpssl.digest import code_digest
 from mpssl.errors import UserError
 from mpssl.evaluate import accuracy, feature_norm, sample_statistics
@@ -33,31 +34,23 @@ from mpssl.train import Outcome, Task, train
 SAMPLES = 32  # images in samples.png, 8 in a row
 
 
-def choose_device(name: str) -> torch.device:
-    """The device that the configuration names; `auto` is the GPU where there is one.
-
-    Raises:
-        UserError: a GPU is named and there is none.
-    """
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    if name == "cuda" and not torch.cuda.is_available():
-        raise UserError("device: cuda, but torch finds no GPU here; set device: auto or cpu")
-    return torch.device(name)
-
-
 def execute(config: Config, run: Run, threads: int) -> None:
     """Train one run and write metrics.json, history.csv, model.safetensors and samples.png.
 
     metrics.json is written last: where it exists, the run is whole. A checkpoint beside it is
     resumed by itself and removed at the end.
     """
-    started = time.time()
     torch.set_num_threads(threads)
+    with claimed_device(config.device, config.runs_per_gpu) as device:
+        _execute(config, run, device)
+
+
+def _execute(config: Config, run: Run, device: torch.device) -> None:
+    started = time.time()
     paths = Paths(config)
     folder = paths.run(run)
     settings = Plan(config).settings(run.cell)
-    task, test = _prepare(config, run, settings)
+    task, test = _prepare(config, run, settings, device)
     try:
         outcome = train(task, folder / "checkpoint.pt")
     except torch.OutOfMemoryError:
@@ -108,9 +101,11 @@ def execute(config: Config, run: Run, threads: int) -> None:
     (folder / "checkpoint.pt").unlink(missing_ok=True)
 
 
-def _prepare(config: Config, run: Run, settings: dict) -> tuple[Task, Batches]:
+def _prepare(
+    config: Config, run: Run, settings: dict, device: torch.device
+) -> tuple[Task, Batches]:
     """Everything a run trains on, and its test images."""
-    paths, cell, device = Paths(config), run.cell, choose_device(config.device)
+    paths, cell = Paths(config), run.cell
     needs, size = Plan(config).needs(cell), config.training.image_size
     packed = store.load(paths.packed(cell.dataset))
     split = read_made(paths.split(cell.dataset, cell.fraction))
@@ -120,15 +115,17 @@ def _prepare(config: Config, run: Run, settings: dict) -> tuple[Task, Batches]:
         "split": split["digest"],
     }
 
+    share = config.resident_images / (config.runs_per_gpu if device.type == "cuda" else 1)
+
     def part(name: str) -> Batches:
-        return Batches(packed, split[name], size, device)
+        return Batches(packed, split[name], size, device, share)
 
     unlabeled = None
     if "unlabeled" in needs:
         unlabeled = part("unlabeled")
     elif "foundation_images" in needs:
         foundation = store.load(paths.packed(config.foundation.dataset))
-        unlabeled = Batches(foundation, np.arange(foundation.pool), size, device)
+        unlabeled = Batches(foundation, np.arange(foundation.pool), size, device, share)
         digests["foundation_images"] = foundation.digest
     frozen = foundation_classifier = None
     if "generator" in needs:
@@ -164,7 +161,7 @@ def _prepare(config: Config, run: Run, settings: dict) -> tuple[Task, Batches]:
             "device_type": device.type,  # random streams of one do not go on on the other
         },
     )
-    return task, Batches(packed, packed.test, size, device)
+    return task, Batches(packed, packed.test, size, device, share)
 
 
 def _weight(paths: Paths, run: Run) -> float:

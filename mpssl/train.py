@@ -103,7 +103,7 @@ class Loop:
         self.weak, self.strong = build_views(views.weak, size), build_views(views.strong, size)
         self.batch_size = min(training.batch_size, len(task.labeled))
         self.steps = training.steps_per_epoch or len(task.labeled) // self.batch_size
-        self.order = Shuffled(len(task.labeled))
+        self.order = Shuffled(len(task.labeled), task.labeled.prefetch)
         self.epoch = 0
         self.best_epoch, self.best_accuracy = 0, -1.0
         self.best_weights: dict[str, Tensor] = {}

@@ -6,6 +6,7 @@ import torch
 
 from mpssl.data.batches import Batches
 from mpssl.data.store import Packed
+from mpssl.rng import Shuffled
 
 CPU = torch.device("cpu")
 
@@ -46,3 +47,54 @@ def test_centre_images_are_those_of_centre():
 
 def test_rows_may_be_an_array():
     assert Batches(packed(), np.arange(2, 4), 5, CPU).labels.tolist() == [9, 6]
+
+
+def on_file(tmp_path, count=12):
+    """The same images as a memory-mapped file."""
+    data = packed(count=count) if count <= 4 else many(count)
+    np.save(tmp_path / "images.npy", data.images)
+    file = np.load(tmp_path / "images.npy", mmap_mode="r")
+    return Packed(file, data.labels, data.classes, data.pool, data.digest)
+
+
+def many(count):
+    pixels = np.random.default_rng(0).integers(0, 256, (count, 5, 5, 3), dtype=np.uint8)
+    return Packed(pixels, np.arange(count) % 3, ["a", "b", "c"], count, "d")
+
+
+def test_images_in_their_file_are_the_same(tmp_path):
+    data, rows = on_file(tmp_path), [7, 3, 11, 0]
+    resident, streamed = Batches(data, rows, 3, CPU), Batches(data, rows, 3, CPU, share=0)
+    assert (resident.resident, streamed.resident) == (True, False)
+    for wanted in (torch.tensor([2, 0, 2]), torch.tensor([3])):
+        for name in ("whole", "centre"):
+            for a, b in zip(
+                getattr(resident, name)(wanted), getattr(streamed, name)(wanted), strict=True
+            ):
+                assert torch.equal(a, b)
+                assert a.stride() == b.stride()  # convolutions choose their arithmetic by it
+
+
+def test_a_batch_that_was_named_is_read_once_and_ahead(tmp_path, monkeypatch):
+    batches = Batches(on_file(tmp_path), range(12), 5, CPU, share=0)
+    read, original = [], batches.images._read
+    monkeypatch.setattr(
+        batches.images, "_read", lambda rows: (read.append(rows.tolist()), original(rows))[1]
+    )
+    order = Shuffled(12, batches.prefetch)
+    seen = [order.next(4) for _ in range(1)]
+    batches.whole(seen[0])
+    for _ in range(2):
+        seen.append(order.next(4))
+        images, labels = batches.whole(seen[-1])
+        assert torch.equal(
+            images, torch.from_numpy(many(12).images)[seen[-1]].permute(0, 3, 1, 2) / 255
+        )
+        assert torch.equal(labels, seen[-1] % 3)
+    assert sorted(map(tuple, read)) == sorted(tuple(rows.tolist()) for rows in seen)
+    assert torch.equal(batches.whole(torch.tensor([5]))[1], torch.tensor([2]))  # never named
+
+
+def test_a_row_that_is_not_there_is_an_error(tmp_path):
+    with pytest.raises(IndexError):
+        Batches(on_file(tmp_path, 4), [0, 1], 5, CPU, share=0).whole(torch.tensor([2]))

@@ -40,7 +40,7 @@ SMALL = {
 
 
 def forget():
-    for cached in (digest._tree, digest._imports, digest._meaning):
+    for cached in (digest.code_digest, digest._tree, digest._imports, digest._meaning):
         cached.cache_clear()
 
 

@@ -1,12 +1,10 @@
 """What a checkpoint is resumed under, and mistakes before a run begins."""
 
 import pytest
-import torch
 from test_train import toy_task
 
 from mpssl.errors import UserError
 from mpssl.files import file_digest, read_made
-from mpssl.runner import choose_device
 from mpssl.train import train
 
 
@@ -19,13 +17,6 @@ def test_a_checkpoint_of_another_identity_starts_anew(tmp_path, key):
     outcome = train(second, tmp_path / "c.pt")
     assert [row["epoch"] for row in outcome.history] == [1, 2, 3, 4]
     assert (tmp_path / "c.pt").read_bytes() != before
-
-
-def test_a_gpu_that_is_not_there_is_one_clear_error(monkeypatch):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(UserError, match="no GPU here; set device: auto or cpu"):
-        choose_device("cuda")
-    assert choose_device("auto") == torch.device("cpu")
 
 
 def test_file_digest_sees_every_byte_and_the_order(tmp_path):

@@ -63,7 +63,7 @@ def load(folder: Path, image_size: int, truncation: float = 1.0) -> FrozenGenera
     Raises:
         UserError: a file is missing, damaged, or not of the configuration's shapes.
     """
-    from pytorch_pretrained_biggan import BigGAN, BigGANConfig  # slow: boto3, scipy
+    from mpssl.biggan_compat import BigGAN, BigGANConfig  # slow: boto3
 
     from mpssl.models.biggan import FoldedBigGan
 

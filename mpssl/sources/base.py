@@ -29,6 +29,8 @@ class Ingredients:
     foundation_classifier: Classifier | None = None
     unlabeled: Batches | None = None
     unlabeled_count: int = 0
+    unlabeled_prefetch: Callable[[Tensor], None] | None = None
+    """Told the rows of the batch to come."""
     validation: Callable[[Tensor], tuple[Tensor, Tensor]] | None = None
     """rows of D_val -> images and labels, for meta-optimization."""
     validation_count: int = 0

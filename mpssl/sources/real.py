@@ -12,7 +12,7 @@ class RealImages(Source):
     def __init__(self, ingredients: Ingredients) -> None:
         super().__init__(ingredients)
         self.images = ingredients.unlabeled
-        self.order = Shuffled(ingredients.unlabeled_count)
+        self.order = Shuffled(ingredients.unlabeled_count, ingredients.unlabeled_prefetch)
 
     def sample(self, x: Tensor, y: Tensor) -> Tensor:
         """The next real images; x gives the number, y is not used."""

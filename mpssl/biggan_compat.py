@@ -1,0 +1,22 @@
+"""BigGAN's network without the rest of its package, whose import takes longer than a training step.
+
+`pytorch_pretrained_biggan/__init__.py` also imports scipy.stats and nltk's helpers, for functions
+that nothing here uses. Its modules are the package's own: a later plain import finds the same.
+"""
+
+import importlib.util
+import sys
+
+_PACKAGE = "pytorch_pretrained_biggan"
+
+if _PACKAGE in sys.modules:
+    from pytorch_pretrained_biggan import BigGAN, BigGANConfig
+else:
+    sys.modules[_PACKAGE] = importlib.util.module_from_spec(importlib.util.find_spec(_PACKAGE))
+    try:
+        from pytorch_pretrained_biggan.config import BigGANConfig
+        from pytorch_pretrained_biggan.model import BigGAN
+    finally:
+        del sys.modules[_PACKAGE]  # it was never run
+
+__all__ = ["BigGAN", "BigGANConfig"]
