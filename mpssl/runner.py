@@ -15,6 +15,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from mpssl import preemption
 from mpssl.assemble import assemble
 from mpssl.config import Config
 from mpssl.data import store
@@ -51,6 +52,10 @@ def execute(config: Config, run: Run, threads: int) -> None:
 
     metrics.json is written last: where it exists, the run is whole. A checkpoint beside it is
     resumed by itself and removed at the end.
+
+    Raises:
+        UserError: the run cannot be trained.
+        Preempted: a signal came; the same call goes on from the checkpoint.
     """
     started = time.time()
     torch.set_num_threads(threads)
@@ -105,6 +110,7 @@ def execute(config: Config, run: Run, threads: int) -> None:
             },
         )
     write_json(folder / "metrics.json", record)
+    preemption.check()  # Snakemake deletes what a stopped job wrote, but not its checkpoint
     (folder / "checkpoint.pt").unlink(missing_ok=True)
 
 
