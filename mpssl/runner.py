@@ -20,6 +20,7 @@ from mpssl.assemble import assemble
 from mpssl.config import Config
 from mpssl.data import store
 from mpssl.data.batches import Batches
+from mpssl.determinism import deterministic
 from mpssl.digest import code_digest
 from mpssl.errors import UserError
 from mpssl.evaluate import accuracy, feature_norm, sample_statistics
@@ -57,6 +58,11 @@ def execute(config: Config, run: Run, threads: int) -> None:
         UserError: the run cannot be trained.
         Preempted: a signal came; the same call goes on from the checkpoint.
     """
+    with deterministic(config.training.deterministic):
+        _execute(config, run, threads)
+
+
+def _execute(config: Config, run: Run, threads: int) -> None:
     started = time.time()
     torch.set_num_threads(threads)
     paths = Paths(config)

@@ -53,7 +53,7 @@ def results(folder: Path, experiment: str) -> dict[str, object]:
     found: dict[str, object] = {}
     for name in ("runs.csv", "search.csv"):
         table = pd.read_csv(folder / "results" / experiment / name)
-        found[name] = table.drop(columns="seconds").to_csv(index=False)
+        found[name] = table.drop(columns=["seconds", "commit"]).to_csv(index=False)
     for path in sorted((folder / "results" / experiment / "runs").rglob("*")):
         key = str(path.relative_to(folder))
         if path.name in ("history.csv", "selected.json"):
