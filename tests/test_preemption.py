@@ -47,7 +47,7 @@ def signal_after(monkeypatch):
 
 @pytest.mark.parametrize(("source", "objective", "options"), METHODS)
 def test_a_run_stopped_within_an_epoch_goes_on_bit_for_bit(
-    tmp_path, monkeypatch, signal_after, source, objective, options
+    tmp_path, monkeypatch, capsys, signal_after, source, objective, options
 ):
     whole = toy_task(source, objective, options, steps_per_epoch=3)
     outcome = train(whole, tmp_path / "whole.pt")
@@ -63,6 +63,7 @@ def test_a_run_stopped_within_an_epoch_goes_on_bit_for_bit(
     resumed = toy_task(source, objective, options, steps_per_epoch=3)
     resumed_outcome = train(resumed, tmp_path / "stopped.pt")
 
+    assert "resuming after epoch 1 and 2 of 3 steps" in capsys.readouterr().out
     assert resumed_outcome.history == outcome.history
     assert resumed_outcome.best_epoch == outcome.best_epoch
     for name, value in whole.model.state_dict().items():
@@ -114,6 +115,27 @@ def prepared(tmp_path_factory):
     finally:
         os.chdir(outside)
     return folder
+
+
+def test_a_signal_after_the_last_epoch_keeps_the_checkpoint(prepared, monkeypatch):
+    """Snakemake deletes the files of a stopped job; the epochs must not go with them."""
+    monkeypatch.chdir(prepared)
+    config, run = configfile.load("tiny.yaml"), Run.parse(f"digits/50/{RUNS[0]}/seed-1")
+
+    def stop(*_) -> dict:
+        os.kill(os.getpid(), signal.SIGTERM)
+        return {}
+
+    with monkeypatch.context() as context, watched(), pytest.raises(Preempted, match="SIGTERM"):
+        context.setattr("mpssl.runner._samples", stop)
+        execute(config, run, threads=1)
+    folder = Paths(config).run(run)
+    assert (folder / "checkpoint.pt").exists()
+    for path in folder.glob("*.[!p]*"):  # all but the checkpoint
+        path.unlink()
+    execute(config, run, threads=1)
+    assert (folder / "metrics.json").exists()
+    assert not (folder / "checkpoint.pt").exists()
 
 
 class Training:

@@ -11,8 +11,10 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -21,7 +23,8 @@ import pytest
 from pipeline import copy_workflow, environment, results
 from slurm_cluster import GPUS, Cluster, cluster, missing
 
-REQUIRED = "MPSSL_REQUIRE_SLURM"  # set where a skip is a failure
+ABSENT = missing()
+REQUIRED = os.environ.get("MPSSL_REQUIRE_SLURM")  # set where a skip would be a failure
 RUNS = "results/small/runs/digits/50"
 KILLED = "generative/naive_gssl/default/resnet8/lambda-0.5/seed-0"
 CANCELLED = "generative/mpssl/default/resnet8/lambda-0.5/seed-0"
@@ -29,7 +32,10 @@ TIMED_OUT = "base/base/default/resnet8/lambda-0/seed-0"
 SLICE_S = 0.05
 LIMIT_S = 600  # of the whole pipeline; about 100 s on two free cores
 
-pytestmark = pytest.mark.slurm
+pytestmark = [
+    pytest.mark.slurm,
+    pytest.mark.skipif(bool(ABSENT) and not REQUIRED, reason=f"SLURM: {ABSENT}"),
+]
 
 
 @dataclass
@@ -47,10 +53,7 @@ class Finished:
 
 @pytest.fixture(scope="module")
 def finished(undisturbed, tmp_path_factory) -> Finished:
-    if reason := missing():
-        if os.environ.get(REQUIRED):
-            pytest.fail(f"{REQUIRED} is set, but {reason}")
-        pytest.skip(reason)
+    assert not ABSENT, ABSENT
     folder = copy_workflow(tmp_path_factory.mktemp("slurm"))
     # Inputs are made once, but for the split.
     for name in ("resources", ".snakemake"):
@@ -72,25 +75,24 @@ def run_disturbed(started: Cluster, folder: Path) -> Finished:
             stdout=log,
             stderr=subprocess.STDOUT,
         )
-    found = Finished(folder, "", [], {})
-    waiting_for = {TIMED_OUT: time_out, KILLED: kill, CANCELLED: cancel}
-    sampled = 0.0
-    try:
-        while process.poll() is None:
-            for run in list(waiting_for):
-                if trainer := trainer_of(folder, run):
-                    job = freeze_after_an_epoch(folder, run, trainer)
-                    waiting_for.pop(run)(started, job, trainer)
-                    found.disturbed[run] = job
-            if time.monotonic() - sampled > 1:
-                sampled = time.monotonic()
+    found, ended = Finished(folder, "", [], {}), threading.Event()
+    actions = {TIMED_OUT: time_out, KILLED: kill, CANCELLED: cancel}
+    with ThreadPoolExecutor(len(actions)) as pool:
+        try:
+            disturbed = {
+                run: pool.submit(disturb, started, folder, run, action, ended)
+                for run, action in actions.items()
+            }
+            while process.poll() is None:
                 found.waiting |= reasons_to_wait(started)
-            time.sleep(SLICE_S)
-        found.jobs = started.jobs()
-    finally:
-        process.terminate()
+                time.sleep(1)
+            found.jobs = started.jobs()
+        finally:
+            ended.set()
+            process.terminate()
     found.output = (folder / "output.log").read_text()
     assert process.returncode == 0, found.output[-6000:]
+    found.disturbed = {run: job.result() for run, job in disturbed.items()}
     return found
 
 
@@ -114,17 +116,23 @@ def trainer_of(folder: Path, run: str) -> int | None:
     return None
 
 
-def freeze_after_an_epoch(folder: Path, run: str, trainer: int) -> str:
-    """Let the process run in slices until its first epoch has ended; returns its SLURM job."""
+def disturb(
+    started: Cluster, folder: Path, run: str, action: Callable, ended: threading.Event
+) -> str:
+    """Stop the run's process after its first epoch and disturb it; returns its SLURM job."""
+    while not (trainer := trainer_of(folder, run)):
+        assert not ended.is_set(), f"{run} has not been seen"
+        time.sleep(SLICE_S)
+    variables = Path(f"/proc/{trainer}/environ").read_text()
+    job = re.search(r"\0SLURM_JOB_ID=(\d+)", variables)[1]
     log = folder / f"results/small/logs/train/digits/50/{run}.log"
-    variables = Path(f"/proc/{trainer}/environ").read_bytes().decode()
     while not (log.exists() and re.search(r"^epoch +1/", log.read_text(), re.MULTILINE)):
         os.kill(trainer, signal.SIGCONT)
         time.sleep(SLICE_S)
         os.kill(trainer, signal.SIGSTOP)
-    assert (folder / RUNS / run / "checkpoint.pt").exists()
     assert "epoch   3/" not in log.read_text(), "too late to disturb it"
-    return re.search(r"\0SLURM_JOB_ID=(\d+)", variables)[1]
+    action(started, job, trainer)
+    return job
 
 
 def kill(started: Cluster, job: str, trainer: int) -> None:
