@@ -26,7 +26,9 @@ def deterministic(wanted: bool) -> Iterator[None]:
     # cuBLAS reads it when CUDA starts; with other workspaces its sums do not repeat.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     before = torch.are_deterministic_algorithms_enabled()
+    filled = torch.utils.deterministic.fill_uninitialized_memory
     torch.use_deterministic_algorithms(True)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # slow, and nothing here reads it
     try:
         with Repeatable():
             yield
@@ -40,6 +42,7 @@ def deterministic(wanted: bool) -> Iterator[None]:
         ) from None
     finally:
         torch.use_deterministic_algorithms(before)
+        torch.utils.deterministic.fill_uninitialized_memory = filled
 
 
 class Repeatable(TorchFunctionMode):

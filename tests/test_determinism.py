@@ -76,7 +76,9 @@ def test_the_mode_ends_with_the_block():
         assert not torch.are_deterministic_algorithms_enabled()
     with deterministic(True):
         assert torch.are_deterministic_algorithms_enabled()
+        assert not torch.utils.deterministic.fill_uninitialized_memory
     assert not torch.are_deterministic_algorithms_enabled()
+    assert torch.utils.deterministic.fill_uninitialized_memory
 
 
 def test_an_operation_that_cannot_repeat_is_one_clear_error():
