@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from mpssl import configfile
+from mpssl import configfile, preemption
 from mpssl.config import Config, nearest
 from mpssl.errors import UserError
 from mpssl.paths import Paths
@@ -26,7 +26,10 @@ threads_option = click.option(
 
 
 def main() -> None:
-    """Run the command line; every mistake of the user ends as one line and exit code 2."""
+    """Run the command line; every mistake of the user ends as one line and exit code 2.
+
+    A training run that a signal stopped ends with exit code 75: the same command goes on with it.
+    """
     try:
         cli(standalone_mode=False)
     except click.exceptions.Exit as exit_:
@@ -37,6 +40,9 @@ def main() -> None:
         _fail(error.format_message())
     except UserError as error:
         _fail(str(error))
+    except preemption.Preempted as preempted:
+        print(f"mpssl: preempted by {preempted}; run again to go on there", file=sys.stderr)
+        sys.exit(preemption.EXIT_CODE)
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EACCES, errno.EROFS, errno.EDQUOT):
             raise
@@ -180,9 +186,10 @@ def train(config_path: str, threads: int, run: str) -> None:
     """Train one RUN, named as its folder below results/EXPERIMENT/runs/."""
     config = configfile.load(config_path)
     parsed = _parse_run(config, run)
-    from mpssl.runner import execute
+    with preemption.watched():
+        from mpssl.runner import execute
 
-    execute(config, parsed, threads)
+        execute(config, parsed, threads)
 
 
 @cli.command()

@@ -260,6 +260,9 @@ class Training(Closed):
     normalize_mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     normalize_std: tuple[Positive, Positive, Positive] = (0.229, 0.224, 0.225)
     evaluation_batch_size: Count = 256
+    deterministic: bool = Field(
+        False, description="GPU: only operations that repeat bit for bit, which is slower"
+    )
 
 
 class UnlabeledRatio(Closed):

@@ -15,10 +15,12 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from mpssl import preemption
 from mpssl.assemble import assemble
 from mpssl.config import Config
 from mpssl.data import store
 from mpssl.data.batches import Batches
+from mpssl.determinism import deterministic
 from mpssl.devices import claimed_device
 from mpssl.digest import code_digest
 from mpssl.errors import UserError
@@ -39,9 +41,16 @@ def execute(config: Config, run: Run, threads: int) -> None:
 
     metrics.json is written last: where it exists, the run is whole. A checkpoint beside it is
     resumed by itself and removed at the end.
+
+    Raises:
+        UserError: the run cannot be trained.
+        Preempted: a signal came; the same call goes on from the checkpoint.
     """
     torch.set_num_threads(threads)
-    with claimed_device(config.device, config.runs_per_gpu) as device:
+    with (
+        deterministic(config.training.deterministic),
+        claimed_device(config.device, config.runs_per_gpu) as device,
+    ):
         _execute(config, run, device)
 
 
@@ -98,6 +107,7 @@ def _execute(config: Config, run: Run, device: torch.device) -> None:
             },
         )
     write_json(folder / "metrics.json", record)
+    preemption.check()  # Snakemake deletes what a stopped job wrote, but not its checkpoint
     (folder / "checkpoint.pt").unlink(missing_ok=True)
 
 

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from tqdm import tqdm
 
-from mpssl import checkpoint
+from mpssl import checkpoint, preemption
 from mpssl.augment import build_views
 from mpssl.config import Augmentation, Training
 from mpssl.data.batches import Batches
@@ -20,6 +20,7 @@ from mpssl.errors import UserError
 from mpssl.evaluate import accuracy
 from mpssl.models.classifier import Classifier
 from mpssl.objectives.base import Objective
+from mpssl.preemption import Preempted
 from mpssl.rng import Shuffled, Streams
 from mpssl.sources.base import Source, Step
 
@@ -64,17 +65,22 @@ def train(task: Task, checkpoint_path: Path) -> Outcome:
 
     Raises:
         UserError: a loss is not finite, or the checkpoint is damaged.
+        Preempted: a signal came; the checkpoint holds every step so far.
     """
     loop = Loop(task)
     state = checkpoint.load(checkpoint_path, task.identity)
     if state is not None:
         loop.load_state_dict(state)
-        print(f"resuming after epoch {loop.epoch} from {checkpoint_path}", flush=True)
+        print(f"resuming after {loop.place} from {checkpoint_path}", flush=True)
     with tqdm(
         total=task.training.epochs, initial=loop.epoch, unit="epoch", disable=None, leave=False
     ) as bar:
         while loop.epoch < task.training.epochs:
-            row = loop.run_epoch()
+            try:
+                row = loop.run_epoch()
+            except Preempted as preempted:
+                checkpoint.save(checkpoint_path, loop.state_dict())
+                raise Preempted(f"{preempted} after {loop.place}") from None
             checkpoint.save(checkpoint_path, loop.state_dict())
             bar.update()
             bar.set_postfix(loss=f"{row['labeled_loss']:.3f}", val=f"{row['val_accuracy']:.1f}%")
@@ -85,7 +91,7 @@ def train(task: Task, checkpoint_path: Path) -> Outcome:
 
 
 class Loop:
-    """The state of training between epochs, and how one epoch changes it."""
+    """The state of training between steps, and how one epoch changes it."""
 
     def __init__(self, task: Task) -> None:
         self.task = task
@@ -105,36 +111,60 @@ class Loop:
         self.steps = training.steps_per_epoch or len(task.labeled) // self.batch_size
         self.order = Shuffled(len(task.labeled), task.labeled.prefetch)
         self.epoch = 0
+        self.records: dict[str, list[Tensor]] = {}  # of the present epoch's steps
         self.best_epoch, self.best_accuracy = 0, -1.0
         self.best_weights: dict[str, Tensor] = {}
         self.history: list[dict] = []
         self.seconds = 0.0
 
+    @property
+    def place(self) -> str:
+        """How far training is, in words."""
+        within = f" and {self.steps_done} of {self.steps} steps" if self.steps_done else ""
+        return f"epoch {self.epoch}{within}"
+
+    @property
+    def steps_done(self) -> int:
+        """Steps of the present epoch."""
+        return len(self.records.get("labeled_loss", []))
+
     def run_epoch(self) -> dict:
-        """Train one epoch and validate; returns the epoch's line of the history."""
-        task, training, started = self.task, self.task.training, time.perf_counter()
+        """Train the rest of an epoch and validate; returns the epoch's line of the history.
+
+        Raises:
+            UserError: a loss is not finite.
+            Preempted: a signal came; between two steps, so the state is whole.
+        """
+        started = time.perf_counter()
+        try:
+            return self._run_epoch()
+        finally:
+            self.seconds += time.perf_counter() - started
+
+    def _run_epoch(self) -> dict:
+        task, training = self.task, self.task.training
         rate = learning_rate_at(training, self.epoch)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         task.model.train()
         first = self.epoch * self.steps
-        records: dict[str, list] = {}
-        broken = torch.tensor(-1, device=task.labeled.labels.device)
-        for step in range(first, first + self.steps):
-            record = self.step(step, rate)
-            total = sum(v for k, v in record.items() if k.endswith("_loss"))
-            broken = torch.where((broken < 0) & ~torch.isfinite(total), step, broken)
-            for key, value in record.items():
-                records.setdefault(key, []).append(value)
-        if broken >= 0:
-            raise UserError(
-                f"the loss is not finite at step {broken.item()} (epoch {self.epoch + 1}); "
-                "try a smaller training.learning_rate or unlabeled_weight"
-            )
+        while self.steps_done < self.steps:
+            preemption.check()
+            for key, value in self.step(first + self.steps_done, rate).items():
+                self.records.setdefault(key, []).append(value)
+        records = {key: torch.stack(values) for key, values in self.records.items()}
+        for key in ("labeled_loss", "unlabeled_loss"):  # recorded at every step
+            if len(broken := (~torch.isfinite(records.get(key, torch.zeros(1)))).nonzero()):
+                raise UserError(
+                    f"the loss is not finite at step {first + broken[0].item()} "
+                    f"(epoch {self.epoch + 1}); "
+                    "try a smaller training.learning_rate or unlabeled_weight"
+                )
+        self.records = {}
         self.epoch += 1
         val_accuracy = accuracy(task.model, task.validation, training.evaluation_batch_size)
         row = {"epoch": self.epoch, "learning_rate": rate, "val_accuracy": val_accuracy}
-        row |= {key: torch.stack(values).mean().item() for key, values in records.items()}
+        row |= {key: values.mean().item() for key, values in records.items()}
         self.history.append(row)
         later_wins = training.equal_epochs == "last" and val_accuracy == self.best_accuracy
         if val_accuracy > self.best_accuracy or later_wins:
@@ -142,7 +172,6 @@ class Loop:
             self.best_weights = {
                 name: value.clone() for name, value in task.model.state_dict().items()
             }
-        self.seconds += time.perf_counter() - started
         return row
 
     def step(self, number: int, rate: float) -> dict[str, Tensor]:
@@ -190,11 +219,12 @@ class Loop:
         return loss.detach()
 
     def state_dict(self) -> dict:
-        """Everything that the epochs to come depend on."""
+        """Everything that the steps to come depend on."""
         task = self.task
         return {
             "identity": task.identity,
             "epoch": self.epoch,
+            "records": {key: torch.stack(values) for key, values in self.records.items()},
             "model": task.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "source": task.source.state_dict(),
@@ -210,6 +240,8 @@ class Loop:
         """Go on where `state` was taken."""
         task = self.task
         self.epoch = state["epoch"]
+        device = task.labeled.labels.device
+        self.records = {key: [*values.to(device)] for key, values in state["records"].items()}
         task.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         task.source.load_state_dict(state["source"])

@@ -9,6 +9,8 @@ import pytest
 # Before torch is imported: on busy cores its threads wait for each other, ten times as long.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import pipeline  # noqa: E402
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -92,3 +94,12 @@ def changed(content):
         return whole
 
     return change
+
+
+@pytest.fixture(scope="session")
+def undisturbed(tmp_path_factory):
+    """The folder of the small experiment, run here by two jobs at a time."""
+    folder = pipeline.copy_workflow(tmp_path_factory.mktemp("undisturbed"))
+    result = pipeline.snakemake(folder, "--cores", "2", "--configfile", "small.yaml")
+    assert result.returncode == 0, result.stdout[-4000:]
+    return folder

@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
+import safetensors.torch
 import yaml
 from local_server import Answer, without_proxies
 from official_fixtures import A_CLASS, DATASETS, DOWNLOADABLE, packed, write
@@ -20,28 +22,46 @@ PLAIN = ("dtd-r1.0.1.tar.gz",)  # said to be a tar without gzip
 
 def copy_workflow(folder: Path) -> Path:
     """The workflow without results, in `folder`."""
-    for name in ("Snakefile", "environment.yml", "tests/tiny.yaml"):
+    for name in ("Snakefile", "environment.yml", "tests/tiny.yaml", "tests/small.yaml"):
         shutil.copy(ROOT / name, folder)
     for name in ("workflow", "config", "profiles"):
         shutil.copytree(ROOT / name, folder / name)
     return folder
 
 
+def environment() -> dict[str, str]:
+    """The environment of Snakemake and its jobs: this Python first, one thread each, no proxies."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return without_proxies(os.environ) | {"PATH": path, "OMP_NUM_THREADS": "1"}
+
+
 def snakemake(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
     """Run Snakemake in `folder`; its whole output is in `stdout`."""
-    environment = without_proxies(os.environ) | {
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-        "OMP_NUM_THREADS": "1",
-    }
     return subprocess.run(
         [sys.executable, "-m", "snakemake", *arguments],
         cwd=folder,
-        env=environment,
+        env=environment(),
         text=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         check=False,
     )
+
+
+def results(folder: Path, experiment: str) -> dict[str, object]:
+    """What must not change when an experiment is run again: all numbers of its runs but times."""
+    found: dict[str, object] = {}
+    for name in ("runs.csv", "search.csv"):
+        table = pd.read_csv(folder / "results" / experiment / name)
+        found[name] = table.drop(columns=["seconds", "commit"]).to_csv(index=False)
+    for path in sorted((folder / "results" / experiment / "runs").rglob("*")):
+        key = str(path.relative_to(folder))
+        if path.name in ("history.csv", "selected.json"):
+            found[key] = path.read_text()
+        elif path.name == "model.safetensors":
+            weights = safetensors.torch.load_file(path)
+            found[key] = {name: value.tolist() for name, value in weights.items()}
+    return found
 
 
 def jobs(output: str) -> dict[str, int]:

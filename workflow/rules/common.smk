@@ -1,6 +1,8 @@
 # The experiment and its plan, for all rules. No maths: that is in the package mpssl.
 import json
+from functools import cache, partial
 
+from mpssl import memory
 from mpssl.configfile import PAPER_RESULTS, resolve
 from mpssl.digest import code_digest
 from mpssl.errors import UserError
@@ -92,6 +94,13 @@ def run_inputs(wildcards):
     if weight == "selected":
         inputs["selected"] = paths.selected(cell)
     return inputs
+
+
+packed_mb = cache(partial(memory.packed_mb, experiment))
+
+
+def run_memory_mb(wildcards):
+    return memory.training_mb(plan, run_of(wildcards).cell, packed_mb)
 
 
 def run_settings(wildcards):

@@ -6,6 +6,8 @@ rule fetch_dataset:
         paths.unpacked("{dataset}"),
     log:
         paths.logs / "fetch/{dataset}.log",
+    # A cluster's compute nodes seldom reach the internet.
+    localrule: True
     conda:
         "../../environment.yml"
     params:
@@ -26,6 +28,9 @@ rule pack_images:
         paths.benchmarks / "pack/{dataset}.tsv"
     conda:
         "../../environment.yml"
+    resources:
+        mem_mb=4000,
+        runtime=240,
     params:
         config=paths.resolved_config,
         dataset=lambda w: experiment.datasets[w.dataset].model_dump_json(
@@ -46,6 +51,9 @@ rule split_pool:
         paths.logs / "split/{dataset}-{fraction}.log",
     conda:
         "../../environment.yml"
+    resources:
+        mem_mb=2000,
+        runtime=10,
     params:
         config=paths.resolved_config,
         split=experiment.split.model_dump_json(),

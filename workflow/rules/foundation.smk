@@ -11,6 +11,7 @@ for part in (experiment.foundation.generator, experiment.foundation.classifier):
                 part.path / download.file,
             log:
                 paths.logs / "fetch" / f"{download.file}.log",
+            localrule: True
             conda:
                 "../../environment.yml"
             params:
@@ -37,6 +38,9 @@ if experiment.foundation.generator.kind == "trained":
         priority: 10
         conda:
             "../../environment.yml"
+        resources:
+            mem_mb=4000,
+            runtime=240,
         params:
             config=paths.resolved_config,
             settings=experiment.foundation.generator.model_dump_json(),
@@ -58,6 +62,9 @@ if experiment.foundation.classifier.kind == "trained":
             paths.benchmarks / "foundation/{architecture}.tsv"
         conda:
             "../../environment.yml"
+        resources:
+            mem_mb=4000,
+            runtime=60,
         params:
             config=paths.resolved_config,
             settings=experiment.foundation.classifier.model_dump_json(),

@@ -11,6 +11,9 @@ rule collect_runs:
         paths.logs / "collect/runs.log",
     conda:
         "../../environment.yml"
+    resources:
+        mem_mb=2000,
+        runtime=20,
     params:
         config=paths.resolved_config,
         code=code_digest("mpssl.results.records"),
@@ -30,6 +33,9 @@ rule test_claims:
         paths.logs / "claims.log",
     conda:
         "../../environment.yml"
+    resources:
+        mem_mb=2000,
+        runtime=20,
     params:
         names=NAMES,
         config=paths.resolved_config,
@@ -51,6 +57,9 @@ rule make_table:
         table="|".join(experiment.tables),
     conda:
         "../../environment.yml"
+    resources:
+        mem_mb=2000,
+        runtime=20,
     params:
         names=NAMES,
         config=paths.resolved_config,
@@ -71,6 +80,9 @@ rule make_figure:
         figure="|".join(experiment.figures),
     conda:
         "../../environment.yml"
+    resources:
+        mem_mb=2000,
+        runtime=20,
     params:
         names=NAMES,
         config=paths.resolved_config,

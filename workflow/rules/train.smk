@@ -17,6 +17,9 @@ rule train_run:
     threads: experiment.threads
     resources:
         gpu=1,
+        mem_mb=run_memory_mb,
+        # A longer run ends in time, and a retry goes on with it.
+        runtime=480,
     params:
         config=paths.resolved_config,
         settings=lambda w: json.dumps(run_settings(w), sort_keys=True),
@@ -38,6 +41,9 @@ rule select_weight:
         paths.logs / "select" / f"{CELL}.log",
     conda:
         "../../environment.yml"
+    resources:
+        mem_mb=2000,
+        runtime=10,
     params:
         config=paths.resolved_config,
         code=code_digest("mpssl.results.records"),
