@@ -260,6 +260,9 @@ class Training(Closed):
     normalize_mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     normalize_std: tuple[Positive, Positive, Positive] = (0.229, 0.224, 0.225)
     evaluation_batch_size: Count = 256
+    snapshots: Annotated[int, Field(ge=0)] = Field(
+        5, description="epochs, evenly spaced, at which a generative method's samples are kept"
+    )
 
 
 class UnlabeledRatio(Closed):
@@ -399,7 +402,7 @@ class Table(Grid):
 class Figure(Grid):
     """A figure of the paper, or of our own."""
 
-    kind: Literal["bars", "fractions", "samples", "curves"]
+    kind: Literal["bars", "fractions", "samples", "curves", "classes", "trajectory"]
 
 
 class Claim(Columns):
@@ -444,6 +447,7 @@ class Config(Closed):
     claims: dict[Name, Claim] = {}
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: Count = Field(1, description="CPU threads of one training run")
+    tensorboard: bool = Field(False, description="also write TensorBoard event files of each run")
 
     @model_validator(mode="after")
     def _names_exist(self) -> "Config":

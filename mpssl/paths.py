@@ -101,6 +101,14 @@ class Paths:
         """Folder of a run: metrics.json, history.csv, model.safetensors."""
         return self.results / "runs" / (run if isinstance(run, str) else run.id)
 
+    def progress(self, run: Run | str) -> Path:
+        """The heartbeat of a run in training; gone when the run is whole."""
+        return self.run(run) / "progress.json"
+
+    def train_log(self, run: Run | str) -> Path:
+        """What a run's job printed."""
+        return self.logs / "train" / f"{run if isinstance(run, str) else run.id}.log"
+
     def cell(self, cell: Cell | str) -> Path:
         """Folder of a cell, which holds its runs."""
         return self.results / "runs" / (cell if isinstance(cell, str) else cell.id)
@@ -114,5 +122,10 @@ class Paths:
         return self.results / "tables" / f"{name}.{suffix}"
 
     def figure(self, name: str, suffix: str) -> Path:
-        """A figure in one format: png or pdf."""
+        """A figure in one format, png or pdf, or the numbers that it shows, csv."""
         return self.results / "figures" / f"{name}.{suffix}"
+
+    @property
+    def report(self) -> Path:
+        """All results on one page."""
+        return self.results / "report.html"

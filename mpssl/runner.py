@@ -6,6 +6,7 @@ import json
 import platform
 import subprocess
 import time
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
@@ -27,8 +28,10 @@ from mpssl.models import generator
 from mpssl.models.classifier import load_foundation_classifier
 from mpssl.paths import Paths
 from mpssl.plan import SELECTED, Plan, Run, run_modules
+from mpssl.progress import EventFiles, Heartbeat
 from mpssl.rng import Streams
-from mpssl.train import Outcome, Task, train
+from mpssl.snapshots import Snapshots
+from mpssl.train import Loop, Outcome, Task, train
 
 SAMPLES = 32  # images in samples.png, 8 in a row
 
@@ -59,7 +62,7 @@ def execute(config: Config, run: Run, threads: int) -> None:
     settings = Plan(config).settings(run.cell)
     task, test = _prepare(config, run, settings)
     try:
-        outcome = train(task, folder / "checkpoint.pt")
+        outcome = train(task, folder / "checkpoint.pt", _observers(config, run, task))
     except torch.OutOfMemoryError:
         raise UserError(
             f"{run.id} does not fit in the GPU's memory; try a smaller training.batch_size or "
@@ -106,6 +109,18 @@ def execute(config: Config, run: Run, threads: int) -> None:
         )
     write_json(folder / "metrics.json", record)
     (folder / "checkpoint.pt").unlink(missing_ok=True)
+    paths.progress(run).unlink(missing_ok=True)
+
+
+def _observers(config: Config, run: Run, task: Task) -> list[Callable[[Loop], None]]:
+    """Who watches the training: for `mpssl status`, for the figures, for TensorBoard."""
+    paths = Paths(config)
+    observers = [Heartbeat(paths.progress(run))]
+    if "generator" in Plan(config).needs(run.cell) and task.training.snapshots:
+        observers.append(Snapshots(task, run.seed, paths.run(run)))
+    if config.tensorboard:
+        observers.append(EventFiles(paths.run(run) / "tensorboard"))
+    return observers
 
 
 def _prepare(config: Config, run: Run, settings: dict) -> tuple[Task, Batches]:

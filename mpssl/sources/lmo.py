@@ -83,6 +83,11 @@ class LatentMetaOptimization(Source):
             noise = self.converter.draw_noise(len(y))
         return self._generate(z, y, noise)
 
+    @torch.no_grad()
+    def foundation_labels(self, x: Tensor, y: Tensor) -> Tensor:
+        """The label converter's rows for y, without noise."""
+        return self.converter.logits[y].softmax(dim=1)
+
     def _generate(self, z: Tensor, y: Tensor, noise: Tensor) -> Tensor:
         return self.generator(self.mapper(z, y), self.converter(y, noise))
 
