@@ -221,7 +221,7 @@ def table(config_path: str, name: str) -> None:
 @config_option
 @click.argument("name")
 def figure(config_path: str, name: str) -> None:
-    """Draw figure NAME as png and pdf."""
+    """Draw figure NAME as png and pdf, with its numbers as csv."""
     from mpssl.results.figures import make_figure
 
     config = configfile.load(config_path)
@@ -236,6 +236,25 @@ def claims(config_path: str) -> None:
     from mpssl.results.claims import make_claims
 
     make_claims(configfile.load(config_path))
+
+
+@cli.command()
+@config_option
+def report(config_path: str) -> None:
+    """Write report.html: all results on one page."""
+    from mpssl.results.report import make_report
+
+    make_report(configfile.load(config_path))
+
+
+@cli.command()
+@config_option
+@click.option("--watch", is_flag=True, help="Refresh until all runs are done.")
+def status(config_path: str, watch: bool) -> None:
+    """Show which runs are done, running, waiting and failed, from their files alone."""
+    from mpssl.status import show
+
+    show(configfile.load(config_path), watch)
 
 
 @cli.command()

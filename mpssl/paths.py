@@ -17,6 +17,8 @@ TORCHVISION_WEIGHTS = {  # IMAGENET1K_V1; torch.hub's names end in the first dig
     "resnet101": "resnet101-63fe2227.pth",
 }
 
+REPORT_TEMPLATE = Path(__file__).with_name("results") / "report.html.jinja"
+
 
 @dataclass(frozen=True)
 class Paths:

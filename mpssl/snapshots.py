@@ -103,7 +103,7 @@ def _concentration(probabilities: Tensor) -> dict:
     entropy = torch.special.entr(probabilities).sum().item()
     values, indices = probabilities.topk(min(TOP, len(probabilities)))
     top = [[i, p] for i, p in zip(indices.tolist(), values.tolist(), strict=True)]
-    return {"entropy": entropy, "top": top}
+    return {"entropy": entropy, "top": top, "foundation_classes": len(probabilities)}
 
 
 def _write_grid(path: Path, images: Tensor) -> None:

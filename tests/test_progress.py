@@ -36,9 +36,7 @@ def test_event_files_hold_every_epoch(tmp_path):
     events.Reload()
     scalars = events.Scalars("val_accuracy")
     assert [s.step for s in scalars] == [1, 2, 3, 4]
-    assert [s.value for s in scalars] == pytest.approx(
-        [r["val_accuracy"] for r in outcome.history]
-    )
+    assert [s.value for s in scalars] == pytest.approx([r["val_accuracy"] for r in outcome.history])
 
 
 def test_without_tensorboard_the_remedy_is_named(tmp_path, monkeypatch):
