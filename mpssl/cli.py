@@ -272,6 +272,14 @@ def schema() -> None:
     click.echo(json.dumps(configfile.schema(), indent=2))
 
 
+@cli.command()
+def reference() -> None:
+    """Print docs/configuration.md: every key, its values and default."""
+    from mpssl.reference import reference as page
+
+    click.echo(page(), nl=False)
+
+
 def _known(kind: str, name: str, names: dict) -> None:
     if name not in names:
         raise UserError(f"unknown {kind} '{name}'{nearest(name, names)}")

@@ -21,7 +21,7 @@ from mpssl.results.style import colour_of, number
 from mpssl.results.tables import column_titles, row_label
 
 SAMPLES_IN_A_ROW = 8
-THUMB = 0.36  # side of one image in the figures class by class, inches
+THUMB = 0.42  # side of one image in the figures class by class, inches
 SHOWN_OVER_TRAINING = 2  # images of each class and epoch
 NAMED = 3  # foundation classes
 MEASURES = {
@@ -76,7 +76,7 @@ def by_class(config: Config, name: str) -> tuple[Canvas, list[dict]]:
             taken = _snapshots_of(config, row, column)
             image = _pixels(taken[-1]["image"]) if taken else None
             mine = last[_is(last, row, column)]
-            text = "distance {:.2f}, diversity {:.2f}".format(
+            text = "distance {:.2f}\ndiversity {:.2f}".format(
                 *(mine[m].mean() for m in ("sample_distance", "sample_diversity"))
             )
             _grid(axis, image, f"{row_label(config, name, row)}\n{text if taken else ''}")
@@ -151,7 +151,8 @@ def _measured(config: Config, rows: list[str], columns: list[Column]) -> pd.Data
 
 
 def _top(entry: dict, names: list[str], count: int) -> str:
-    return ", ".join(f"{shorten(names[i], 24)} {p:.1%}" for i, p in entry["top"][:count])
+    # The mark after a name keeps names written from right to left from turning the line around.
+    return ", ".join(f"{shorten(names[i], 24)}\u200e {p:.1%}" for i, p in entry["top"][:count])
 
 
 def _is(frame: pd.DataFrame, row: str, column: Column) -> pd.Series:
