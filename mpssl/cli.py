@@ -58,7 +58,9 @@ def cli() -> None:
 @cli.command()
 @config_option
 @click.option("--calibrate", is_flag=True, help="Time training steps on this device first.")
-@click.option("--steps", default=20, show_default=True, type=click.IntRange(min=1))
+@click.option(
+    "--steps", default=20, show_default=True, type=click.IntRange(min=1), help="Steps to time."
+)
 @click.argument("names", nargs=-1)
 def plan(config_path: str, calibrate: bool, steps: int, names: tuple[str, ...]) -> None:
     """Say what the tables and figures NAMES (or the wanted ones) take: jobs, disk, hours."""

@@ -10,9 +10,10 @@ from mpssl.config import Closed, Config
 
 HEAD = """# Configuration
 
-Every key, from the models in `mpssl/config.py`; `mpssl reference > docs/configuration.md` writes this page.
-`datasets`, `methods`, `tables`, `figures` and `claims` come from the files of that name in `config/` where
-an experiment does not have its own. An unknown key is an error that suggests the nearest.
+Every key, from the models in `mpssl/config.py`: `mpssl reference > docs/configuration.md` writes
+this page. `datasets`, `methods`, `tables` with `figures`, and `claims` come from the files of that
+name in `config/` where an experiment does not have its own. An unknown key is an error that
+suggests the nearest.
 """
 
 

@@ -1,4 +1,4 @@
-"""All results of an experiment on one page that needs nothing else: no server, script or network."""
+"""All results of an experiment on one page that needs no server, script or network."""
 
 import base64
 from collections import defaultdict
