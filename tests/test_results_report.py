@@ -67,8 +67,8 @@ def page(content, tmp_path, monkeypatch):
 
 def test_the_result_comes_first_with_its_marks(page):
     text = page.read_text()
-    order = [text.index(f'<section id="{name}"') for name in
-             ("result", "claims", "figures", "tables", "configuration", "environment", "times")]  # fmt: skip
+    names = ("result", "claims", "figures", "tables", "configuration", "environment", "times")
+    order = [text.index(f'<section id="{name}"') for name in names]
     assert order == sorted(order)
     result = text[order[0] : order[1]]
     assert "<strong>66.00 ± 0.00</strong>" in result
