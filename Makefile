@@ -5,7 +5,7 @@ PIP_FLAGS ?=
 CORES ?= all
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: mini mini-all test test-paper lint clean help
+.PHONY: mini mini-all report test test-paper lint clean help
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -13,11 +13,15 @@ help:
 mini: .venv/ready
 	snakemake --cores $(CORES) --configfile config/mini.yaml
 	@cat results/mini/tables/table1.md
-	@echo "Tables, figures and claims are in results/mini/"
+	@echo "results/mini/report.html has all results on one page"
 
 # make mini-all: every table and figure of the paper in its small form.
 mini-all: .venv/ready
 	snakemake --cores $(CORES) --configfile config/mini.yaml --config 'wanted=["all"]'
+
+# make report: Snakemake's own report of make mini, workflow graph included, as one file.
+report: .venv/ready
+	snakemake --configfile config/mini.yaml --report results/mini/snakemake-report.html
 
 test: .venv/ready
 	pytest

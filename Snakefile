@@ -9,13 +9,15 @@ if not workflow.config_settings.configfiles:
     configfile: "config/config.yaml"
 
 
+report: "workflow/report/workflow.rst"
+
+
 include: "workflow/rules/common.smk"
 
 
 rule all:
     input:
-        [file for name in plan.wanted for file in result_files(name)],
-        [paths.results / name for name in ("runs.csv", "search.csv", "claims.md")],
+        paths.report,
 
 
 include: "workflow/rules/data.smk"

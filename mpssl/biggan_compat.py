@@ -9,14 +9,14 @@ import sys
 
 _PACKAGE = "pytorch_pretrained_biggan"
 
-if _PACKAGE in sys.modules:
-    from pytorch_pretrained_biggan import BigGAN, BigGANConfig
-else:
+_loaded = _PACKAGE in sys.modules
+if not _loaded:
     sys.modules[_PACKAGE] = importlib.util.module_from_spec(importlib.util.find_spec(_PACKAGE))
-    try:
-        from pytorch_pretrained_biggan.config import BigGANConfig
-        from pytorch_pretrained_biggan.model import BigGAN
-    finally:
+try:
+    from pytorch_pretrained_biggan.config import BigGANConfig
+    from pytorch_pretrained_biggan.model import BigGAN, BigGANBatchNorm, GenBlock
+finally:
+    if not _loaded:
         del sys.modules[_PACKAGE]  # it was never run
 
-__all__ = ["BigGAN", "BigGANConfig"]
+__all__ = ["BigGAN", "BigGANBatchNorm", "BigGANConfig", "GenBlock"]

@@ -64,10 +64,15 @@ def cli() -> None:
 @cli.command()
 @config_option
 @click.option("--calibrate", is_flag=True, help="Time training steps on this device first.")
-@click.option("--steps", default=20, show_default=True, type=click.IntRange(min=1))
+@click.option(
+    "--steps", default=20, show_default=True, type=click.IntRange(min=1), help="Steps to time."
+)
 @click.argument("names", nargs=-1)
 def plan(config_path: str, calibrate: bool, steps: int, names: tuple[str, ...]) -> None:
-    """Say what the tables and figures NAMES (or the wanted ones) take: jobs, disk, hours."""
+    """Say what NAMES take: jobs, disk, hours.
+
+    NAMES are tables and figures; without any, those of `wanted`.
+    """
     from mpssl.cost_report import report
 
     plan = Plan(configfile.load(config_path))
@@ -99,7 +104,10 @@ def pack(config_path: str, dataset: str) -> None:
 @config_option
 @click.argument("dataset")
 def data_check(config_path: str, dataset: str) -> None:
-    """Verify DATASET's folder without packing it: sizes, and that every image is there."""
+    """Verify DATASET's folder without packing it.
+
+    Sizes are compared, and every image must be there.
+    """
     from mpssl.data import official
 
     config = configfile.load(config_path)
@@ -130,7 +138,7 @@ def fetch(config_path: str, dataset: str) -> None:
 @config_option
 @click.argument("file")
 def fetch_weights(config_path: str, file: str) -> None:
-    """Download one FILE of the generator's or the foundation classifier's weights."""
+    """Download one FILE of the foundation's weights."""
     from mpssl.data import download
 
     config = configfile.load(config_path)
@@ -147,7 +155,10 @@ def fetch_weights(config_path: str, file: str) -> None:
 @click.argument("dataset")
 @click.argument("fraction", type=click.IntRange(1, 100))
 def split(config_path: str, dataset: str, fraction: int) -> None:
-    """Split DATASET's pool at a label FRACTION (percent) into D, D_val and D_u."""
+    """Split DATASET's pool at a label FRACTION (percent).
+
+    The parts are D, D_val and D_u.
+    """
     from mpssl.data import split as splitting
     from mpssl.data import store
 
@@ -161,7 +172,7 @@ def split(config_path: str, dataset: str, fraction: int) -> None:
 @config_option
 @threads_option
 def train_generator(config_path: str, threads: int) -> None:
-    """Train the small generator on the foundation's images."""
+    """Train the small generator on the foundation."""
     from mpssl import foundation_jobs
 
     foundation_jobs.make_generator(configfile.load(config_path), threads)
@@ -172,7 +183,7 @@ def train_generator(config_path: str, threads: int) -> None:
 @threads_option
 @click.argument("architecture")
 def train_classifier(config_path: str, threads: int, architecture: str) -> None:
-    """Train the foundation classifier of one ARCHITECTURE on the foundation's images."""
+    """Train the foundation classifier of one ARCHITECTURE."""
     from mpssl import foundation_jobs
 
     foundation_jobs.make_classifier(configfile.load(config_path), architecture, threads)
@@ -183,7 +194,10 @@ def train_classifier(config_path: str, threads: int, architecture: str) -> None:
 @threads_option
 @click.argument("run")
 def train(config_path: str, threads: int, run: str) -> None:
-    """Train one RUN, named as its folder below results/EXPERIMENT/runs/."""
+    """Train one RUN.
+
+    It is named as its folder below results/EXPERIMENT/runs/.
+    """
     config = configfile.load(config_path)
     parsed = _parse_run(config, run)
     with preemption.watched():
@@ -196,7 +210,7 @@ def train(config_path: str, threads: int, run: str) -> None:
 @config_option
 @click.argument("cell")
 def select(config_path: str, cell: str) -> None:
-    """Choose lambda for a CELL by the validation accuracy of its search."""
+    """Choose lambda for a CELL by validation accuracy."""
     from mpssl.results.records import select_weight
 
     config = configfile.load(config_path)
@@ -206,7 +220,7 @@ def select(config_path: str, cell: str) -> None:
 @cli.command()
 @config_option
 def collect(config_path: str) -> None:
-    """Gather the finished runs in runs.csv and the lambda searches in search.csv."""
+    """Gather the finished runs in runs.csv and search.csv."""
     from mpssl.results.records import collect_runs
 
     collect_runs(configfile.load(config_path))
@@ -228,7 +242,7 @@ def table(config_path: str, name: str) -> None:
 @config_option
 @click.argument("name")
 def figure(config_path: str, name: str) -> None:
-    """Draw figure NAME as png and pdf."""
+    """Draw figure NAME as png and pdf, its numbers as csv."""
     from mpssl.results.figures import make_figure
 
     config = configfile.load(config_path)
@@ -247,6 +261,28 @@ def claims(config_path: str) -> None:
 
 @cli.command()
 @config_option
+def report(config_path: str) -> None:
+    """Write report.html: all results on one page."""
+    from mpssl.results.report import make_report
+
+    make_report(configfile.load(config_path))
+
+
+@cli.command()
+@config_option
+@click.option("--watch", is_flag=True, help="Refresh until all runs are done.")
+def status(config_path: str, watch: bool) -> None:
+    """Show which runs are done, running, waiting, failed.
+
+    Reads files only, so it also works beside a cluster.
+    """
+    from mpssl.status import show
+
+    show(configfile.load(config_path), watch)
+
+
+@cli.command()
+@config_option
 def times(config_path: str) -> None:
     """Print the wall time of each stage of the last runs."""
     from mpssl.results.times import print_times
@@ -258,6 +294,14 @@ def times(config_path: str) -> None:
 def schema() -> None:
     """Print the JSON schema of the configuration."""
     click.echo(json.dumps(configfile.schema(), indent=2))
+
+
+@cli.command()
+def reference() -> None:
+    """Print docs/configuration.md, which has every key."""
+    from mpssl.reference import reference as page
+
+    click.echo(page(), nl=False)
 
 
 def _known(kind: str, name: str, names: dict) -> None:

@@ -263,6 +263,9 @@ class Training(Closed):
     deterministic: bool = Field(
         False, description="GPU: only operations that repeat bit for bit, which is slower"
     )
+    snapshots: Annotated[int, Field(ge=0)] = Field(
+        5, description="epochs, evenly spaced, at which a generative method's samples are kept"
+    )
 
 
 class UnlabeledRatio(Closed):
@@ -424,7 +427,7 @@ class Table(Grid):
 class Figure(Grid):
     """A figure of the paper, or of our own."""
 
-    kind: Literal["bars", "fractions", "samples", "curves"]
+    kind: Literal["bars", "fractions", "samples", "curves", "classes", "trajectory"]
 
 
 class Claim(Columns):
@@ -477,6 +480,7 @@ class Config(Closed):
         "a larger one stays in its file and is read a batch ahead",
     )
     threads: Count = Field(1, description="CPU threads of one training run")
+    tensorboard: bool = Field(False, description="also write TensorBoard event files of each run")
 
     @model_validator(mode="after")
     def _names_exist(self) -> "Config":

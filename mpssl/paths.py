@@ -18,6 +18,8 @@ TORCHVISION_WEIGHTS = {  # IMAGENET1K_V1; torch.hub's names end in the first dig
     "resnet101": "resnet101-63fe2227.pth",
 }
 
+REPORT_TEMPLATE = Path(__file__).with_name("results") / "report.html.jinja"
+
 
 def gpu_claims() -> Path:
     """Lock files of the GPUs on this machine, one folder a user, whatever TMPDIR a job has."""
@@ -107,6 +109,14 @@ class Paths:
         """Folder of a run: metrics.json, history.csv, model.safetensors."""
         return self.results / "runs" / (run if isinstance(run, str) else run.id)
 
+    def progress(self, run: Run | str) -> Path:
+        """The heartbeat of a run in training; gone when the run is whole."""
+        return self.run(run) / "progress.json"
+
+    def train_log(self, run: Run | str) -> Path:
+        """What a run's job printed."""
+        return self.logs / "train" / f"{run if isinstance(run, str) else run.id}.log"
+
     def cell(self, cell: Cell | str) -> Path:
         """Folder of a cell, which holds its runs."""
         return self.results / "runs" / (cell if isinstance(cell, str) else cell.id)
@@ -120,5 +130,10 @@ class Paths:
         return self.results / "tables" / f"{name}.{suffix}"
 
     def figure(self, name: str, suffix: str) -> Path:
-        """A figure in one format: png or pdf."""
+        """A figure in one format, png or pdf, or the numbers that it shows, csv."""
         return self.results / "figures" / f"{name}.{suffix}"
+
+    @property
+    def report(self) -> Path:
+        """All results on one page."""
+        return self.results / "report.html"

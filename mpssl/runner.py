@@ -6,6 +6,7 @@ import json
 import platform
 import subprocess
 import time
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
@@ -30,8 +31,10 @@ from mpssl.models import generator
 from mpssl.models.classifier import load_foundation_classifier
 from mpssl.paths import Paths
 from mpssl.plan import SELECTED, Plan, Run, run_modules
+from mpssl.progress import EventFiles, Heartbeat
 from mpssl.rng import Streams
-from mpssl.train import Outcome, Task, train
+from mpssl.snapshots import Snapshots
+from mpssl.train import Loop, Outcome, Task, train
 
 SAMPLES = 32  # images in samples.png, 8 in a row
 
@@ -61,7 +64,7 @@ def _execute(config: Config, run: Run, device: torch.device) -> None:
     settings = Plan(config).settings(run.cell)
     task, test = _prepare(config, run, settings, device)
     try:
-        outcome = train(task, folder / "checkpoint.pt")
+        outcome = train(task, folder / "checkpoint.pt", _observers(config, run, task))
     except torch.OutOfMemoryError:
         raise UserError(
             f"{run.id} does not fit in the GPU's memory; try a smaller training.batch_size or "
@@ -109,6 +112,18 @@ def _execute(config: Config, run: Run, device: torch.device) -> None:
     write_json(folder / "metrics.json", record)
     preemption.check()  # Snakemake deletes what a stopped job wrote, but not its checkpoint
     (folder / "checkpoint.pt").unlink(missing_ok=True)
+    paths.progress(run).unlink(missing_ok=True)
+
+
+def _observers(config: Config, run: Run, task: Task) -> list[Callable[[Loop], None]]:
+    """Who watches the training: for `mpssl status`, for the figures, for TensorBoard."""
+    paths = Paths(config)
+    observers = [Heartbeat(paths.progress(run))]
+    if "generator" in Plan(config).needs(run.cell) and task.training.snapshots:
+        observers.append(Snapshots(task, run.seed, paths.run(run)))
+    if config.tensorboard:
+        observers.append(EventFiles(paths.run(run) / "tensorboard"))
+    return observers
 
 
 def _prepare(

@@ -4,6 +4,7 @@ Reads beside Algorithm 1 of the paper; base, oracle and transfer methods leave o
 """
 
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,8 +61,12 @@ def learning_rate_at(training: Training, epoch: int) -> float:
     return training.learning_rate * training.decay**passed
 
 
-def train(task: Task, checkpoint_path: Path) -> Outcome:
+def train(
+    task: Task, checkpoint_path: Path, observers: Sequence[Callable[["Loop"], None]] = ()
+) -> Outcome:
     """Train to the last epoch, resuming from `checkpoint_path` where it holds this run.
+
+    `observers` see the loop at the start and after each epoch; they change nothing in it.
 
     Raises:
         UserError: a loss is not finite, or the checkpoint is damaged.
@@ -72,6 +77,8 @@ def train(task: Task, checkpoint_path: Path) -> Outcome:
     if state is not None:
         loop.load_state_dict(state)
         print(f"resuming after {loop.place} from {checkpoint_path}", flush=True)
+    for observe in observers:
+        observe(loop)
     with tqdm(
         total=task.training.epochs, initial=loop.epoch, unit="epoch", disable=None, leave=False
     ) as bar:
@@ -82,6 +89,8 @@ def train(task: Task, checkpoint_path: Path) -> Outcome:
                 checkpoint.save(checkpoint_path, loop.state_dict())
                 raise Preempted(f"{preempted} after {loop.place}") from None
             checkpoint.save(checkpoint_path, loop.state_dict())
+            for observe in observers:
+                observe(loop)
             bar.update()
             bar.set_postfix(loss=f"{row['labeled_loss']:.3f}", val=f"{row['val_accuracy']:.1f}%")
             if bar.disable:

@@ -3,8 +3,11 @@
 import subprocess
 import sys
 
+import click
 import pytest
 import yaml
+
+from mpssl.cli import cli
 
 
 def mpssl(*arguments, cwd="."):
@@ -122,3 +125,12 @@ def test_help_names_every_step():
     text = mpssl("--help").stdout
     for step in ("pack", "split", "train", "select", "collect", "table", "figure", "fetch"):
         assert step in text
+    assert "..." not in text.split("Commands:")[1]  # each step's line is whole
+
+
+def test_every_step_and_option_is_explained():
+    for name, command in cli.commands.items():
+        assert command.help, name
+        for option in command.params:
+            if isinstance(option, click.Option):
+                assert option.help, f"{name} {option.name}"

@@ -10,6 +10,7 @@ import yaml
 
 from mpssl import config, configfile
 from mpssl.config import Closed
+from mpssl.reference import reference
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -38,6 +39,15 @@ def test_conda_environment_and_constraints_agree():
 def test_schema_is_the_one_of_the_models():
     stored = json.loads((ROOT / "workflow/schemas/config.schema.json").read_text())
     assert stored == configfile.schema(), "run: mpssl schema > workflow/schemas/config.schema.json"
+
+
+def test_configuration_reference_is_the_one_of_the_models():
+    stored = (ROOT / "docs/configuration.md").read_text()
+    assert stored == reference(), "run: mpssl reference > docs/configuration.md"
+    assert "| `epochs` | integer | `200` |  |" in stored
+    for model in models():
+        if model.__name__ not in ("Columns", "Grid"):  # bases of others
+            assert f"## {model.__name__}\n" in stored
 
 
 def models(base=Closed):

@@ -15,6 +15,7 @@ from pipeline import ROOT, copy_workflow, jobs, snakemake
 # Table 1: 7 cells; Table 2 adds base and three generative ones at 100 %; Table 3 adds 3 variants.
 CELLS, BASE_CELLS = 14, 2
 SEEDS, GRID = 2, 2
+FIGURES = ["figure3", "figure4", "figure_fractions", "figure_curves"]
 RUNS = BASE_CELLS * SEEDS + (CELLS - BASE_CELLS) * (GRID + SEEDS - 1)
 
 
@@ -121,13 +122,58 @@ def test_oracle_methods_have_no_cell_at_100_percent(finished):
 
 def test_figures_show_something(finished):
     folder, _ = finished
-    for name in ("figure3", "figure4", "figure_fractions", "figure_curves"):
+    for name in [*FIGURES, "figure_samples_by_class", "figure_trajectory"]:
         with Image.open(folder / f"results/tiny/figures/{name}.png") as image:
             pixels = np.asarray(image.convert("L"))
         assert min(pixels.shape) > 300
         assert pixels.std() > 5
         pdf = (folder / f"results/tiny/figures/{name}.pdf").read_bytes()
         assert pdf.startswith(b"%PDF")
+
+
+def test_figures_come_with_the_numbers_that_they_show(finished):
+    folder, _ = finished
+    runs = pd.read_csv(folder / "results/tiny/runs.csv")
+    bars = pd.read_csv(folder / "results/tiny/figures/figure3.csv").set_index("row")
+    base = runs[(runs.setting == "base") & (runs.fraction == 50)].test_accuracy
+    assert bars.loc["base/base", "mean"] == pytest.approx(base.mean())
+    classes = pd.read_csv(folder / "results/tiny/figures/figure_samples_by_class.csv")
+    assert set(classes.epoch) == {2}  # the last
+    assert len(classes) == 2 * SEEDS * 10  # methods, seeds, classes of digits
+    assert classes[["sample_distance", "sample_diversity"]].notna().all().all()
+    over = pd.read_csv(folder / "results/tiny/figures/figure_trajectory.csv")
+    assert sorted(set(over.epoch)) == [0, 1, 2]
+    start = over[(over.row == "generative/mpssl") & (over.epoch == 0)]
+    assert np.allclose(start.entropy, np.log(98))  # the converter starts uniform over 98 glyphs
+    assert start.top.str.contains("%").all()
+
+
+def test_the_report_is_whole(finished):
+    folder, _ = finished
+    page = (folder / "results/tiny/report.html").read_text()
+    table = (folder / "results/tiny/tables/table1.md").read_text()
+    best = re.search(r"\*\*(\d+\.\d\d ± \d+\.\d\d)\*\*", table)[1]
+    assert f"<strong>{best}</strong>" in page
+    for section in ("result", "claims", "figures", "samples", "tables", "environment", "times"):
+        assert f'<section id="{section}"' in page
+    assert page.count("data:image/png;base64,") == len(FIGURES) + 2
+    assert not re.search(r"<script|https?://", page)
+
+
+def test_snakemake_makes_its_own_report(finished):
+    folder, _ = finished
+    result = snakemake(folder, "--report", "native.html", "--configfile", "tiny.yaml")
+    assert result.returncode == 0, result.stdout[-3000:]
+    page = (folder / "native.html").read_text()
+    assert "semi-supervised learning with a frozen generator" in page
+    assert "table1" in page
+
+
+def test_the_status_of_a_finished_experiment(finished):
+    folder, _ = finished
+    status = [sys.executable, "-m", "mpssl", "status", "--config", "tiny.yaml"]
+    text = subprocess.run(status, cwd=folder, capture_output=True, text=True, check=True).stdout
+    assert f"{RUNS} runs: {RUNS} done  0 running  0 waiting" in text
 
 
 def test_records_show_every_term_of_lmo(finished):
@@ -150,7 +196,9 @@ def test_records_show_every_term_of_lmo(finished):
 def test_nothing_is_left_beside_the_results(finished):
     folder, _ = finished
     left = [
-        p for p in (folder / "results").rglob("*") if ".tmp" in p.name or "checkpoint" in p.name
+        p
+        for p in (folder / "results").rglob("*")
+        if ".tmp" in p.name or p.stem in ("checkpoint", "progress")
     ]
     assert left == []
 
@@ -234,7 +282,7 @@ def test_the_paper_builds_its_graph(tmp_path, by_hand):
     assert counts["train_run"] == base * 3 + (cells - base) * (10 + 2)
     assert counts["select_weight"] == cells - base
     assert counts["make_table"] == 11
-    assert counts["make_figure"] == 4
+    assert counts["make_figure"] == 6
     assert counts["fetch_dataset"] == 7
     assert counts["pack_images"] == datasets
     # 50 % of 8 data sets, 10 % of the 6 main ones, 25 and 100 % of Cars

@@ -18,12 +18,12 @@ from collections.abc import Iterator
 
 import torch
 import torch.nn.functional as F
-from pytorch_pretrained_biggan import BigGAN
-from pytorch_pretrained_biggan.model import BigGANBatchNorm, GenBlock
 from torch import Tensor, nn
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 from torch.nn.utils.spectral_norm import SpectralNorm
+
+from mpssl.biggan_compat import BigGAN, BigGANBatchNorm, GenBlock
 
 
 class FoldedBigGan(nn.Module):

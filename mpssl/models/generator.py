@@ -64,7 +64,6 @@ def load(folder: Path, image_size: int, truncation: float = 1.0) -> FrozenGenera
         UserError: a file is missing, damaged, or not of the configuration's shapes.
     """
     from mpssl.biggan_compat import BigGAN, BigGANConfig  # slow: boto3
-
     from mpssl.models.biggan import FoldedBigGan
 
     try:

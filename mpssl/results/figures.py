@@ -1,4 +1,4 @@
-"""Figures: bars (Figure 3), accuracy over the label fraction, samples (Figure 4), curves."""
+"""Figures: bars (Figure 3), accuracy over the label fraction, curves, and those of samples."""
 
 from collections.abc import Callable
 
@@ -9,45 +9,26 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure as Canvas
-from PIL import Image
 
 from mpssl.config import Config
-from mpssl.data import store
-from mpssl.files import atomic, read_json
+from mpssl.files import atomic
 from mpssl.paths import Paths
-from mpssl.plan import Cell, Column, Plan, Run, cell_of
+from mpssl.plan import Cell, Plan, cell_of
+from mpssl.results import samples
 from mpssl.results.records import final_runs, read_cell
+from mpssl.results.style import STYLE, colour_of, number
 from mpssl.results.tables import column_titles, row_label
-
-# Okabe and Ito's palette, which colour-blind readers can tell apart; one colour a method.
-COLOURS = {
-    "base/base": "#999999",
-    "oracle/uda": "#56B4E9",
-    "oracle/fixmatch": "#0072B2",
-    "oracle/freematch": "#009E73",
-    "generative/naive_gssl": "#CC79A7",
-    "generative/pssl": "#E69F00",
-    "generative/mpssl": "#D55E00",
-}
-STYLE = {
-    "font.size": 10,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "axes.grid.axis": "y",
-    "grid.color": "#e6e6e6",
-    "axes.axisbelow": True,
-    "legend.frameon": False,
-    "savefig.dpi": 160,
-    "savefig.bbox": "tight",
-}
-SAMPLES_IN_A_ROW = 8
 
 
 def make_figure(config: Config, name: str) -> None:
-    """Draw figure `name` as png and pdf; what has no finished runs is left out and said so."""
+    """Draw figure `name` as png and pdf, and write the numbers that it shows as csv.
+
+    What has no finished runs is left out and said so.
+    """
     with plt.rc_context(STYLE):
-        canvas = KINDS[config.figures[name].kind](config, name)
+        canvas, numbers = KINDS[config.figures[name].kind](config, name)
+        with atomic(Paths(config).figure(name, "csv")) as path:
+            pd.DataFrame(numbers).to_csv(path, index=False)
         for suffix in ("png", "pdf"):
             with atomic(Paths(config).figure(name, suffix)) as path:
                 # Without the date the same runs give the same file.
@@ -67,17 +48,18 @@ def _accuracy(config: Config, cell: Cell) -> tuple[float, float] | None:
     return float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
 
 
-def _bars(config: Config, name: str) -> Canvas:
+def _bars(config: Config, name: str) -> tuple[Canvas, list[dict]]:
     """Methods side by side for each column, error bars of one standard deviation."""
     grid, columns = config.figures[name], Plan(config).columns(name)
     canvas, axes = plt.subplots(figsize=(max(4.5, 1.7 * len(columns) + 1.5), 3.2))
     width = 0.8 / len(grid.rows)
-    lowest = 100.0
+    lowest, numbers = 100.0, []
     for i, row in enumerate(grid.rows):
         cells = [_accuracy(config, cell_of(row, column)) for column in columns]
         shown = [(j, *cell) for j, cell in enumerate(cells) if cell is not None]
         if not shown:
             continue
+        numbers += [number(row, columns[j], mean=mean, std=std) for j, mean, std in shown]
         x, mean, std = map(np.array, zip(*shown, strict=True))
         lowest = min(lowest, (mean - std).min())
         position = x - 0.4 + (i + 0.5) * width
@@ -86,7 +68,7 @@ def _bars(config: Config, name: str) -> Canvas:
             mean,
             width * 0.92,
             yerr=std,
-            color=_colour(row, i),
+            color=colour_of(row, i),
             label=row_label(config, name, row),
             error_kw={"elinewidth": 1, "capsize": 2},
         )
@@ -97,25 +79,27 @@ def _bars(config: Config, name: str) -> Canvas:
     axes.set_ylabel("Test accuracy (%)")
     axes.set_title(f"{grid.title} ({columns[0].fraction} %)", loc="left", fontsize=11)
     axes.legend(loc="upper left", bbox_to_anchor=(1, 1))
-    return canvas
+    return canvas, numbers
 
 
-def _fractions(config: Config, name: str) -> Canvas:
+def _fractions(config: Config, name: str) -> tuple[Canvas, list[dict]]:
     """Accuracy over the label fraction, one line a method, one panel a data set."""
     grid, columns = config.figures[name], Plan(config).columns(name)
-    datasets = list(dict.fromkeys(c.dataset for c in columns))
+    datasets, numbers = list(dict.fromkeys(c.dataset for c in columns)), []
     canvas, panels = plt.subplots(
         1, len(datasets), figsize=(4.6 * len(datasets), 3.4), squeeze=False, sharey=True
     )
     for axes, dataset in zip(panels[0], datasets, strict=True):
         mine = [c for c in columns if c.dataset == dataset]
         for i, row in enumerate(grid.rows):
-            points = [(c.fraction, _accuracy(config, cell_of(row, c))) for c in mine]
-            points = [(fraction, *value) for fraction, value in points if value is not None]
+            points = [(c, _accuracy(config, cell_of(row, c))) for c in mine]
+            points = [(c, *value) for c, value in points if value is not None]
             if not points:
                 continue
+            numbers += [number(row, c, mean=mean, std=std) for c, mean, std in points]
+            points = [(c.fraction, mean, std) for c, mean, std in points]
             fraction, mean, std = map(np.array, zip(*points, strict=True))
-            colour, label = _colour(row, i), row_label(config, name, row)
+            colour, label = colour_of(row, i), row_label(config, name, row)
             axes.plot(fraction, mean, "o-", ms=4, lw=1.5, color=colour, label=label)
             axes.fill_between(fraction, mean - std, mean + std, color=colour, alpha=0.12, lw=0)
         axes.set_xscale("log")
@@ -126,12 +110,12 @@ def _fractions(config: Config, name: str) -> Canvas:
         axes.set_title(config.datasets[dataset].title, loc="left", fontsize=11)
     panels[0][0].set_ylabel("Test accuracy (%)")
     panels[0][-1].legend(loc="upper left", bbox_to_anchor=(1, 1))
-    return canvas
+    return canvas, numbers
 
 
-def _curves(config: Config, name: str) -> Canvas:
+def _curves(config: Config, name: str) -> tuple[Canvas, list[dict]]:
     """Validation accuracy over training, mean over the seeds, one panel a column."""
-    grid, columns = config.figures[name], Plan(config).columns(name)
+    grid, columns, numbers = config.figures[name], Plan(config).columns(name), []
     canvas, panels = plt.subplots(
         1, len(columns), figsize=(4.6 * len(columns), 3.4), squeeze=False, sharey=True
     )
@@ -140,8 +124,12 @@ def _curves(config: Config, name: str) -> Canvas:
             curves = _validation_curves(config, cell_of(row, column))
             if curves is None:
                 continue
-            colour, epochs = _colour(row, i), np.arange(1, curves.shape[1] + 1)
+            colour, epochs = colour_of(row, i), np.arange(1, curves.shape[1] + 1)
             label = row_label(config, name, row)
+            numbers += [
+                number(row, column, epoch=epoch, mean=v.mean(), low=v.min(), high=v.max())
+                for epoch, v in zip(epochs, curves.T, strict=True)
+            ]
             axes.plot(epochs, curves.mean(axis=0), lw=1.5, color=colour, label=label)
             low, high = curves.min(axis=0), curves.max(axis=0)
             axes.fill_between(epochs, low, high, color=colour, alpha=0.08, lw=0)
@@ -149,7 +137,7 @@ def _curves(config: Config, name: str) -> Canvas:
         axes.set_title(title, loc="left", fontsize=11)
     panels[0][0].set_ylabel("Validation accuracy (%)")
     panels[0][-1].legend(loc="upper left", bbox_to_anchor=(1, 1))
-    return canvas
+    return canvas, numbers
 
 
 def _validation_curves(config: Config, cell: Cell) -> np.ndarray | None:
@@ -160,67 +148,11 @@ def _validation_curves(config: Config, cell: Cell) -> np.ndarray | None:
     return np.array([pd.read_csv(f / "history.csv")["val_accuracy"] for f in folders])
 
 
-def _samples(config: Config, name: str) -> Canvas:
-    """Real images of a column above the synthetic ones that each row's method trained on."""
-    grid, plan, paths = config.figures[name], Plan(config), Paths(config)
-    columns = plan.columns(name)
-    canvas, panels = plt.subplots(
-        1 + len(grid.rows),
-        len(columns),
-        figsize=(6 * len(columns), 1.75 * (1 + len(grid.rows))),
-        squeeze=False,
-    )
-    for j, column in enumerate(columns):
-        _show(panels[0][j], _real_images(config, column), f"Real ({_title(config, column)})")
-        for i, row in enumerate(grid.rows, start=1):
-            run = final_runs(config, cell_of(row, column))[0]
-            _show(panels[i][j], _samples_of(paths, run), row_label(config, name, row))
-    canvas.suptitle(grid.title, x=0.13, y=0.95, ha="left", fontsize=11)
-    return canvas
-
-
-def _title(config: Config, column: Column) -> str:
-    return config.datasets[column.dataset].title
-
-
-def _real_images(config: Config, column: Column) -> np.ndarray:
-    """Two rows of labeled images in the order of their classes: [2 S, 8 S, 3]."""
-    paths = Paths(config)
-    packed = store.load(paths.packed(column.dataset))
-    rows = np.array(read_json(paths.split(column.dataset, column.fraction))["labeled"])
-    rows = rows[np.argsort(packed.labels[rows], kind="stable")]
-    rows = rows[np.linspace(0, len(rows) - 1, 2 * SAMPLES_IN_A_ROW).round().astype(int)]
-    images = packed.images[rows]
-    return np.vstack([np.hstack(images[:SAMPLES_IN_A_ROW]), np.hstack(images[SAMPLES_IN_A_ROW:])])
-
-
-def _samples_of(paths: Paths, run: Run | None) -> np.ndarray | None:
-    """Two rows of a run's samples.png, which holds four."""
-    if run is None or not (path := paths.run(run) / "samples.png").exists():
-        return None
-    with Image.open(path) as image:
-        pixels = np.asarray(image)
-    size = pixels.shape[1] // SAMPLES_IN_A_ROW
-    rows = pixels.reshape(-1, size, *pixels.shape[1:])
-    return np.vstack([rows[0], rows[2]])
-
-
-def _show(axes, image: np.ndarray | None, title: str) -> None:
-    axes.set_title(title, loc="left", fontsize=9)
-    axes.axis("off")
-    if image is None:
-        axes.text(0, 0.5, "the run has not finished", transform=axes.transAxes)
-    else:
-        axes.imshow(image, interpolation="nearest")
-
-
-def _colour(row: str, index: int) -> str:
-    return COLOURS.get(row, f"C{index}")
-
-
-KINDS: dict[str, Callable[[Config, str], Canvas]] = {
+KINDS: dict[str, Callable[[Config, str], tuple[Canvas, list[dict]]]] = {
     "bars": _bars,
     "fractions": _fractions,
     "curves": _curves,
-    "samples": _samples,
+    "samples": samples.strips,
+    "classes": samples.by_class,
+    "trajectory": samples.trajectory,
 }

@@ -2,26 +2,50 @@
 
 import csv
 from collections import defaultdict
+from dataclasses import dataclass
 
 from mpssl.config import Config
 from mpssl.paths import Paths
 
 
-def print_times(config: Config) -> None:
-    """Print, for each stage, its jobs, their summed seconds, and from when to when it ran."""
-    spans = defaultdict(list)
-    for path in Paths(config).benchmarks.rglob("*.tsv"):
+@dataclass(frozen=True)
+class Stage:
+    """The jobs of one stage; all times in seconds, `began` and `ended` after the first job."""
+
+    name: str
+    jobs: int
+    seconds: float
+    began: float
+    ended: float
+
+
+def stage_times(config: Config) -> list[Stage]:
+    """The stages in the order in which they began."""
+    folder, spans = Paths(config).benchmarks, defaultdict(list)
+    for path in folder.rglob("*.tsv"):
         with open(path, newline="") as file:
             seconds = sum(float(row["s"]) for row in csv.DictReader(file, delimiter="\t"))
         end = path.stat().st_mtime
-        stage = path.relative_to(Paths(config).benchmarks).parts[0]
-        spans[stage].append((end - seconds, end, seconds))
-    if not spans:
+        spans[path.relative_to(folder).parts[0]].append((end - seconds, end, seconds))
+    first = min((start for jobs in spans.values() for start, _, _ in jobs), default=0)
+    stages = [
+        Stage(
+            name,
+            len(jobs),
+            sum(seconds for _, _, seconds in jobs),
+            min(start for start, _, _ in jobs) - first,
+            max(end for _, end, _ in jobs) - first,
+        )
+        for name, jobs in spans.items()
+    ]
+    return sorted(stages, key=lambda stage: stage.began)
+
+
+def print_times(config: Config) -> None:
+    """Print, for each stage, its jobs, their summed seconds, and from when to when it ran."""
+    stages = stage_times(config)
+    if not stages:
         return
-    first = min(start for jobs in spans.values() for start, _, _ in jobs)
     print(f"{'stage':<20}{'jobs':>6}{'job seconds':>14}{'began':>9}{'ended':>9}   (seconds)")
-    for stage, jobs in sorted(spans.items(), key=lambda item: min(item[1])):
-        began = min(start for start, _, _ in jobs) - first
-        ended = max(end for _, end, _ in jobs) - first
-        total = sum(seconds for _, _, seconds in jobs)
-        print(f"{stage:<20}{len(jobs):>6}{total:>14.1f}{began:>9.0f}{ended:>9.0f}")
+    for s in stages:
+        print(f"{s.name:<20}{s.jobs:>6}{s.seconds:>14.1f}{s.began:>9.0f}{s.ended:>9.0f}")

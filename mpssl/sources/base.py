@@ -72,6 +72,10 @@ class Source:
         """Unlabeled images [ratio * B, 3, S, S] for the labeled batch x [B, 3, S, S], y [B]."""
         raise RuntimeError("the base method has no unlabeled images")
 
+    def foundation_labels(self, x: Tensor, y: Tensor) -> Tensor | None:
+        """How likely each foundation class is for (x, y): [B, classes], where that is learned."""
+        return None
+
     def statistics(self) -> dict[str, float]:
         """What the source has learned, in numbers for the record of the run."""
         return {}

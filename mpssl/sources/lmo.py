@@ -89,7 +89,7 @@ class LatentMetaOptimization(Source):
         For images other than those of the last `adapt`, or a second time, z is drawn anew.
         """
         draw, self._draw = self._draw, None
-        if self.settings.carry_samples:
+        if draw is not None and self.settings.carry_samples:
             self._carried = self._new_draw(x, y)
             self._carried.images = self._generate(self._carried)
             return self._carried.images.detach()
@@ -115,6 +115,11 @@ class LatentMetaOptimization(Source):
             z = torch.randn(len(y), self.generator.z_dim, device=y.device)
             noise = self.converter.draw_noise(len(y))
         return self._generate(Draw(None, y, z, noise))
+
+    @torch.no_grad()
+    def foundation_labels(self, x: Tensor, y: Tensor) -> Tensor:
+        """The label converter's rows for y, without noise."""
+        return self.converter.logits[y].softmax(dim=1)
 
     def _generate(self, draw: "Draw") -> Tensor:
         return self.generator(self.mapper(draw.z, draw.y), self.converter(draw.y, draw.noise))

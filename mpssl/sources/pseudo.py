@@ -17,7 +17,12 @@ class PseudoSamples(Source):
     @torch.no_grad()
     def sample(self, x: Tensor, y: Tensor) -> Tensor:
         """Synthetic images whose soft foundation labels are those of x; y is not used."""
-        labels = self.classifier(x).softmax(dim=1).repeat(self.ratio, 1)
+        labels = self.foundation_labels(x, y).repeat(self.ratio, 1)
         with self.streams.use("latents"):
             z = torch.randn(len(labels), self.generator.z_dim, device=x.device)
         return self.generator(z, labels)
+
+    @torch.no_grad()
+    def foundation_labels(self, x: Tensor, y: Tensor) -> Tensor:
+        """The foundation classifier's probabilities of x."""
+        return self.classifier(x).softmax(dim=1)

@@ -6,8 +6,8 @@ from mpssl import memory
 from mpssl.configfile import PAPER_RESULTS, resolve
 from mpssl.digest import code_digest
 from mpssl.errors import UserError
-from mpssl.files import write_text
-from mpssl.paths import Paths
+from mpssl.files import file_digest, write_text
+from mpssl.paths import REPORT_TEMPLATE, Paths
 from mpssl.plan import Plan, Run, run_modules
 
 try:
@@ -69,7 +69,7 @@ def table_files(name):
 
 
 def figure_files(name):
-    return [paths.figure(name, suffix) for suffix in ("png", "pdf")]
+    return [paths.figure(name, suffix) for suffix in ("png", "pdf", "csv")]
 
 
 def result_files(name):

@@ -5,8 +5,18 @@ rule collect_runs:
     input:
         records(plan.wanted_cells()),
     output:
-        runs=report(paths.results / "runs.csv", category="Runs"),
-        search=report(paths.results / "search.csv", category="Runs"),
+        runs=report(
+            paths.results / "runs.csv",
+            category="Runs",
+            labels={"file": "runs of the tables"},
+            caption="../report/runs.rst",
+        ),
+        search=report(
+            paths.results / "search.csv",
+            category="Runs",
+            labels={"file": "searches of lambda"},
+            caption="../report/search.rst",
+        ),
     log:
         paths.logs / "collect/runs.log",
     conda:
@@ -28,6 +38,7 @@ rule test_claims:
         report(
             [paths.results / f"claims.{suffix}" for suffix in ("csv", "md")],
             category="Claims",
+            caption="../report/claims.rst",
         ),
     log:
         paths.logs / "claims.log",
@@ -50,7 +61,12 @@ rule make_table:
         lambda w: records(plan.cells(w.table)),
         paper=PAPER_RESULTS,
     output:
-        report(table_files("{table}"), category="Tables", labels={"table": "{table}"}),
+        report(
+            table_files("{table}"),
+            category="Tables",
+            labels={"table": "{table}"},
+            caption="../report/table.rst",
+        ),
     log:
         paths.logs / "tables/{table}.log",
     wildcard_constraints:
@@ -73,7 +89,12 @@ rule make_figure:
     input:
         lambda w: records(plan.cells(w.figure)),
     output:
-        report(figure_files("{figure}"), category="Figures", labels={"figure": "{figure}"}),
+        report(
+            figure_files("{figure}"),
+            category="Figures",
+            labels={"figure": "{figure}"},
+            caption="../report/figure.rst",
+        ),
     log:
         paths.logs / "figures/{figure}.log",
     wildcard_constraints:
@@ -90,6 +111,30 @@ rule make_figure:
         code=code_digest("mpssl.results.figures"),
     shell:
         "exec python -m mpssl figure --config {params.config} {wildcards.figure} > {log} 2>&1"
+
+
+rule make_report:
+    input:
+        [file for name in plan.wanted for file in result_files(name)],
+        [paths.results / name for name in ("runs.csv", "search.csv", "claims.md")],
+    output:
+        report(
+            paths.report,
+            category="Report",
+            labels={"page": "all results on one page"},
+            caption="../report/page.rst",
+        ),
+    log:
+        paths.logs / "report.log",
+    conda:
+        "../../environment.yml"
+    params:
+        names=NAMES,
+        config=paths.resolved_config,
+        code=code_digest("mpssl.results.report"),
+        template=file_digest(REPORT_TEMPLATE),
+    shell:
+        "exec python -m mpssl report --config {params.config} > {log} 2>&1"
 
 
 # Targets named after the tables and figures: snakemake table1, snakemake figure4.

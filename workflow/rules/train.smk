@@ -9,7 +9,7 @@ rule train_run:
         history=paths.run(RUN) / "history.csv",
         model=paths.run(RUN) / "model.safetensors",
     log:
-        paths.logs / "train" / f"{RUN}.log",
+        paths.train_log(RUN),
     benchmark:
         paths.benchmarks / "train" / f"{RUN}.tsv"
     conda:

@@ -1,0 +1,134 @@
+"""All results of an experiment on one page that needs no server, script or network."""
+
+import base64
+from collections import defaultdict
+from dataclasses import dataclass
+from statistics import fmean
+
+import jinja2
+import pandas as pd
+import yaml
+from markdown_it import MarkdownIt
+from markupsafe import Markup
+
+from mpssl.config import Config
+from mpssl.files import write_text
+from mpssl.paths import REPORT_TEMPLATE, Paths
+from mpssl.plan import Plan
+from mpssl.results.records import read_record
+from mpssl.results.times import stage_times
+
+OF_SAMPLES = ("samples", "classes", "trajectory")
+IN_UNITS = (
+    "Distance is from a synthetic image to real ones of its class, diversity is between synthetic "
+    "images of one class, both in the classifier's features and divided by the mean distance "
+    "between real images of one class: 1 is as among real images."
+)
+CAPTIONS = {
+    "bars": "Mean over the seeds; error bars are one standard deviation.",
+    "fractions": "Mean over the seeds; bands are one standard deviation.",
+    "curves": "Mean over the seeds; bands go from the lowest to the highest.",
+    "samples": "Unlabeled images as the classifier got them at the end of training, before their "
+    "views, sorted by class; real ones above.",
+    "classes": "One row a class; synthetic images of the first seed's last snapshot. The numbers "
+    f"are means over classes and seeds. {IN_UNITS}",
+    "trajectory": "The same noise at each epoch, so that only what is learned changes; epoch 0 is "
+    "before training. At the right the likeliest foundation classes of each class at the last "
+    "epoch. Curves are means over classes and seeds, in the features of the classifier of that "
+    f"epoch. {IN_UNITS} Entropy is at most the logarithm of the number of foundation classes.",
+}
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure of the page."""
+
+    name: str
+    title: str
+    caption: str
+    source: str
+    """A data URI."""
+
+
+def make_report(config: Config) -> None:
+    """Write report.html from the finished tables, figures, claims and records."""
+    paths, plan = Paths(config), Plan(config)
+    tables = [name for name in plan.wanted if name in config.tables]
+    pictures = [name for name in plan.wanted if name in config.figures]
+    records = [r for run in plan.runs(plan.wanted_cells()) if (r := read_record(config, run))]
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    page = environment.from_string(REPORT_TEMPLATE.read_text()).render(
+        experiment=config.experiment,
+        runs=len(records),
+        seeds=len(config.seeds),
+        datasets=[config.datasets[d].title for d in dict.fromkeys(r["dataset"] for r in records)],
+        answers=_answers(config, tables[0]) if tables else [],
+        tables=[(name, _html(paths.table(name, "md").read_text())) for name in tables],
+        claims=_html((paths.results / "claims.md").read_text().partition("\n")[2]),
+        figures=[_picture(config, n) for n in pictures if config.figures[n].kind not in OF_SAMPLES],
+        samples=[_picture(config, n) for n in pictures if config.figures[n].kind in OF_SAMPLES],
+        configuration=yaml.safe_dump(
+            config.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=96
+        ),
+        environment=_environment(records),
+        stages=stage_times(config),
+        methods=_method_times(config, records),
+    )
+    write_text(paths.report, page)
+
+
+def _answers(config: Config, name: str) -> list[dict]:
+    """For each column of a table: its best generative and oracle method beside the base model."""
+    table = pd.read_csv(Paths(config).table(name, "csv"))
+    answers = []
+    for key, column in table.groupby(["dataset", "fraction", "architecture"], sort=False):
+        answer = {"column": f"{config.datasets[key[0]].title}, {key[1]} % labeled, {key[2]}"}
+        for setting in ("base", "generative", "oracle"):
+            entries = column[(column.setting == setting) & column["mean"].notna()]
+            if len(entries):
+                answer[setting] = entries.loc[entries["mean"].idxmax()].to_dict()
+        answers.append(answer)
+    return answers
+
+
+def _html(markdown: str) -> Markup:
+    """Our own Markdown as HTML: headings below the page's, each table in a box that scrolls."""
+    parser = MarkdownIt("commonmark").enable("table")
+    parser.options["html"] = True  # <u>, <br>
+    tokens = parser.parse(markdown)
+    for token in tokens:
+        if token.type.startswith("heading"):
+            token.tag = "h3"
+    text = parser.renderer.render(tokens, parser.options, {})
+    text = text.replace("<table>", '<div class="scroll" tabindex="0"><table>')
+    return Markup(text.replace("</table>", "</table></div>"))
+
+
+def _picture(config: Config, name: str) -> Picture:
+    figure = config.figures[name]
+    encoded = base64.b64encode(Paths(config).figure(name, "png").read_bytes()).decode()
+    caption = " ".join(part for part in (CAPTIONS[figure.kind], figure.note) if part)
+    return Picture(name, figure.title, caption, f"data:image/png;base64,{encoded}")
+
+
+def _environment(records: list[dict]) -> dict[str, str]:
+    """What the runs were made with; several values where they differ."""
+    found = defaultdict(set)
+    for record in records:
+        found["device"].add(record["device"])
+        found["commit"].add(record["commit"] or "not under git")
+        found["source digest"].add(record["digests"]["code"])
+        for name, version in record["versions"].items():
+            found[name].add(version)
+    return {name: ", ".join(sorted(values)) for name, values in found.items()}
+
+
+def _method_times(config: Config, records: list[dict]) -> list[tuple[str, str, int, float, float]]:
+    """Method, architecture, runs, mean and summed seconds of training."""
+    seconds = defaultdict(list)
+    for r in records:
+        label = config.method(f"{r['setting']}/{r['method']}/{r['variant']}")[0].label
+        seconds[label, r["architecture"]].append(r["seconds"])
+    return [(*key, len(v), fmean(v), sum(v)) for key, v in seconds.items()]

@@ -1,0 +1,36 @@
+"""How all figures look, and how their numbers are written."""
+
+from mpssl.plan import Column
+
+# Okabe and Ito's palette, which colour-blind readers can tell apart; one colour a method.
+COLOURS = {
+    "base/base": "#999999",
+    "oracle/uda": "#56B4E9",
+    "oracle/fixmatch": "#0072B2",
+    "oracle/freematch": "#009E73",
+    "generative/naive_gssl": "#CC79A7",
+    "generative/pssl": "#E69F00",
+    "generative/mpssl": "#D55E00",
+}
+STYLE = {
+    "font.size": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.grid.axis": "y",
+    "grid.color": "#e6e6e6",
+    "axes.axisbelow": True,
+    "legend.frameon": False,
+    "savefig.dpi": 160,
+    "savefig.bbox": "tight",
+}
+
+
+def colour_of(row: str, index: int) -> str:
+    """The colour of a row; of one without its own, the one of its place."""
+    return COLOURS.get(row, f"C{index}")
+
+
+def number(row: str, column: Column, **values) -> dict:
+    """A line of a figure's csv."""
+    return {"row": row, **vars(column), **values}
