@@ -16,6 +16,7 @@ rule all:
     input:
         [file for name in plan.wanted for file in result_files(name)],
         [paths.results / name for name in ("runs.csv", "search.csv", "claims.md")],
+        [paths.answer("md")] if experiment.answer else [],
 
 
 include: "workflow/rules/data.smk"
@@ -30,6 +31,8 @@ onstart:
 
 
 onsuccess:
+    if experiment.answer:
+        shell(f"cat {paths.answer('md')}")
     shell("python -m mpssl times --config {paths.resolved_config}")
 
 

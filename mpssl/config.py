@@ -452,7 +452,7 @@ class Domain(Closed):
 
     images: Annotated[int, Field(ge=2)] = Field(500, description="real ones, and as many generated")
     far: Positive = Field(
-        1.5, description="ratio of nearest distances above which the generator is called far"
+        2.0, description="ratio of nearest distances above which the generator is called far"
     )
     seed: int = 0
 

@@ -96,6 +96,10 @@ def jobs(plan: Plan, names: list[str]) -> dict[str, int]:
         counts["train_foundation_classifier"] = len(architectures)
     if config.foundation.generator.kind == "trained":
         counts["train_generator"] = int(any("generator" in plan.needs(c) for c in cells))
+    if config.domain is not None:
+        pairs = {(c.dataset, c.architecture) for c in cells if "generator" in plan.needs(c)}
+        counts["measure_domain"] = len(pairs)
+    counts["write_answer"] = int(config.answer is not None and not names)
     return {rule: count for rule, count in counts.items() if count}
 
 

@@ -52,7 +52,7 @@ def list_images(dataset: ImageFolder) -> tuple[Labeled, Labeled, list[Path]]:
     parts = [dataset.path / name for name in ("train", "test")]
     if dataset.test is not None:
         train, test = list_labeled(dataset.path), list_labeled(dataset.test)
-    elif all(part.is_dir() for part in parts):
+    elif any(_has_class_folders(part) for part in parts):
         train, test = map(list_labeled, parts)
     else:
         whole = _without(list_labeled(dataset.path), excluded)
@@ -65,6 +65,10 @@ def list_images(dataset: ImageFolder) -> tuple[Labeled, Labeled, list[Path]]:
     if dataset.unlabeled is not None:
         unlabeled = [f for f in list_unlabeled(dataset.unlabeled) if f not in excluded]
     return train, test, unlabeled
+
+
+def _has_class_folders(path: Path) -> bool:
+    return path.is_dir() and any(inner.is_dir() for inner in path.iterdir())
 
 
 def hold_out(files: Labeled, fraction: float, seed: int) -> tuple[Labeled, Labeled]:

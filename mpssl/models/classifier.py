@@ -72,6 +72,14 @@ class Classifier(nn.Module):
                 layer.track_running_stats = tracked
 
 
+class HardSigmoid(nn.Module):
+    """`nn.Hardsigmoid`, of parts that can be differentiated twice."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """clip(x / 6 + 1 / 2, 0, 1)."""
+        return (x / 6 + 0.5).clamp(0, 1)
+
+
 class BasicBlock(nn.Module):
     """Two 3x3 convolutions with batch norm and a shortcut (He et al., 2016)."""
 
@@ -136,6 +144,9 @@ def torchvision_network(architecture: str) -> nn.Module:
     for module in network.modules():
         if type(module).__name__ in ("Dropout", "StochasticDepth"):
             module.p = 0.0
+    for name, module in list(network.named_modules()):
+        if isinstance(module, nn.Hardsigmoid):  # torch's own cannot be differentiated twice
+            network.set_submodule(name, HardSigmoid())
     return network
 
 
