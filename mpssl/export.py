@@ -1,6 +1,7 @@
 """A trained model as ONNX, checked against torch."""
 
 import json
+import warnings
 from dataclasses import asdict
 from pathlib import Path
 
@@ -46,7 +47,8 @@ def export_onnx(model_path: Path, out: Path) -> float:
         ) from None
     model, description = model_file.load(model_path)
     network, side = Probabilities(model).eval(), description.image_size
-    with atomic(out) as path:
+    with atomic(out) as path, warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # torch's exporter warns of its own parts
         batch = torch.export.Dim("batch")
         program = torch.onnx.export(
             network,

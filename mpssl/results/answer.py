@@ -87,7 +87,7 @@ def _entries(config: Config, plan: Plan, column: Column) -> list[Entry]:
         differences = [a - b for a, b in zip(test, base, strict=True)]
         low, high = paired_interval(differences)
         run = final_runs(config, cell)[validation.index(max(validation))]
-        effect = mean(differences)
+        effect = round(mean(differences), 9) + 0.0  # no -0.0
         label = row_label(config, "", row)
         found.append(Entry(column, cell, label, validation, test, effect, low, high, run))
     return found
