@@ -18,6 +18,7 @@ include: "workflow/rules/common.smk"
 rule all:
     input:
         paths.report,
+        [paths.answer("md")] if experiment.answer else [],
 
 
 include: "workflow/rules/data.smk"
@@ -32,6 +33,8 @@ onstart:
 
 
 onsuccess:
+    if experiment.answer:
+        shell(f"cat {paths.answer('md')}")
     shell("python -m mpssl times --config {paths.resolved_config}")
 
 

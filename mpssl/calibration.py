@@ -69,6 +69,8 @@ def random_generator(config: Config) -> generator.FrozenGenerator:
     """The generator at its real size: the pretrained one if it is there, else random weights."""
     foundation, size = config.foundation, config.training.image_size
     settings, folder = foundation.generator, Paths(config).generator()
+    if settings.kind == "python":
+        return generator.load_configured(config, folder)
     if settings.kind == "pretrained" and (folder / generator.WEIGHTS).exists():
         return generator.load(folder, size, foundation.truncation)
     folded = FoldedBigGan(random_network(config), foundation.truncation)

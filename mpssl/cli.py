@@ -3,6 +3,7 @@
 import errno
 import json
 import sys
+from pathlib import Path
 
 import click
 
@@ -20,6 +21,7 @@ config_option = click.option(
     type=click.Path(dir_okay=False),
     help="The experiment's configuration, YAML or JSON.",
 )
+PATH = click.Path(path_type=Path)
 threads_option = click.option(
     "--threads", default=1, show_default=True, type=click.IntRange(min=1), help="CPU threads."
 )
@@ -87,6 +89,92 @@ def plan(config_path: str, calibrate: bool, steps: int, names: tuple[str, ...]) 
 
 
 @cli.command()
+@click.argument("project", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--images", required=True, type=PATH, help="A folder of class folders, or a CSV.")
+@click.option("--test", type=PATH, help="Test images, laid out alike; else a fifth is held out.")
+@click.option("--unlabeled", type=PATH, help="A folder of unlabeled images.")
+@click.option(
+    "--foundation",
+    type=click.Choice(["auto", "small", "biggan-deep-256"]),
+    default="auto",
+    show_default=True,
+    help="auto: small where there is no GPU.",
+)
+@click.option("--architecture", help="Of the classifier; torchvision's names are known.")
+def init(project, images, test, unlabeled, foundation, architecture) -> None:
+    """Write PROJECT/config.yaml for your own images, and check them."""
+    from mpssl import own_data
+
+    if foundation == "auto":
+        import torch
+
+        foundation = "biggan-deep-256" if torch.cuda.is_available() else "small"
+    click.echo(own_data.initialize(project, images, test, unlabeled, foundation, architecture))
+    click.echo(
+        f"\nwrote {project}/config.yaml, foundation {foundation}. What it takes, then the runs:\n"
+        f"  mpssl plan --config {project}/config.yaml\n"
+        f"  snakemake --cores all --configfile {project}/config.yaml"
+    )
+
+
+@cli.command()
+@click.argument("model", type=PATH)
+@click.argument("images", nargs=-1, required=True, type=PATH)
+@click.option("--csv", "as_csv", is_flag=True, help="Lines of file,label,probability.")
+def predict(model: Path, images: tuple[Path, ...], as_csv: bool) -> None:
+    """Label IMAGES (files, folders) with a MODEL file; exit code 1 where one is unreadable."""
+    from mpssl import predict as predicting
+
+    files = predicting.find_images(list(images))
+    results = list(predicting.predict(model, files))
+    found = [result for result in results if not isinstance(result, UserError)]
+    click.echo(predicting.as_csv(found) if as_csv else predicting.as_table(found), nl=not as_csv)
+    unread = [result for result in results if isinstance(result, UserError)]
+    for error in unread:
+        click.echo(f"mpssl: skipped: {error}", err=True)
+    if unread:
+        sys.exit(1)
+
+
+@cli.command()
+@click.argument("model", type=PATH)
+@click.option("--onnx", "out", required=True, type=PATH, help="The file to write.")
+def export(model: Path, out: Path) -> None:
+    """Write a MODEL file as ONNX, checked against torch with onnxruntime."""
+    from mpssl.export import export_onnx
+
+    difference = export_onnx(model, out)
+    click.echo(f"wrote {out}; largest difference of a probability to torch: {difference:.1e}")
+
+
+@cli.command()
+@config_option
+@click.argument("dataset")
+@click.argument("architecture")
+def domain(config_path: str, dataset: str, architecture: str) -> None:
+    """Measure how far the generator's images lie from DATASET, as ARCHITECTURE sees it."""
+    from mpssl import domain as measuring
+
+    config = configfile.load(config_path)
+    _known("data set", dataset, config.datasets)
+    if config.domain is None:
+        raise UserError("the configuration has no `domain`; write `domain: {}`")
+    click.echo(measuring.measure(config, dataset, architecture))
+
+
+@cli.command()
+@config_option
+def answer(config_path: str) -> None:
+    """Say whether synthetic data help, and which model to take."""
+    from mpssl.results.answer import make_answer
+
+    config = configfile.load(config_path)
+    if config.answer is None:
+        raise UserError("the configuration has no `answer`; `mpssl init` shows one")
+    make_answer(config)
+
+
+@cli.command()
 @config_option
 @click.argument("dataset")
 def pack(config_path: str, dataset: str) -> None:
@@ -104,15 +192,17 @@ def pack(config_path: str, dataset: str) -> None:
 @config_option
 @click.argument("dataset")
 def data_check(config_path: str, dataset: str) -> None:
-    """Verify DATASET's folder without packing it.
-
-    Sizes are compared, and every image must be there.
-    """
+    """Verify DATASET's files without packing it; your own images are all read."""
     from mpssl.data import official
 
     config = configfile.load(config_path)
     _known("data set", dataset, config.datasets)
     settings, folder = config.datasets[dataset], Paths(config).data(dataset)
+    if settings.adapter == "folder":
+        from mpssl import own_data
+
+        click.echo(own_data.summary(settings, own_data.check(settings)))
+        return
     if settings.adapter not in official.LISTINGS:
         raise UserError(f"{settings.title} has no official files to check")
     click.echo(official.check(settings, folder))
@@ -142,11 +232,10 @@ def fetch_weights(config_path: str, file: str) -> None:
     from mpssl.data import download
 
     config = configfile.load(config_path)
-    for part in (config.foundation.generator, config.foundation.classifier):
-        for wanted in getattr(part, "downloads", []):
-            if wanted.file == file:
-                download.fetch(wanted, part.path)
-                return
+    for folder, wanted in Plan(config).weight_downloads():
+        if wanted.file == file:
+            download.fetch(wanted, folder)
+            return
     raise UserError(f"the configuration has no download of weights named {file}")
 
 

@@ -18,7 +18,7 @@ from pydantic import (
     model_validator,
 )
 
-from mpssl.models import ARCHITECTURES
+from mpssl.models import BACKBONES, UNSPLITTABLE, UNSPLITTABLE_REASON
 
 Positive = Annotated[float, Field(gt=0)]
 NonNegative = Annotated[float, Field(ge=0)]
@@ -78,11 +78,24 @@ class Glyphs(Closed):
 
 
 class ImageFolder(Closed):
-    """Images in folders: PATH/train/CLASS/*.jpg and PATH/test/CLASS/*.jpg."""
+    """Your own images: a folder of class folders, or a CSV of path and label."""
 
     adapter: Literal["folder"]
     title: str
-    path: Path
+    path: Path = Field(
+        description="PATH/CLASS/*.jpg, a CSV, or PATH/train/CLASS/*.jpg and PATH/test/CLASS/*.jpg"
+    )
+    test: Path | None = Field(None, description="test images, laid out as `path`")
+    test_fraction: Annotated[float, Field(gt=0, lt=1)] = Field(
+        0.2, description="of each class, held out where nothing else says what the test images are"
+    )
+    unlabeled: Path | None = Field(
+        None, description="a folder of unlabeled images, at any depth: D_u of the oracle methods"
+    )
+    exclude: Path | None = Field(
+        None, description="a CSV with a column `file`: images that are left out"
+    )
+    seed: int = Field(0, description="of the held-out test images")
 
 
 class Download(Closed):
@@ -91,7 +104,9 @@ class Download(Closed):
     file: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
     urls: list[str] = Field(min_length=1, description="mirrors, tried in order")
     bytes: Count | None = None
-    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None = None
+    sha256: Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{8,16}|[0-9a-f]{64})$")] | None = (
+        Field(None, description="the whole of it, or its first 8 to 16 digits, as torchvision's")
+    )
     md5: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")] | None = None
 
 
@@ -140,6 +155,9 @@ class Split(Closed):
 
     seed: int = 0
     validation_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    validation: Literal["random", "stratified"] = Field(
+        "random", description="stratified: by class, and the last image of a class stays in D"
+    )
 
 
 # -------------------------------------------------------------------------- generator, classifier
@@ -175,6 +193,17 @@ class PretrainedGenerator(Closed):
     downloads: list[Download] = []
 
 
+class PythonGenerator(Closed):
+    """Any class-conditional generator, built by a Python function (docs/generators.md)."""
+
+    kind: Literal["python"]
+    entry: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")] = Field(
+        description="module:function; the function takes `options`, returns the network"
+    )
+    options: dict[str, Any] = Field({}, description="keyword arguments of the function")
+    files: list[Path] = Field([], description="what it reads: runs depend on their content")
+
+
 class TrainedClassifier(Closed):
     """A foundation classifier trained by the pipeline on the foundation data set."""
 
@@ -192,14 +221,16 @@ class PretrainedClassifier(Closed):
 
     kind: Literal["pretrained"]
     path: Path
-    downloads: list[Download] = []
+    downloads: list[Download] = Field([], description="files pinned further than torchvision does")
 
 
 class Foundation(Closed):
     """The generative foundation model G_F and the foundation classifier f_F (Eq. 5)."""
 
     dataset: Name | None = Field(None, description="its real images: for training it and Table 9")
-    generator: Annotated[TrainedGenerator | PretrainedGenerator, Field(discriminator="kind")]
+    generator: Annotated[
+        TrainedGenerator | PretrainedGenerator | PythonGenerator, Field(discriminator="kind")
+    ]
     classifier: Annotated[TrainedClassifier | PretrainedClassifier, Field(discriminator="kind")]
     truncation: Annotated[float, Field(gt=0, le=1)] = 1.0
 
@@ -444,6 +475,22 @@ class Claim(Columns):
     margin: NonNegative = Field(0, description="how much on the wrong side still counts as holding")
 
 
+class Domain(Closed):
+    """How far the generator's images may lie from the data before a warning (docs/your-data.md)."""
+
+    images: Annotated[int, Field(ge=2)] = Field(500, description="real ones, and as many generated")
+    far: Positive = Field(
+        2.0, description="ratio of nearest distances above which the generator is called far"
+    )
+    seed: int = 0
+
+
+class Answer(Columns):
+    """The answer to `does synthetic data help here?`: `rows` compared with the base model."""
+
+    rows: list[CellRow] = Field(min_length=1)
+
+
 class Config(Closed):
     """One experiment: what `config/config.yaml` or `config/mini.yaml` says."""
 
@@ -470,6 +517,10 @@ class Config(Closed):
     tables: dict[Name, Table]
     figures: dict[Name, Figure]
     claims: dict[Name, Claim] = {}
+    answer: Answer | None = Field(None, description="write answer.md and the chosen model file")
+    domain: Domain | None = Field(
+        None, description="before training, measure how far the generator lies from the data"
+    )
     device: Literal["auto", "cpu", "cuda"] = "auto"
     runs_per_gpu: Count = Field(
         1, description="training runs that may share one GPU; `--resources gpu=` counts such slots"
@@ -490,7 +541,9 @@ class Config(Closed):
             raise ValueError(f"'{name}' names both a table and a figure")
         for role, names in self.roles.architectures.items():
             for name in names:
-                _known(f"roles.architectures.{role}", name, ARCHITECTURES)
+                if name in UNSPLITTABLE:
+                    raise ValueError(f"roles.architectures.{role}: {name} {UNSPLITTABLE_REASON}")
+                _known(f"roles.architectures.{role}", name, BACKBONES)
         for name in self.wanted:
             _known("wanted", name, ["all", *grids])
         for role, names in self.roles.datasets.items():
@@ -500,13 +553,16 @@ class Config(Closed):
                     raise ValueError(f"roles.datasets.{role}: '{name}' has no test split")
         if self.foundation.dataset is not None:
             _known("foundation.dataset", self.foundation.dataset, self.datasets)
-        for name, columns in {**grids, **self.claims}.items():
+        answer = {"answer": self.answer} if self.answer else {}
+        for name, columns in {**grids, **self.claims, **answer}.items():
             _known(f"{name}.datasets", columns.datasets, self.roles.datasets)
             _known(f"{name}.fractions", columns.fractions, self.roles.fractions)
             _known(f"{name}.architectures", columns.architectures, self.roles.architectures)
         for grid in grids.values():
             for row in [*grid.rows, *grid.labels]:
                 self.method(row)
+        for row in self.answer.rows if self.answer else []:
+            self.method(row)
         for claim in self.claims.values():
             for row in [claim.row, *claim.than]:
                 self.method(row)
@@ -524,6 +580,15 @@ class Config(Closed):
                 f"training.image_size {self.training.image_size} is larger than packing.size "
                 f"{self.packing.size}"
             )
+        side = self.training.image_size
+        for name in {name for names in self.roles.architectures.values() for name in names}:
+            backbone = BACKBONES[name]
+            if side < backbone.smallest or (backbone.fixed and side != backbone.smallest):
+                at_least = "of" if backbone.fixed else "of at least"
+                raise ValueError(
+                    f"{name} takes images {at_least} {backbone.smallest} pixels; "
+                    f"training.image_size is {side}"
+                )
         parts = (self.foundation.generator, self.foundation.classifier)
         if self.foundation.dataset is None and any(part.kind == "trained" for part in parts):
             raise ValueError("foundation.dataset must name the images to train the foundation on")

@@ -12,18 +12,10 @@ from dataclasses import dataclass
 from mpssl.config import Config, Download, EmbeddedDigits, Glyphs, ImageNet, PaperData
 from mpssl.errors import UserError
 from mpssl.files import read_json
-from mpssl.paths import TORCHVISION_WEIGHTS, Paths
+from mpssl.models import BACKBONES
+from mpssl.paths import Paths
 from mpssl.plan import Cell, Plan
 
-# Bytes of g's weights and buffers, and D; tests/test_cost.py compares them with the networks.
-BACKBONES = {
-    "resnet8": (1_239_504, 128),
-    "resnet14": (2_795_008, 128),
-    "resnet20": (4_350_512, 128),
-    "resnet18": (44_744_608, 512),
-    "resnet50": (94_245_032, 2048),
-    "resnet101": (170_422_848, 2048),
-}
 SAMPLES = 32  # images in a run's samples.png, counted without the PNG's compression
 
 
@@ -66,8 +58,9 @@ def dataset_sizes(config: Config, name: str) -> Sizes:
         return Sizes(**expected)
     from mpssl.data.folder import read_folder
 
-    reading = read_folder(dataset.path, config.packing)  # lists the files, opens none
-    return Sizes(reading.pool, len(reading.labels) - reading.pool, len(reading.classes))
+    reading = read_folder(dataset, config.packing)  # lists the files, opens none
+    test = len(reading.labels) - reading.pool - reading.unlabeled
+    return Sizes(reading.pool, test, len(reading.classes))
 
 
 def split_sizes(config: Config, name: str, fraction: int) -> tuple[int, int]:
@@ -103,6 +96,10 @@ def jobs(plan: Plan, names: list[str]) -> dict[str, int]:
         counts["train_foundation_classifier"] = len(architectures)
     if config.foundation.generator.kind == "trained":
         counts["train_generator"] = int(any("generator" in plan.needs(c) for c in cells))
+    if config.domain is not None:
+        pairs = {(c.dataset, c.architecture) for c in cells if "generator" in plan.needs(c)}
+        counts["measure_domain"] = len(pairs)
+    counts["write_answer"] = int(config.answer is not None and not names)
     return {rule: count for rule, count in counts.items() if count}
 
 
@@ -128,15 +125,14 @@ def needed_datasets(plan: Plan, cells: list[Cell]) -> list[str]:
 
 def needed_weights(plan: Plan, cells: list[Cell]) -> list[Download]:
     """Files of pretrained weights that are downloaded for `cells`."""
-    foundation, files = plan.config.foundation, set()
+    foundation, files, paths = plan.config.foundation, set(), Paths(plan.config)
     for cell in cells:
         needs = plan.needs(cell)
         if "generator" in needs and foundation.generator.kind == "pretrained":
             files |= {"config.json", "pytorch_model.bin"}
         if "foundation_classifier" in needs and foundation.classifier.kind == "pretrained":
-            files.add(TORCHVISION_WEIGHTS.get(cell.architecture, f"{cell.architecture}.pth"))
-    parts = (foundation.generator, foundation.classifier)
-    return [d for part in parts for d in getattr(part, "downloads", []) if d.file in files]
+            files.add(paths.classifier(cell.architecture).name)
+    return [download for _, download in plan.weight_downloads() if download.file in files]
 
 
 def _downloads(config: Config, name: str) -> list[Download]:
@@ -197,11 +193,11 @@ def space(plan: Plan, cells: list[Cell]) -> Space:
 
 def _run_bytes(plan: Plan, cell: Cell) -> int:
     """The classifier's weights, the samples and a little text."""
-    backbone, features = BACKBONES[cell.architecture]
-    head = 4 * (features + 1) * dataset_sizes(plan.config, cell.dataset).classes
+    backbone = BACKBONES[cell.architecture]
+    head = 4 * (backbone.features + 1) * dataset_sizes(plan.config, cell.dataset).classes
     with_samples = plan.method(cell)[0].objective != "none"
     samples = SAMPLES * plan.config.training.image_size**2 * 3 if with_samples else 0
-    return backbone + head + samples + 100_000
+    return backbone.bytes + head + samples + 100_000
 
 
 # ----------------------------------------------------------------------------------- steps, hours
@@ -230,7 +226,7 @@ def measured_with(config: Config) -> dict:
         "device": config.device,
         "threads": config.threads,
         "generator": generator.model_dump(
-            mode="json", include={"kind", "z_dim", "channel_width", "layers"}
+            mode="json", include={"kind", "z_dim", "channel_width", "layers", "entry", "options"}
         ),
     }
 

@@ -6,7 +6,7 @@ import safetensors.torch
 import torch
 from tqdm import tqdm
 
-from mpssl.config import Config, PretrainedClassifier, PretrainedGenerator
+from mpssl.config import Config, PretrainedClassifier, TrainedGenerator
 from mpssl.data import store
 from mpssl.errors import UserError
 from mpssl.files import atomic
@@ -23,8 +23,8 @@ def make_generator(config: Config, threads: int) -> None:
         UserError: the configuration names a pretrained one, or training diverges.
     """
     settings = config.foundation.generator
-    if isinstance(settings, PretrainedGenerator):
-        raise UserError(f"the generator in {settings.path} is pretrained; there is none to train")
+    if not isinstance(settings, TrainedGenerator):
+        raise UserError(f"the generator is of kind {settings.kind}; there is none to train")
     torch.set_num_threads(threads)
     packed = store.load(Paths(config).packed(config.foundation.dataset))
     try:

@@ -8,15 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mpssl.config import Config, ImageNet, PaperData
+from mpssl.models import BACKBONES
 
 if TYPE_CHECKING:
     from mpssl.plan import Cell, Run
-
-TORCHVISION_WEIGHTS = {  # IMAGENET1K_V1; torch.hub's names end in the first digits of the sha256
-    "resnet18": "resnet18-f37072fd.pth",
-    "resnet50": "resnet50-0676ba61.pth",
-    "resnet101": "resnet101-63fe2227.pth",
-}
 
 REPORT_TEMPLATE = Path(__file__).with_name("results") / "report.html.jinja"
 
@@ -92,7 +87,7 @@ class Paths:
         return self.resources / "splits" / dataset / f"{fraction}.json"
 
     def generator(self) -> Path:
-        """Folder of the generator: config.json, pytorch_model.bin."""
+        """Folder of a BigGAN: config.json, pytorch_model.bin. A Python entry point has none."""
         generator = self.config.foundation.generator
         if generator.kind == "pretrained":
             return generator.path
@@ -102,8 +97,21 @@ class Paths:
         """Weights of the foundation classifier of one architecture."""
         classifier = self.config.foundation.classifier
         if classifier.kind == "pretrained":
-            return classifier.path / TORCHVISION_WEIGHTS.get(architecture, f"{architecture}.pth")
+            return classifier.path / (BACKBONES[architecture].weights or f"{architecture}.pth")
         return self.resources / "foundation" / f"{architecture}.safetensors"
+
+    def domain(self, dataset: str, architecture: str) -> Path:
+        """How far the generator's images lie from a data set, as one architecture sees it."""
+        return self.results / "domain" / f"{dataset}-{architecture}.json"
+
+    def answer(self, suffix: str) -> Path:
+        """The answer: md for readers, csv for programs."""
+        return self.results / f"answer.{suffix}"
+
+    @property
+    def chosen_model(self) -> Path:
+        """A copy of the model file that the answer names."""
+        return self.results / "model.safetensors"
 
     def run(self, run: Run | str) -> Path:
         """Folder of a run: metrics.json, history.csv, model.safetensors."""

@@ -9,13 +9,19 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache, cached_property
+from pathlib import Path
 
-from mpssl.config import Columns, Config, Grid, Lmo, Method, split_row
+from mpssl.config import Columns, Config, Download, Grid, Lmo, Method, split_row
+from mpssl.entry import entry_source
+from mpssl.files import file_digest
+from mpssl.models import BACKBONES
 from mpssl.objectives import OBJECTIVES
 from mpssl.paths import Paths
 from mpssl.sources import SOURCES
 
 SELECTED = "selected"
+BASE_ROW = "base/base"
+TORCHVISION_URL = "https://download.pytorch.org/models/"
 _NAME = r"([a-z0-9_.-]+)"
 RUN_ID = re.compile(
     rf"{_NAME}/(\d+)/{_NAME}/{_NAME}/{_NAME}/{_NAME}"
@@ -118,7 +124,7 @@ class Plan:
     def impossible(self, cell: Cell) -> str | None:
         """Why a cell cannot be run, or None."""
         source, foundation = self.method(cell)[0].source, self.config.foundation.dataset
-        if source == "real" and cell.fraction == 100:
+        if source == "real" and cell.fraction == 100 and not self._has_unlabeled(cell.dataset):
             return "no unlabeled images are left at 100 %"
         if source == "foundation" and foundation is None:
             return "foundation.dataset names no real images"
@@ -127,6 +133,10 @@ class Plan:
             if dataset in self._absent:
                 return f"{dataset} must be fetched by hand, see docs/data.md"
         return None
+
+    def _has_unlabeled(self, dataset: str) -> bool:
+        """Whether a data set has unlabeled images of its own."""
+        return getattr(self.config.datasets[dataset], "unlabeled", None) is not None
 
     @cached_property
     def _absent(self) -> set[str]:
@@ -139,8 +149,36 @@ class Plan:
         return list(self.grids) if "all" in wanted else list(dict.fromkeys(wanted))
 
     def wanted_cells(self) -> list[Cell]:
-        """The distinct cells of all wanted tables and figures."""
-        return list(dict.fromkeys(cell for name in self.wanted for cell in self.cells(name)))
+        """The distinct cells of all wanted tables and figures, and of the answer."""
+        cells = [cell for name in self.wanted for cell in self.cells(name)]
+        return list(dict.fromkeys([*cells, *self.answer_cells()]))
+
+    def answer_cells(self) -> list[Cell]:
+        """The distinct cells that the answer compares, the base model's first; empty without it."""
+        answer = self.config.answer
+        if answer is None:
+            return []
+        cells = (
+            cell_of(row, column)
+            for column in self.product(answer)
+            for row in [BASE_ROW, *answer.rows]
+        )
+        return list(dict.fromkeys(c for c in cells if self.impossible(c) is None))
+
+    def weight_downloads(self) -> list[tuple[Path, Download]]:
+        """Files of pretrained weights and their folders: pinned ones, and torchvision's others."""
+        generator, classifier = self.config.foundation.generator, self.config.foundation.classifier
+        parts = [part for part in (generator, classifier) if part.kind == "pretrained"]
+        found = {d.file: (part.path, d) for part in parts for d in part.downloads}
+        if classifier.kind == "pretrained":
+            roles = self.config.roles.architectures.values()
+            for architecture in sorted({name for names in roles for name in names}):
+                file = BACKBONES[architecture].weights
+                if file is not None and file not in found:
+                    digits = file.removesuffix(".pth").rpartition("-")[2]
+                    download = Download(file=file, urls=[TORCHVISION_URL + file], sha256=digits)
+                    found[file] = classifier.path, download
+        return list(found.values())
 
     def all_cells(self) -> list[Cell]:
         """The distinct cells of all tables and figures."""
@@ -200,6 +238,10 @@ class Plan:
             "augmentation": config.augmentation.model_dump(),
             "truncation": config.foundation.truncation if "generator" in self.needs(cell) else None,
         }
+        generator = config.foundation.generator
+        if "generator" in self.needs(cell) and generator.kind == "python":
+            slice_["generator"] = generator.model_dump(mode="json", include={"entry", "options"})
+            slice_["generator"]["source"] = file_digest(entry_source(generator.entry))
         if cell.setting == "base":
             slice_["augmentation"] = {"labeled": slice_["augmentation"]["labeled"]}
         return slice_

@@ -2,7 +2,6 @@
 
 import csv
 import io
-import json
 import platform
 import subprocess
 import time
@@ -11,12 +10,11 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
-import safetensors.torch
 import torch
 from PIL import Image
 from torch import Tensor
 
-from mpssl import preemption
+from mpssl import model_file, preemption
 from mpssl.assemble import assemble
 from mpssl.config import Config
 from mpssl.data import store
@@ -100,15 +98,9 @@ def _execute(config: Config, run: Run, device: torch.device) -> None:
         **task.identity,
     }
     _write_history(folder / "history.csv", outcome.history)
-    with atomic(folder / "model.safetensors") as path:
-        safetensors.torch.save_file(
-            {name: value.contiguous() for name, value in task.model.state_dict().items()},
-            path,
-            metadata={
-                "architecture": run.cell.architecture,
-                "classes": json.dumps(store.load(paths.packed(run.cell.dataset)).classes),
-            },
-        )
+    classes = store.load(paths.packed(run.cell.dataset)).classes
+    description = model_file.describe(config, run.cell.architecture, classes)
+    model_file.save(folder / "model.safetensors", task.model, description)
     write_json(folder / "metrics.json", record)
     preemption.check()  # Snakemake deletes what a stopped job wrote, but not its checkpoint
     (folder / "checkpoint.pt").unlink(missing_ok=True)
@@ -154,9 +146,8 @@ def _prepare(
         digests["foundation_images"] = foundation.digest
     frozen = foundation_classifier = None
     if "generator" in needs:
-        folder = paths.generator()
-        frozen = generator.load(folder, size, settings["truncation"]).to(device)
-        digests["generator"] = file_digest(folder / generator.CONFIG, folder / generator.WEIGHTS)
+        frozen = generator.load_configured(config, paths.generator()).to(device)
+        digests["generator"] = generator.digest(config, paths.generator())
     if "foundation_classifier" in needs:
         foundation_classifier = load_foundation_classifier(
             paths.classifier(cell.architecture),
@@ -165,6 +156,11 @@ def _prepare(
             config.training.normalize_std,
         ).to(device)
         digests["foundation_classifier"] = file_digest(paths.classifier(cell.architecture))
+    if settings["source"] == "pseudo" and len(foundation_classifier.head.bias) != frozen.classes:
+        raise UserError(
+            f"the foundation classifier knows {len(foundation_classifier.head.bias)} classes, the "
+            f"generator {frozen.classes}: {cell.method} needs the same ones"
+        )
     weight = _weight(paths, run)
     task = assemble(
         settings,

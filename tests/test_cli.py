@@ -77,7 +77,7 @@ def test_mistakes_in_arguments(project, arguments, texts):
 def test_missing_image_folder(project):
     (project.parent / "images").rename(project.parent / "elsewhere")
     result = mpssl("pack", "--config", project, "mine", cwd=project.parent)
-    fails(result, "images/train does not exist", "expected")
+    fails(result, "images does not exist", "expected")
     assert not list((project.parent / "resources").rglob("*.npy"))
 
 

@@ -18,7 +18,7 @@ from mpssl.cost_report import report
 from mpssl.data import official
 from mpssl.data.split import split_pool
 from mpssl.errors import UserError
-from mpssl.models import ARCHITECTURES
+from mpssl.models import BACKBONES, SMALL_RESNETS
 from mpssl.models.classifier import Classifier
 from mpssl.plan import Plan
 
@@ -133,12 +133,12 @@ def test_a_data_set_of_unknown_size_says_which_key_is_missing(content):
         dataset_sizes(Config.model_validate(content), "dtd")
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("architecture", [*SMALL_RESNETS, "resnet18", "mobilenet_v3_small"])
 def test_bytes_of_the_backbones(architecture):
     model = Classifier(architecture, 2, (0.5,) * 3, (0.5,) * 3)
     state = model.backbone.state_dict().values()
     expected = sum(value.numel() * value.element_size() for value in state), model.head.in_features
-    assert cost.BACKBONES[architecture] == expected
+    assert BACKBONES[architecture][:2] == expected
 
 
 def test_space_by_hand(plan):

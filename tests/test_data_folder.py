@@ -1,16 +1,23 @@
 """Images in folders: what is read, how it is squared, what is refused."""
 
+import json
+
 import numpy as np
 import pytest
 from PIL import Image
 
-from mpssl.config import Packing
+from mpssl.config import ImageFolder, Packing, Split
 from mpssl.data import store
-from mpssl.data.folder import read_folder, read_images
+from mpssl.data.folder import hold_out, list_images, read_folder, read_images
+from mpssl.data.split import write_split
 from mpssl.errors import UserError
 
 PACKING = Packing(size=8)
 RED, BLUE, GREY = (255, 0, 0), (0, 0, 255), (80, 80, 80)
+
+
+def of(path, **more):
+    return ImageFolder(adapter="folder", title="Mine", path=path, **more)
 
 
 def make(path, colour=GREY, size=(8, 8)):
@@ -47,7 +54,7 @@ def test_pool_comes_first_and_classes_are_sorted(folder):
     make(folder / "test/dog/x.png", BLUE)
     (folder / "train/cat/notes.txt").write_text("not an image")
     (folder / "train/README").write_text("not a class")
-    reading = read_folder(folder, PACKING)
+    reading = read_folder(of(folder), PACKING)
     assert (reading.classes, reading.pool) == (["cat", "dog"], 3)
     assert reading.labels.tolist() == [0, 0, 1, 0, 1]
     colours = [tuple(image[0, 0].tolist()) for image in reading.images]
@@ -55,7 +62,7 @@ def test_pool_comes_first_and_classes_are_sorted(folder):
 
 
 def test_packs_to_disk(folder, tmp_path):
-    store.save(tmp_path / "packed", read_folder(folder, PACKING), PACKING.size)
+    store.save(tmp_path / "packed", read_folder(of(folder), PACKING), PACKING.size)
     packed = store.load(tmp_path / "packed")
     assert packed.images.shape == (5, 8, 8, 3)
     assert (packed.images == 80).all()
@@ -65,30 +72,30 @@ def test_packs_to_disk(folder, tmp_path):
 def test_missing_folder(folder, part):
     (folder / part).rename(folder / "elsewhere")
     with pytest.raises(UserError, match=f"{part} does not exist"):
-        read_folder(folder, PACKING)
+        read_folder(of(folder), PACKING)
 
 
 def test_folder_without_images(folder, tmp_path):
     (tmp_path / "empty" / "train" / "cat").mkdir(parents=True)
     with pytest.raises(UserError, match="train has no images"):
-        read_folder(tmp_path / "empty", PACKING)
+        read_folder(of(tmp_path / "empty"), PACKING)
 
 
 def test_a_class_without_images_is_no_class(folder):
     (folder / "train" / "bird").mkdir()
-    assert read_folder(folder, PACKING).classes == ["cat", "dog"]
+    assert read_folder(of(folder), PACKING).classes == ["cat", "dog"]
 
 
 def test_test_class_without_training_images(folder):
     (folder / "train/dog/b.png").unlink()
     with pytest.raises(UserError, match="class 'dog'"):
-        read_folder(folder, PACKING)
+        read_folder(of(folder), PACKING)
 
 
 def test_corrupt_image_leaves_nothing(folder, tmp_path):
     (folder / "test/cat/y.png").write_bytes(b"no image")
     with pytest.raises(UserError, match=r"cat/y\.png is corrupt"):
-        store.save(tmp_path / "packed", read_folder(folder, PACKING), PACKING.size)
+        store.save(tmp_path / "packed", read_folder(of(folder), PACKING), PACKING.size)
     assert list((tmp_path / "packed").iterdir()) == []
 
 
@@ -172,3 +179,57 @@ def test_crop_takes_the_centre_and_squash_takes_all(tmp_path):
     assert squashed[4, 0].tolist() == list(RED)
     assert squashed[4, 7].tolist() == list(RED)
     assert squashed[4, 4, 2] > 150
+
+
+def test_held_out_by_class_and_single_images_stay(tmp_path):
+    files = {"a": [tmp_path / f"a{i}" for i in range(10)], "b": [tmp_path / "b0", tmp_path / "b1"]}
+    files["c"] = [tmp_path / "c0"]
+    train, test = hold_out(files, 0.2, seed=0)
+    assert {k: len(v) for k, v in train.items()} == {"a": 8, "b": 1, "c": 1}
+    assert {k: len(v) for k, v in test.items()} == {"a": 2, "b": 1}
+    for name in files:
+        assert sorted([*train[name], *test.get(name, [])]) == files[name]
+    assert hold_out(files, 0.2, seed=0) == (train, test)
+    assert hold_out(files, 0.2, seed=1) != (train, test)
+
+
+def test_csv_with_odd_labels_unlabeled_and_excluded(tmp_path):
+    for name in ("x/1.png", "x/2.png", "y/3.png", "y/4.png", "u/deep/5.png", "u/6.png"):
+        make(tmp_path / name)
+    rows = "path,label\nx/1.png,七 b\nx/2.png,七 b\ny/3.png,Ä\ny/4.png,Ä\n"
+    (tmp_path / "list.csv").write_text(rows)
+    (tmp_path / "out.csv").write_text(f"file,reason\n{tmp_path}/u/6.png,blurred\n")
+    dataset = of(
+        tmp_path / "list.csv", unlabeled=tmp_path / "u", exclude=tmp_path / "out.csv", seed=3
+    )
+    reading = read_folder(dataset, PACKING)
+    assert reading.classes == ["Ä", "七 b"]
+    assert (reading.pool, reading.unlabeled) == (2, 1)
+    assert reading.labels.tolist() == [0, 1, 0, 1, -1]
+    store.save(tmp_path / "packed", reading, PACKING.size)
+    packed = store.load(tmp_path / "packed")
+    assert packed.test.tolist() == [2, 3]
+    write_split(tmp_path / "split.json", packed, 100, Split(validation_fraction=0.5))
+    assert json.loads((tmp_path / "split.json").read_text())["unlabeled"] == [4]
+    assert list_images(dataset)[2] == [tmp_path / "u/deep/5.png"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("file,label\na,b\n", "no column 'path'"),
+        ("path,label\na.png,\n", "line 2: a path or a label is empty"),
+        ("", "no column 'label'"),
+    ],
+)
+def test_bad_csv(tmp_path, text, message):
+    (tmp_path / "list.csv").write_text(text)
+    with pytest.raises(UserError, match=message):
+        list_images(of(tmp_path / "list.csv"))
+
+
+def test_one_class_is_refused(tmp_path):
+    make(tmp_path / "only/1.png")
+    make(tmp_path / "only/2.png")
+    with pytest.raises(UserError, match="'only' only; two are needed"):
+        read_folder(of(tmp_path), PACKING)

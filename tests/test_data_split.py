@@ -143,3 +143,15 @@ def test_no_file_where_the_split_fails(tmp_path):
     with pytest.raises(UserError):
         write_split(tmp_path / "1.json", packed(), 1, Split())
     assert list(tmp_path.iterdir()) == []
+
+
+def test_stratified_validation_leaves_every_class_in_training():
+    labels = np.array([0] * 20 + [1] * 8 + [2])
+    for seed in range(20):
+        parts = split_pool(
+            labels, fraction=100, validation_fraction=0.25, seed=seed, stratified=True
+        )
+        assert set(labels[parts["labeled"]]) == {0, 1, 2}
+        counts = np.bincount(labels[parts["validation"]], minlength=3)
+        assert counts.tolist() == [5, 2, 0]
+        assert sorted(parts["labeled"] + parts["validation"]) == list(range(29))

@@ -18,7 +18,7 @@ from pipeline import ROOT, copy_workflow, jobs, paper_datasets, snakemake
 from pytorch_pretrained_biggan import BigGAN, BigGANConfig
 
 from mpssl.calibration import make_usable
-from mpssl.paths import TORCHVISION_WEIGHTS
+from mpssl.models import BACKBONES
 from mpssl.torchvision_compat import models
 
 pytestmark = pytest.mark.paper
@@ -59,7 +59,7 @@ def resnets() -> dict[str, bytes]:
     """Random weights under the names of torchvision's files."""
     torch.manual_seed(0)
     names = ("resnet18", "resnet50", "resnet101")
-    return {TORCHVISION_WEIGHTS[n]: saved(models.get_model(n).state_dict()) for n in names}
+    return {BACKBONES[n].weights: saved(models.get_model(n).state_dict()) for n in names}
 
 
 def downloads(server, files: dict[str, bytes]) -> list[dict]:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from mpssl.config import Dataset, EmbeddedDigits, Glyphs, Packing
+from mpssl.config import Dataset, EmbeddedDigits, Glyphs, ImageFolder, Packing
 from mpssl.data.store import Reading
 from mpssl.errors import UserError
 
@@ -42,10 +42,10 @@ def _glyphs(dataset: Glyphs, packing: Packing, _: Path | None) -> Reading:
     return Reading(images, labels, classes, pool=len(labels))
 
 
-def _folder(_: Dataset, packing: Packing, folder: Path) -> Reading:
+def _folder(dataset: ImageFolder, packing: Packing, _: Path | None) -> Reading:
     from mpssl.data.folder import read_folder
 
-    return read_folder(folder, packing)
+    return read_folder(dataset, packing)
 
 
 def _official(dataset: Dataset, packing: Packing, folder: Path) -> Reading:

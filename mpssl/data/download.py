@@ -92,7 +92,7 @@ def difference(path: Path, download: Download) -> str:
         if expected is not None:
             with open(path, "rb") as file:
                 found = hashlib.file_digest(file, name).hexdigest()
-            if found != expected:
+            if not found.startswith(expected):  # torchvision publishes the first digits only
                 return f"has {name} {found}, expected {expected}"
     return ""
 

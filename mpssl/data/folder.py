@@ -1,72 +1,186 @@
-"""Images in folders, one folder a class."""
+"""The user's own images: folders, one a class, or a CSV of path and label."""
 
+import csv
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps
 
-from mpssl.config import Packing
+from mpssl.config import ImageFolder, Packing
 from mpssl.data.store import Reading
 from mpssl.errors import UserError
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}
 # What Pillow raises for damaged, truncated and absurdly large images.
 UNREADABLE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)
+Labeled = dict[str, list[Path]]  # files by class, both sorted
 
 
-def read_folder(path: Path, packing: Packing) -> Reading:
-    """PATH/train/CLASS/* is the pool, PATH/test/CLASS/* the test split.
+def read_folder(dataset: ImageFolder, packing: Packing) -> Reading:
+    """The pool, the test split and the unlabeled images of a data set; opens no image.
 
     Raises:
-        UserError: a folder is missing or empty, or a test class is not a training class.
+        UserError: files are missing, or a test class is not a training class.
     """
-    train, test = _class_folders(path / "train"), _class_folders(path / "test")
+    train, test, unlabeled = list_images(dataset)
     unknown = sorted(set(test) - set(train))
     if unknown:
-        raise UserError(f"{path}/test has the class '{unknown[0]}', {path}/train has not")
+        raise UserError(f"{dataset.title}: no training image has the test class '{unknown[0]}'")
     classes = sorted(train)
+    if len(classes) < 2:
+        raise UserError(f"{dataset.title} has the class '{classes[0]}' only; two are needed")
     files: list[Path] = []
     labels: list[int] = []
     for part in (train, test):
         for label, name in enumerate(classes):
             files += part.get(name, [])
             labels += [label] * len(part.get(name, []))
-    pool = sum(len(images) for images in train.values())
-    return Reading(read_images(files, packing), np.array(labels), classes, pool)
+    files, labels = files + unlabeled, labels + [-1] * len(unlabeled)
+    pool = sum(map(len, train.values()))
+    return Reading(read_images(files, packing), np.array(labels), classes, pool, len(unlabeled))
 
 
-def _class_folders(path: Path) -> dict[str, list[Path]]:
-    """Image files by class folder, both sorted."""
+def list_images(dataset: ImageFolder) -> tuple[Labeled, Labeled, list[Path]]:
+    """Training files and test files by class, and the unlabeled files.
+
+    Raises:
+        UserError: files are missing, or none are left for training or for the test.
+    """
+    excluded = _excluded(dataset.exclude)
+    parts = [dataset.path / name for name in ("train", "test")]
+    if dataset.test is not None:
+        train, test = list_labeled(dataset.path), list_labeled(dataset.test)
+    elif any(_has_class_folders(part) for part in parts):
+        train, test = map(list_labeled, parts)
+    else:
+        whole = _without(list_labeled(dataset.path), excluded)
+        train, test = hold_out(whole, dataset.test_fraction, dataset.seed)
+    train, test = _without(train, excluded), _without(test, excluded)
+    for name, part in (("training", train), ("test", test)):
+        if not part:
+            raise UserError(f"{dataset.title}: no image is left for {name}; more are needed")
+    unlabeled = []
+    if dataset.unlabeled is not None:
+        unlabeled = [f for f in list_unlabeled(dataset.unlabeled) if f not in excluded]
+    return train, test, unlabeled
+
+
+def _has_class_folders(path: Path) -> bool:
+    return path.is_dir() and any(inner.is_dir() for inner in path.iterdir())
+
+
+def hold_out(files: Labeled, fraction: float, seed: int) -> tuple[Labeled, Labeled]:
+    """Split each class at random; one of two images is always tested, a single one never."""
+    rng = np.random.default_rng(seed)
+    train, test = {}, {}
+    for name in sorted(files):
+        order = rng.permutation(len(files[name]))
+        count = min(max(1, round(len(order) * fraction)), len(order) - 1)
+        train[name] = sorted(files[name][i] for i in order[count:])
+        test[name] = sorted(files[name][i] for i in order[:count])
+    return train, {name: part for name, part in test.items() if part}
+
+
+def list_labeled(path: Path) -> Labeled:
+    """Image files by class, of a folder of class folders or of a CSV.
+
+    Raises:
+        UserError: there is no such folder or file, or no image in it.
+    """
+    found = _of_csv(path) if path.suffix.lower() == ".csv" else _of_folders(path)
+    if not found:
+        raise UserError(f"the image folder {path} has no images; expected {path}/CLASS/IMAGE.jpg")
+    return {name: sorted(found[name]) for name in sorted(found)}
+
+
+def list_unlabeled(path: Path) -> list[Path]:
+    """Image files at any depth of a folder, sorted.
+
+    Raises:
+        UserError: there is no such folder, or no image in it.
+    """
+    files = sorted(f for f in path.rglob("*") if f.suffix.lower() in SUFFIXES)
+    if not files:
+        raise UserError(f"the folder of unlabeled images {path} does not exist or has no images")
+    return files
+
+
+def _of_folders(path: Path) -> Labeled:
     if not path.is_dir():
         raise UserError(f"the image folder {path} does not exist; expected {path}/CLASS/IMAGE.jpg")
     folders = {
-        folder.name: sorted(f for f in folder.iterdir() if f.suffix.lower() in SUFFIXES)
-        for folder in sorted(path.iterdir())
+        folder.name: [f for f in folder.iterdir() if f.suffix.lower() in SUFFIXES]
+        for folder in path.iterdir()
         if folder.is_dir()
     }
-    found = {name: files for name, files in folders.items() if files}
-    if not found:
-        raise UserError(f"the image folder {path} has no images; expected {path}/CLASS/IMAGE.jpg")
+    return {name: files for name, files in folders.items() if files}
+
+
+def _of_csv(path: Path) -> Labeled:
+    """Relative paths start at the CSV's folder."""
+    found: Labeled = defaultdict(list)
+    for number, row in enumerate(_rows(path, {"path", "label"}), start=2):
+        if not row["path"] or not (row["label"] or "").strip():
+            raise UserError(f"{path}, line {number}: a path or a label is empty")
+        found[row["label"].strip()].append(path.parent / row["path"])
     return found
 
 
+def _excluded(path: Path | None) -> set[Path]:
+    return set() if path is None else {Path(row["file"]) for row in _rows(path, {"file"})}
+
+
+def _rows(path: Path, columns: set[str]) -> list[dict[str, str]]:
+    """Lines of a CSV that has these columns."""
+    try:
+        with open(path, newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file)
+            missing = sorted(columns - set(reader.fieldnames or []))
+            rows = list(reader)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"cannot read {path}: {error}") from None
+    if missing:
+        raise UserError(f"{path} has no column '{missing[0]}' in its first line")
+    return rows
+
+
+def _without(files: Labeled, excluded: set[Path]) -> Labeled:
+    kept = {name: [f for f in part if f not in excluded] for name, part in files.items()}
+    return {name: part for name, part in kept.items() if part}
+
+
 def read_images(files: list[Path], packing: Packing) -> Iterator[np.ndarray]:
-    """Each image as uint8 [size, size, 3], upright and in RGB.
+    """Each image as `read_image` reads it."""
+    for file in files:
+        yield read_image(file, packing)
+
+
+def read_image(file: Path, packing: Packing) -> np.ndarray:
+    """An image as uint8 [size, size, 3], upright and in RGB.
 
     Raises:
-        UserError: a file is missing or cannot be decoded.
+        UserError: the file is missing or cannot be decoded.
     """
-    for file in files:
-        try:
-            with Image.open(file) as image:
-                yield np.asarray(_square(_rgb(ImageOps.exif_transpose(image)), packing))
-        except FileNotFoundError:
-            raise UserError(f"the image {file} does not exist") from None
-        except UNREADABLE as error:
-            raise UserError(
-                f"the image {file} is corrupt ({error}); repair it or take it away"
-            ) from None
+    return np.asarray(_square(read_upright(file), packing))
+
+
+def read_upright(file: Path) -> Image.Image:
+    """An image at its own size, upright and in RGB.
+
+    Raises:
+        UserError: the file is missing or cannot be decoded.
+    """
+    try:
+        with Image.open(file) as image:
+            return _rgb(ImageOps.exif_transpose(image))
+    except FileNotFoundError:
+        raise UserError(f"the image {file} does not exist") from None
+    except UNREADABLE as error:
+        raise UserError(
+            f"the image {file} is corrupt ({error}); repair it or take it away"
+        ) from None
 
 
 def _rgb(image: Image.Image) -> Image.Image:

@@ -13,19 +13,25 @@ from mpssl.files import write_text
 
 
 def split_pool(
-    labels: np.ndarray, *, fraction: int, validation_fraction: float, seed: int
+    labels: np.ndarray,
+    *,
+    fraction: int,
+    validation_fraction: float,
+    seed: int,
+    stratified: bool = False,
 ) -> dict[str, list[int]]:
     """Split the training pool into labeled, validation and unlabeled rows.
 
     First `fraction` percent of each class is labeled, the rest is D_u; then the labeled part is
-    split at random, not by class, into D and D_val, as D_val can be smaller than the number of
-    classes.
+    split into D and D_val: at random, as D_val can be smaller than the number of classes, or by
+    class.
 
     Args:
         labels: int [N], the classes of the pool.
         fraction: labeled part of the pool in percent, 1 to 100.
         validation_fraction: part of the labeled images that goes to D_val, in (0, 1).
         seed: of the split.
+        stratified: take D_val by class, and never the last image of one.
 
     Returns:
         Sorted row numbers under `labeled`, `validation` and `unlabeled`: disjoint and covering.
@@ -52,11 +58,26 @@ def split_pool(
             f"validation by {validation_fraction}; use a larger label fraction"
         )
     labeled = rng.permutation(labeled)
+    if stratified:
+        labeled = _validation_first(labeled, labels)
     return {
         "labeled": sorted(labeled[n_validation:].tolist()),
         "validation": sorted(labeled[:n_validation].tolist()),
         "unlabeled": sorted(unlabeled.tolist()),
     }
+
+
+def _validation_first(rows: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Order rows so that the first of them hold the classes in proportion.
+
+    The last row of each class comes behind all others: taken from the front, it stays longest.
+    """
+    place = np.empty(len(rows))
+    for label in np.unique(labels[rows]):
+        members = np.flatnonzero(labels[rows] == label)
+        place[members] = (np.arange(len(members)) + 0.5) / len(members)
+        place[members[-1]] = 1
+    return rows[np.argsort(place, kind="stable")]
 
 
 def _largest_remainders(shares: list[float]) -> list[int]:
@@ -80,6 +101,9 @@ def write_split(path: Path, packed: Packed, fraction: int, settings: Split) -> N
         fraction=fraction,
         validation_fraction=settings.validation_fraction,
         seed=settings.seed,
+        stratified=settings.validation == "stratified",
     )
+    first = len(packed.labels) - packed.unlabeled
+    parts["unlabeled"] += range(first, len(packed.labels))
     digest = hashlib.sha256(json.dumps([packed.digest, parts]).encode()).hexdigest()[:16]
     write_text(path, json.dumps({"data": packed.digest, "digest": digest, **parts}) + "\n")

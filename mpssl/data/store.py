@@ -18,7 +18,8 @@ class Packed:
     """A packed data set.
 
     images: uint8 [N, H, W, 3], memory-mapped; labels: int64 [N] in [0, K).
-    The first `pool` rows are the training pool, the rest is the test split.
+    The first `pool` rows are the training pool, then comes the test split, then `unlabeled` rows
+    of unlabeled images, whose label is -1.
     """
 
     images: np.ndarray
@@ -26,16 +27,17 @@ class Packed:
     classes: list[str]
     pool: int
     digest: str
+    unlabeled: int = 0
 
     @property
     def test(self) -> np.ndarray:
         """Row numbers of the test split."""
-        return np.arange(self.pool, len(self.labels))
+        return np.arange(self.pool, len(self.labels) - self.unlabeled)
 
 
 @dataclass(frozen=True)
 class Reading:
-    """A data set as its adapter reads it: images one by one, the pool first, then the test split.
+    """A data set as its adapter reads it: images one by one, in the order of `Packed`.
 
     images: N arrays uint8 [size, size, 3]; labels: int [N].
     """
@@ -44,6 +46,7 @@ class Reading:
     labels: np.ndarray
     classes: list[str]
     pool: int
+    unlabeled: int = 0
 
 
 def save(folder: Path, reading: Reading, size: int) -> None:
@@ -73,7 +76,12 @@ def save(folder: Path, reading: Reading, size: int) -> None:
         np.save(path, labels)
         digest.update(labels)
         (folder / "meta.json").unlink(missing_ok=True)  # from here on the old set is gone
-    meta = {"classes": reading.classes, "pool": reading.pool, "digest": digest.hexdigest()[:16]}
+    meta = {
+        "classes": reading.classes,
+        "pool": reading.pool,
+        "unlabeled": reading.unlabeled,
+        "digest": digest.hexdigest()[:16],
+    }
     write_json(folder / "meta.json", meta)
 
 
@@ -88,7 +96,8 @@ def load(folder: Path) -> Packed:
         meta = read_json(folder / "meta.json")
         images = np.load(folder / "images.npy", mmap_mode="r")
         labels = np.load(folder / "labels.npy")
-        packed = Packed(images, labels, meta["classes"], meta["pool"], meta["digest"])
+        parts = (meta[key] for key in ("classes", "pool", "digest", "unlabeled"))
+        packed = Packed(images, labels, *parts)
     except (OSError, ValueError, KeyError, EOFError) as error:
         raise UserError(
             f"the packed data set {folder} is missing or damaged ({error}); {remedy}"

@@ -7,10 +7,18 @@ from pathlib import Path
 import safetensors.torch
 import torch
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from mpssl.config import nearest
 from mpssl.errors import UserError
-from mpssl.models import ARCHITECTURES, SMALL_RESNETS, TORCHVISION_RESNETS
+from mpssl.models import BACKBONES, SMALL_RESNETS, UNSPLITTABLE, UNSPLITTABLE_REASON
+
+# googlenet and inception_v3 as their published weights were trained, without their auxiliary heads.
+BUILD_OPTIONS = dict.fromkeys(
+    ("googlenet", "inception_v3"),
+    {"aux_logits": False, "transform_input": True, "init_weights": False},
+)
+AUXILIARY = ("aux1.", "aux2.", "AuxLogits.")
 
 
 class Classifier(nn.Module):
@@ -18,6 +26,9 @@ class Classifier(nn.Module):
 
     `features` is g with the input's normalization before it: [B, D]; `head` is h: [B, D] -> [B, K].
     """
+
+    attends = False
+    """Whether attention is among the layers."""
 
     def __init__(
         self,
@@ -28,6 +39,7 @@ class Classifier(nn.Module):
     ) -> None:
         super().__init__()
         self.backbone, dimension = _backbone(architecture)
+        self.attends = architecture.startswith(("vit", "maxvit"))
         self.head = nn.Linear(dimension, classes)
         nn.init.normal_(self.head.weight, std=0.01)
         nn.init.zeros_(self.head.bias)
@@ -36,7 +48,11 @@ class Classifier(nn.Module):
 
     def features(self, x: Tensor) -> Tensor:
         """g(x): [B, 3, H, W] in [0, 1] -> [B, D]."""
-        return self.backbone((x - self.mean) / self.std)
+        normalized = (x - self.mean) / self.std
+        if not self.attends:
+            return self.backbone(normalized)
+        with sdpa_kernel(SDPBackend.MATH):  # the fused kernels cannot be differentiated twice
+            return self.backbone(normalized)
 
     def forward(self, x: Tensor) -> Tensor:
         """f(x): logits [B, K]."""
@@ -54,6 +70,14 @@ class Classifier(nn.Module):
         finally:
             for layer, tracked in zip(layers, before, strict=True):
                 layer.track_running_stats = tracked
+
+
+class HardSigmoid(nn.Module):
+    """`nn.Hardsigmoid`, of parts that can be differentiated twice."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """clip(x / 6 + 1 / 2, 0, 1)."""
+        return (x / 6 + 0.5).clamp(0, 1)
 
 
 class BasicBlock(nn.Module):
@@ -98,15 +122,77 @@ def small_resnet(blocks: int, widths: tuple[int, ...] = (32, 64, 128)) -> tuple[
 def _backbone(architecture: str) -> tuple[nn.Module, int]:
     if architecture in SMALL_RESNETS:
         return small_resnet(SMALL_RESNETS[architecture])
-    if architecture not in TORCHVISION_RESNETS:
-        hint = nearest(architecture, ARCHITECTURES)
-        raise UserError(f"unknown architecture '{architecture}'{hint}")
+    if architecture in UNSPLITTABLE:
+        raise UserError(f"{architecture} {UNSPLITTABLE_REASON}")
+    if architecture not in BACKBONES:
+        raise UserError(f"unknown architecture '{architecture}'{nearest(architecture, BACKBONES)}")
+    network = torchvision_network(architecture)
+    name, linear = last_linear(network)
+    network.set_submodule(name, nn.Identity())
+    return network, linear.in_features
+
+
+def torchvision_network(architecture: str) -> nn.Module:
+    """A classification network of torchvision, random weights, as this project uses it.
+
+    Dropout and stochastic depth are off: the meta-gradient and the consistency of two views need
+    one function, and a run must not depend on random numbers outside of its streams.
+    """
     from mpssl.torchvision_compat import models  # slow to import; the small networks need none
 
-    network = models.get_model(architecture)
-    dimension = network.fc.in_features
-    network.fc = nn.Identity()
-    return network, dimension
+    network = models.get_model(architecture, **BUILD_OPTIONS.get(architecture, {}))
+    for module in network.modules():
+        if type(module).__name__ in ("Dropout", "StochasticDepth"):
+            module.p = 0.0
+    for name, module in list(network.named_modules()):
+        if isinstance(module, nn.Hardsigmoid):  # torch's own cannot be differentiated twice
+            network.set_submodule(name, HardSigmoid())
+    return network
+
+
+def last_linear(network: nn.Module) -> tuple[str, nn.Linear]:
+    """The name and the module of a network's last linear layer.
+
+    Raises:
+        UserError: it has none.
+    """
+    linears = [(n, m) for n, m in network.named_modules() if isinstance(m, nn.Linear)]
+    if not linears:
+        raise UserError(f"{type(network).__name__} has no linear layer to split the features at")
+    return linears[-1]
+
+
+def split_last_linear(architecture: str, network: nn.Module, side: int) -> nn.Linear:
+    """Take the last linear layer h out of a network, which becomes g, and check that f = h o g.
+
+    Args:
+        architecture: its name, for messages.
+        network: in evaluation mode; changed in place.
+        side: of images that it takes, pixels.
+
+    Raises:
+        UserError: the network does more after that layer, or its input is no [B, D].
+    """
+    refusal = f"{architecture} {UNSPLITTABLE_REASON}"
+    try:
+        name, linear = last_linear(network)
+    except UserError:
+        raise UserError(refusal) from None
+    seen: dict[str, Tensor] = {}
+    hook = linear.register_forward_hook(
+        lambda _, inputs, output: seen.update(features=inputs[0], logits=output)
+    )
+    images = torch.zeros(2, 3, side, side, device=linear.weight.device)
+    with torch.no_grad():
+        logits = network(images)
+        hook.remove()
+        network.set_submodule(name, nn.Identity())
+        features = network(images)
+    if seen.get("logits") is not logits or features.shape != (2, linear.in_features):
+        raise UserError(refusal)
+    if not features.is_meta and not torch.equal(features, seen["features"]):
+        raise UserError(refusal)
+    return linear
 
 
 def load_foundation_classifier(
@@ -121,7 +207,8 @@ def load_foundation_classifier(
         if path.suffix == ".safetensors":
             state: Mapping[str, Tensor] = safetensors.torch.load_file(path)
         else:
-            state = _split_head(torch.load(path, map_location="cpu", weights_only=True))
+            state = torch.load(path, map_location="cpu", weights_only=True)
+            state = _split_head(state, architecture)
         model = Classifier(architecture, len(state["head.weight"]), mean, std)
         model.load_state_dict(state)
     except FileNotFoundError:
@@ -136,9 +223,14 @@ def load_foundation_classifier(
     return model.eval().requires_grad_(False)
 
 
-def _split_head(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """torchvision's names (conv1..., fc) as ours (backbone..., head)."""
-    return {
-        f"head.{name[3:]}" if name.startswith("fc.") else f"backbone.{name}": value
-        for name, value in state.items()
+def _split_head(state: Mapping[str, Tensor], architecture: str) -> dict[str, Tensor]:
+    """torchvision's names (conv1..., fc) as ours (backbone..., head), without auxiliary heads."""
+    name, linear = last_linear(torchvision_network(architecture))
+    kept = {key: value for key, value in state.items() if not key.startswith(AUXILIARY)}
+    ours = {
+        f"head.{key[len(name) + 1 :]}" if key.startswith(f"{name}.") else f"backbone.{key}": value
+        for key, value in kept.items()
     }
+    if linear.bias is None:
+        ours["head.bias"] = torch.zeros(len(ours["head.weight"]))
+    return ours

@@ -1,14 +1,17 @@
-"""The frozen generator G_F: BigGAN of any size from a folder, images in [0, 1]."""
+"""The frozen generator G_F: BigGAN from a folder, or a Python entry point; images in [0, 1]."""
 
 import json
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mpssl import entry as entry_points
+from mpssl.config import Config
 from mpssl.errors import UserError
-from mpssl.files import atomic, write_text
+from mpssl.files import atomic, file_digest, write_text
 
 CONFIG, WEIGHTS = "config.json", "pytorch_model.bin"
 
@@ -77,3 +80,89 @@ def load(folder: Path, image_size: int, truncation: float = 1.0) -> FrozenGenera
         reason = " ".join(str(error).split())[:200]
         raise UserError(f"the generator in {folder} cannot be loaded: {reason}") from None
     return FrozenGenerator(FoldedBigGan(network.eval(), truncation), image_size)
+
+
+class Entry(nn.Module):
+    """A network of the user's own, its pixels scaled to [-1, 1].
+
+    Args:
+        network: maps z [U, z_dim] and y [U, classes] to images [U, 3, H, W]; its attributes
+            `z_dim` and `classes` are numbers, `output_range` the lowest and highest pixel value.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+        self.low, self.high = map(float, network.output_range)
+        self.z_dim, self.classes = int(network.z_dim), int(network.classes)
+
+    def forward(self, z: Tensor, y: Tensor) -> Tensor:
+        """Images in [-1, 1]."""
+        return 2 * (self.network(z, y) - self.low) / (self.high - self.low) - 1
+
+
+def load_entry(entry: str, options: dict[str, Any], image_size: int) -> FrozenGenerator:
+    """Build the generator of a Python entry point and try it on one latent.
+
+    Raises:
+        UserError: the entry cannot be imported or called, or what it returns is no generator.
+    """
+    build = entry_points.load_entry(entry)
+    try:
+        network = Entry(build(**options))
+        frozen = FrozenGenerator(network, image_size)
+        problem = _problem(network)
+    except Exception as error:  # the user's own code may raise anything
+        raise UserError(
+            f"the generator {entry} cannot be used: {type(error).__name__}: {error}; "
+            "docs/generators.md says what it must return"
+        ) from None
+    if problem:
+        raise UserError(f"the generator {entry} {problem}; see docs/generators.md")
+    return frozen
+
+
+def _problem(network: Entry) -> str:
+    """What is wrong with a generator's images, in words; empty where nothing is."""
+    z = torch.zeros(2, network.z_dim, requires_grad=True)
+    y = torch.full((2, network.classes), 1 / network.classes)
+    images = network(z, y.requires_grad_())
+    if images.ndim != 4 or images.shape[:2] != (2, 3) or images.shape[2] != images.shape[3]:
+        return f"returns images {list(images.shape)} for 2 latents, expected [2, 3, S, S]"
+    if not images.isfinite().all():
+        return "returns pixels that are not finite"
+    if images.min() < -1.01 or images.max() > 1.01:
+        return f"returns pixels outside of its output_range {[network.low, network.high]}"
+    gradients = torch.autograd.grad(images.sum(), (z, y), allow_unused=True)
+    for name, gradient in zip(("z", "y"), gradients, strict=True):
+        if gradient is None:
+            return f"is not differentiable in {name}"
+    return ""
+
+
+def load_configured(config: Config, folder: Path) -> FrozenGenerator:
+    """The generator of a configuration: BigGAN from its `folder`, or a Python entry point.
+
+    Raises:
+        UserError: it cannot be loaded.
+    """
+    foundation, size = config.foundation, config.training.image_size
+    if foundation.generator.kind == "python":
+        return load_entry(foundation.generator.entry, foundation.generator.options, size)
+    return load(folder, size, foundation.truncation)
+
+
+def digest(config: Config, folder: Path) -> str:
+    """A digest of the files that a configuration's generator is made of.
+
+    Raises:
+        UserError: one is missing.
+    """
+    settings = config.foundation.generator
+    files = [folder / CONFIG, folder / WEIGHTS]
+    if settings.kind == "python":
+        files = [entry_points.entry_source(settings.entry), *settings.files]
+    try:
+        return file_digest(*files)
+    except FileNotFoundError as error:
+        raise UserError(f"the generator's file {error.filename} does not exist") from None

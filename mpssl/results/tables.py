@@ -10,11 +10,9 @@ from mpssl.config import Config
 from mpssl.configfile import PAPER_RESULTS
 from mpssl.files import atomic, write_text
 from mpssl.paths import Paths
-from mpssl.plan import Cell, Column, Plan, cell_of
+from mpssl.plan import BASE_ROW, Cell, Column, Plan, cell_of
 from mpssl.results import render
 from mpssl.results.records import CellRecords, read_cell
-
-BASE_ROW = "base/base"
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from functools import cache, partial
 from mpssl import memory
 from mpssl.configfile import PAPER_RESULTS, resolve
 from mpssl.digest import code_digest
+from mpssl.entry import entry_source
 from mpssl.errors import UserError
 from mpssl.files import file_digest, write_text
 from mpssl.paths import REPORT_TEMPLATE, Paths
@@ -55,6 +56,9 @@ def downloads_of(dataset):
 
 
 def generator_files():
+    generator = experiment.foundation.generator
+    if generator.kind == "python":
+        return [entry_source(generator.entry), *generator.files]
     return [paths.generator() / name for name in ("config.json", "pytorch_model.bin")]
 
 
@@ -87,6 +91,8 @@ def run_inputs(wildcards):
     inputs = {"packed": packed(cell.dataset), "split": paths.split(cell.dataset, cell.fraction)}
     if "generator" in needs:
         inputs["generator"] = generator_files()
+        if experiment.domain:  # read by a person; the run itself does not depend on it
+            inputs["domain"] = ancient(paths.domain(cell.dataset, cell.architecture))
     if "foundation_classifier" in needs:
         inputs["foundation_classifier"] = paths.classifier(cell.architecture)
     if "foundation_images" in needs:

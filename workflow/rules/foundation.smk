@@ -1,26 +1,25 @@
 # The generative foundation model and the foundation classifier, where the pipeline trains them.
 # Pretrained ones are downloaded, or lie where the configuration says.
 
-for part in (experiment.foundation.generator, experiment.foundation.classifier):
-    for download in getattr(part, "downloads", []):
+for folder, download in plan.weight_downloads():
 
-        rule:
-            name:
-                f"fetch_{download.file.replace('.', '_').replace('-', '_')}"
-            output:
-                part.path / download.file,
-            log:
-                paths.logs / "fetch" / f"{download.file}.log",
-            localrule: True
-            conda:
-                "../../environment.yml"
-            params:
-                config=paths.resolved_config,
-                file=download.file,
-                sha256=download.sha256,
-            shell:
-                "exec python -m mpssl fetch-weights --config {params.config} {params.file}"
-                " > {log} 2>&1"
+    rule:
+        name:
+            f"fetch_{download.file.replace('.', '_').replace('-', '_')}"
+        output:
+            folder / download.file,
+        log:
+            paths.logs / "fetch" / f"{download.file}.log",
+        localrule: True
+        conda:
+            "../../environment.yml"
+        params:
+            config=paths.resolved_config,
+            file=download.file,
+            sha256=download.sha256,
+        shell:
+            "exec python -m mpssl fetch-weights --config {params.config} {params.file}"
+            " > {log} 2>&1"
 
 
 if experiment.foundation.generator.kind == "trained":
@@ -73,3 +72,27 @@ if experiment.foundation.classifier.kind == "trained":
         shell:
             "exec python -m mpssl train-classifier --config {params.config} --threads {threads}"
             " {wildcards.architecture} > {log} 2>&1"
+
+
+if experiment.domain:
+
+    # Before the runs, and on the terminal: it may be a reason not to start them.
+    rule measure_domain:
+        input:
+            packed=packed("{dataset}"),
+            generator=generator_files(),
+            foundation_classifier=lambda w: paths.classifier(w.architecture),
+        output:
+            paths.domain("{dataset}", "{architecture}"),
+        log:
+            paths.logs / "domain/{dataset}-{architecture}.log",
+        priority: 10
+        conda:
+            "../../environment.yml"
+        params:
+            config=paths.resolved_config,
+            settings=experiment.domain.model_dump_json(),
+            code=code_digest("mpssl.domain"),
+        shell:
+            "python -m mpssl domain --config {params.config} {wildcards.dataset}"
+            " {wildcards.architecture} 2>&1 | tee {log} >&2"

@@ -137,6 +137,32 @@ rule make_report:
         "exec python -m mpssl report --config {params.config} > {log} 2>&1"
 
 
+if experiment.answer:
+
+    rule write_answer:
+        input:
+            records(plan.answer_cells()),
+            [
+                paths.domain(cell.dataset, cell.architecture)
+                for cell in plan.answer_cells()
+                if experiment.domain and "generator" in plan.needs(cell)
+            ],
+        output:
+            report([paths.answer("md"), paths.answer("csv")], category="Answer"),
+            model=paths.chosen_model,
+        log:
+            paths.logs / "answer.log",
+        conda:
+            "../../environment.yml"
+        params:
+            names=NAMES,
+            config=paths.resolved_config,
+            answer=experiment.answer.model_dump_json(),
+            code=code_digest("mpssl.results.answer"),
+        shell:
+            "exec python -m mpssl answer --config {params.config} > {log} 2>&1"
+
+
 # Targets named after the tables and figures: snakemake table1, snakemake figure4.
 for result in plan.grids:
 

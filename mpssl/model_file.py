@@ -1,0 +1,88 @@
+"""A trained model as one file that says all that its use needs: weights, labels, preprocessing."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import safetensors
+import safetensors.torch
+from torch import Tensor
+
+from mpssl.config import Config, Packing
+from mpssl.errors import UserError
+from mpssl.files import atomic
+from mpssl.models.classifier import Classifier
+
+FORMAT = "mpssl"
+
+
+@dataclass(frozen=True)
+class Description:
+    """What stands in the file beside the weights."""
+
+    architecture: str
+    classes: list[str]
+    packing_size: int
+    """Side to which an image is resized first, pixels."""
+    resize: str
+    """How: `crop` or `squash`, as in the configuration's `packing`."""
+    image_size: int
+    """Side of the centre that the model reads, pixels."""
+    mean: list[float]
+    std: list[float]
+
+    @property
+    def packing(self) -> Packing:
+        """The first step of the preprocessing."""
+        return Packing(size=self.packing_size, resize=self.resize)
+
+
+def describe(config: Config, architecture: str, classes: list[str]) -> Description:
+    """The description of a model that is trained under a configuration."""
+    training = config.training
+    return Description(
+        architecture,
+        classes,
+        config.packing.size,
+        config.packing.resize,
+        training.image_size,
+        list(training.normalize_mean),
+        list(training.normalize_std),
+    )
+
+
+def save(path: Path, model: Classifier, description: Description) -> None:
+    """Write a model as safetensors; the description is in its metadata."""
+    weights = {name: value.contiguous() for name, value in model.state_dict().items()}
+    metadata = {FORMAT: json.dumps(asdict(description), ensure_ascii=False)}
+    with atomic(path) as temporary:
+        safetensors.torch.save_file(weights, temporary, metadata)
+
+
+def load(path: Path) -> tuple[Classifier, Description]:
+    """Read a model, in evaluation mode on the CPU; a run's folder stands for the file in it.
+
+    Raises:
+        UserError: the file is missing, damaged, or no model of this project.
+    """
+    path = path / "model.safetensors" if path.is_dir() else path
+    try:
+        with safetensors.safe_open(path, "pt") as file:
+            metadata = file.metadata() or {}
+            weights: dict[str, Tensor] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except FileNotFoundError:
+        raise UserError(f"the model {path} does not exist") from None
+    except (safetensors.SafetensorError, OSError) as error:
+        raise UserError(f"{path} is no safetensors file, or damaged: {error}") from None
+    try:
+        description = Description(**json.loads(metadata[FORMAT]))
+        model = Classifier(
+            description.architecture,
+            len(description.classes),
+            tuple(description.mean),
+            tuple(description.std),
+        )
+        model.load_state_dict(weights)
+    except (KeyError, ValueError, TypeError, RuntimeError):
+        raise UserError(f"{path} is no model that `mpssl train` wrote") from None
+    return model.eval().requires_grad_(False), description
