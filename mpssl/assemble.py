@@ -4,8 +4,7 @@ import torch
 
 from mpssl.config import Augmentation, Lmo, Training
 from mpssl.data.batches import Batches
-from mpssl.models import SMALL_RESNETS
-from mpssl.models.classifier import Classifier
+from mpssl.models.classifier import Classifier, choose_layout
 from mpssl.models.generator import FrozenGenerator
 from mpssl.objectives import build_objective
 from mpssl.rng import Streams
@@ -53,12 +52,9 @@ def assemble(
         ).to(device)
     if training.pretrained and foundation_classifier is not None:
         model.backbone.load_state_dict(foundation_classifier.backbone.state_dict())
-    # Tensor cores want channels last. On a CPU that is faster for the small networks' few channels
-    # and slower for the many channels and few pixels of ResNet-18's last layers.
-    if device.type == "cuda" or architecture in SMALL_RESNETS:
-        for network in (model, foundation_classifier):
-            if network is not None:
-                network.to(memory_format=torch.channels_last)
+    for network in (model, foundation_classifier):
+        if network is not None:
+            choose_layout(network, architecture, device)
     if device.type == "cuda" and generator is not None:
         generator.to(memory_format=torch.channels_last)
     ingredients = Ingredients(

@@ -45,27 +45,36 @@ def validation_gradient(
     Returns:
         The gradient at the images [U, 3, S, S], and the validation loss at theta'.
     """
-    names, parameters = zip(*model.named_parameters(), strict=True)
+    parameters = tuple(model.parameters())
     with model.statistics_frozen():
         with SecondOrder():
             unlabeled_loss = objective(images)
         unlabeled_gradient = torch.autograd.grad(
             unlabeled_loss, parameters, create_graph=True, allow_unused=True
         )
-        updated = {
-            name: _step(parameter.detach(), learning_rate, labeled, unlabeled, weight)
-            for name, parameter, labeled, unlabeled in zip(
-                names, parameters, labeled_gradient, unlabeled_gradient, strict=True
+        updated = [
+            _step(parameter.detach(), learning_rate, labeled, unlabeled, weight)
+            for parameter, labeled, unlabeled in zip(
+                parameters, labeled_gradient, unlabeled_gradient, strict=True
             )
-        }
-        logits = torch.func.functional_call(model, updated, (x_val,))
-        loss = F.cross_entropy(logits, y_val)
-        direction = torch.autograd.grad(loss, tuple(updated.values()))
+        ]
+        direction, loss = _look_ahead(model, updated, x_val, y_val)
+        del updated
     # Parameters that the objective does not touch (the head under SCR) carry nothing.
     pairs = [(g, v) for g, v in zip(unlabeled_gradient, direction, strict=True) if g is not None]
     gradients, directions = zip(*pairs, strict=True)
     (mixed,) = torch.autograd.grad(gradients, images, grad_outputs=directions)
-    return -learning_rate * weight * mixed, loss.detach()
+    return -learning_rate * weight * mixed, loss
+
+
+def _look_ahead(
+    model: Classifier, updated: list[Tensor], x_val: Tensor, y_val: Tensor
+) -> tuple[tuple[Tensor, ...], Tensor]:
+    """The validation loss's gradient at theta', and the loss."""
+    names = [name for name, _ in model.named_parameters()]
+    state = dict(zip(names, updated, strict=True))
+    loss = F.cross_entropy(torch.func.functional_call(model, state, (x_val,)), y_val)
+    return torch.autograd.grad(loss, updated), loss.detach()
 
 
 def _step(

@@ -6,7 +6,12 @@ import torch
 from torch import nn
 
 from mpssl.errors import UserError
-from mpssl.models.classifier import SMALL_RESNETS, Classifier, load_foundation_classifier
+from mpssl.models.classifier import (
+    SMALL_RESNETS,
+    Classifier,
+    choose_layout,
+    load_foundation_classifier,
+)
 from mpssl.torchvision_compat import models
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -136,3 +141,15 @@ def test_statistics_frozen_may_be_nested():
             pass
         model(torch.rand(4, 3, 16, 16))
     assert torch.equal(model.backbone[1].running_mean, before)
+
+
+@pytest.mark.parametrize("architecture", ["resnet8", "resnet18"])
+def test_layout_changes_nothing_but_memory(architecture):
+    torch.manual_seed(0)
+    model = Classifier(architecture, 3, (0.5,) * 3, (0.25,) * 3).double().eval()
+    x = torch.rand(2, 3, 64, 64, dtype=torch.float64)
+    expected = model(x)
+    choose_layout(model, architecture, torch.device("cpu"))
+    first = next(p for p in model.parameters() if p.ndim == 4)
+    assert first.is_contiguous(memory_format=torch.channels_last)
+    torch.testing.assert_close(model(x), expected)

@@ -60,7 +60,7 @@ class FoldedBigGan(nn.Module):
         self.modulation = nn.Linear(2 * self.z_dim, sum(self.sizes))
         self.modulation.weight.data = torch.cat([linear for linear, _ in modulations])
         self.modulation.bias.data = torch.cat([constant for _, constant in modulations])
-        self.norm = _unconditional(generator.bn, truncation)
+        self.register_buffer("last_modulation", _unconditional(generator.bn, truncation))
         rgb = generator.conv_to_rgb
         self.rgb = nn.Conv2d(rgb.in_channels, 3, 3, padding=1)
         self.rgb.weight.data, self.rgb.bias.data = rgb.weight[:3].clone(), rgb.bias[:3].clone()
@@ -73,7 +73,8 @@ class FoldedBigGan(nn.Module):
         x = self.gen_z(condition).view(-1, 4, 4, self.width).permute(0, 3, 1, 2).contiguous()
         for block in self.blocks:
             x = block(x, modulations) if isinstance(block, _Block) else block(x)
-        return torch.tanh(self.rgb(torch.relu_(self.norm(x))))
+        last = self.last_modulation.expand(len(x), -1)
+        return torch.tanh(modulated_convolution(x, last, self.rgb.weight, self.rgb.bias, 1))
 
 
 class _Block(nn.Module):
@@ -227,12 +228,11 @@ def _statistics(norm: BigGANBatchNorm, truncation: float) -> tuple[Tensor, Tenso
     return mean, 1 / torch.sqrt(variance + norm.eps)
 
 
-def _unconditional(norm: BigGANBatchNorm, truncation: float) -> nn.BatchNorm2d:
+def _unconditional(norm: BigGANBatchNorm, truncation: float) -> Tensor:
+    """Scale and shift [2 C] of the last batch norm."""
     mean, inverse_std = _statistics(norm, truncation)
-    folded = nn.BatchNorm2d(len(mean), eps=0.0)
-    folded.running_mean, folded.running_var = mean.clone(), inverse_std**-2
-    folded.weight.data, folded.bias.data = norm.weight.data.clone(), norm.bias.data.clone()
-    return folded.eval()
+    scale = norm.weight.detach() * inverse_std
+    return torch.cat([scale, norm.bias.detach() - mean * scale])
 
 
 def remove_spectral_norm(network: nn.Module) -> None:
