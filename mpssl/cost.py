@@ -78,7 +78,7 @@ def jobs(plan: Plan, names: list[str]) -> dict[str, int]:
     config, cells = plan.config, chosen_cells(plan, names)
     chosen = names or plan.wanted
     runs = list(plan.runs(cells))
-    counts = Counter(names or ["all", "collect_runs", "test_claims"])
+    counts = Counter(names or ["all", "collect_runs", "test_claims", "make_report"])
     counts["make_table"] = sum(name in config.tables for name in chosen)
     counts["make_figure"] = sum(name in config.figures for name in chosen)
     counts["train_run"] = len(runs)

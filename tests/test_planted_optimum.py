@@ -120,6 +120,9 @@ class Real:
     def __len__(self) -> int:
         return len(self.labels)
 
+    def prefetch(self, rows: Tensor) -> None:
+        """All images are at hand."""
+
     def whole(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         return self.images[rows], self.labels[rows]
 
