@@ -26,7 +26,7 @@ from mpssl.files import read_json, write_json
 from mpssl.foundation_networks import POWER_ITERATIONS, build_generator
 from mpssl.models import generator
 from mpssl.models.classifier import Classifier
-from mpssl.paths import Paths
+from mpssl.paths import Paths, generator_weights
 from mpssl.plan import Cell, Plan
 from mpssl.rng import Streams
 from mpssl.runner import choose_device
@@ -68,7 +68,7 @@ def random_generator(config: Config) -> generator.FrozenGenerator:
     """The generator at its real size: the pretrained one if it is there, else random weights."""
     foundation, size = config.foundation, config.training.image_size
     settings, folder = foundation.generator, Paths(config).generator()
-    if settings.kind == "pretrained" and (folder / generator.WEIGHTS).exists():
+    if settings.kind == "pretrained" and generator_weights(folder).exists():
         return generator.load(folder, size, foundation.truncation)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)

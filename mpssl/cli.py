@@ -3,6 +3,7 @@
 import errno
 import json
 import sys
+from pathlib import Path
 
 import click
 
@@ -236,6 +237,15 @@ def claims(config_path: str) -> None:
     from mpssl.results.claims import make_claims
 
     make_claims(configfile.load(config_path))
+
+
+@cli.command()
+@click.argument("path", type=click.Path(path_type=Path))
+def trace(path: Path) -> None:
+    """List the runs behind a table or figure at PATH: seeds, commits, digests; as csv."""
+    from mpssl.results.trace import trace as trace_
+
+    click.echo(trace_(path))
 
 
 @cli.command()

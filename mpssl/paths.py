@@ -18,6 +18,12 @@ TORCHVISION_WEIGHTS = {  # IMAGENET1K_V1; torch.hub's names end in the first dig
 }
 
 
+def generator_weights(folder: Path, trained: bool = False) -> Path:
+    """The file of a generator's weights: our own format where it is there or will be."""
+    own = folder / "model.safetensors"
+    return own if trained or own.exists() else folder / "pytorch_model.bin"
+
+
 @dataclass(frozen=True)
 class Paths:
     """The files of one experiment; inputs it makes are in `resources`, what it finds in `results`.
@@ -84,11 +90,17 @@ class Paths:
         return self.resources / "splits" / dataset / f"{fraction}.json"
 
     def generator(self) -> Path:
-        """Folder of the generator: config.json, pytorch_model.bin."""
+        """Folder of the generator: config.json and its weights."""
         generator = self.config.foundation.generator
         if generator.kind == "pretrained":
             return generator.path
         return self.resources / "foundation" / "generator"
+
+    def generator_files(self) -> list[Path]:
+        """The generator's files: a BigGAN's official ones, or our own weights format."""
+        folder = self.generator()
+        trained = self.config.foundation.generator.kind == "trained"
+        return [folder / "config.json", generator_weights(folder, trained)]
 
     def classifier(self, architecture: str) -> Path:
         """Weights of the foundation classifier of one architecture."""

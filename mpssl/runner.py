@@ -10,19 +10,20 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
-import safetensors.torch
 import torch
 from PIL import Image
 from torch import Tensor
 
+from mpssl import checkpoint, inputs, weights
 from mpssl.assemble import assemble
 from mpssl.config import Config
 from mpssl.data import store
 from mpssl.data.batches import Batches
+from mpssl.data.split import read_split
 from mpssl.digest import code_digest
 from mpssl.errors import UserError
 from mpssl.evaluate import accuracy, feature_norm, sample_statistics
-from mpssl.files import atomic, file_digest, read_made, write_json, write_text
+from mpssl.files import atomic, file_digest, json_digest, read_made, write_made, write_text
 from mpssl.models import generator
 from mpssl.models.classifier import load_foundation_classifier
 from mpssl.paths import Paths
@@ -52,7 +53,7 @@ def execute(config: Config, run: Run, threads: int) -> None:
     metrics.json is written last: where it exists, the run is whole. A checkpoint beside it is
     resumed by itself and removed at the end.
     """
-    started = time.time()
+    started = time.monotonic()
     torch.set_num_threads(threads)
     paths = Paths(config)
     folder = paths.run(run)
@@ -70,6 +71,7 @@ def execute(config: Config, run: Run, threads: int) -> None:
     sample_record = _samples(task, folder)
     record = {
         "experiment": config.experiment,
+        "run": run.id,
         "dataset": run.cell.dataset,
         "fraction": run.cell.fraction,
         "setting": run.cell.setting,
@@ -82,7 +84,7 @@ def execute(config: Config, run: Run, threads: int) -> None:
         "val_accuracy": outcome.validation_accuracy,
         "test_accuracy": test_accuracy,
         "seconds": round(outcome.seconds, 3),
-        "wall_seconds": round(time.time() - started, 3),
+        "wall_seconds": round(time.monotonic() - started, 3),
         "device": _device_name(task.labeled.labels.device),
         "commit": _commit(),
         "source_statistics": task.source.statistics(),
@@ -95,17 +97,18 @@ def execute(config: Config, run: Run, threads: int) -> None:
         **task.identity,
     }
     _write_history(folder / "history.csv", outcome.history)
-    with atomic(folder / "model.safetensors") as path:
-        safetensors.torch.save_file(
-            {name: value.contiguous() for name, value in task.model.state_dict().items()},
-            path,
-            metadata={
-                "architecture": run.cell.architecture,
-                "classes": json.dumps(store.load(paths.packed(run.cell.dataset)).classes),
-            },
-        )
-    write_json(folder / "metrics.json", record)
-    (folder / "checkpoint.pt").unlink(missing_ok=True)
+    weights.save(
+        folder / "model.safetensors",
+        task.model.state_dict(),
+        {
+            "architecture": run.cell.architecture,
+            "classes": json.dumps(store.load(paths.packed(run.cell.dataset)).classes),
+        },
+    )
+    written = [folder / name for name in ("history.csv", "model.safetensors", "samples.png")]
+    record["files"] = {path.name: file_digest(path) for path in written if path.exists()}
+    write_made(folder / "metrics.json", record)
+    checkpoint.remove(folder / "checkpoint.pt")
 
 
 def _prepare(config: Config, run: Run, settings: dict) -> tuple[Task, Batches]:
@@ -113,9 +116,10 @@ def _prepare(config: Config, run: Run, settings: dict) -> tuple[Task, Batches]:
     paths, cell, device = Paths(config), run.cell, choose_device(config.device)
     needs, size = Plan(config).needs(cell), config.training.image_size
     packed = store.load(paths.packed(cell.dataset))
-    split = read_made(paths.split(cell.dataset, cell.fraction))
+    split = read_split(paths.split(cell.dataset, cell.fraction), packed)
     digests = {
         "code": code_digest(*run_modules(settings)),
+        "configuration": json_digest(settings),
         "data": packed.digest,
         "split": split["digest"],
     }
@@ -132,9 +136,8 @@ def _prepare(config: Config, run: Run, settings: dict) -> tuple[Task, Batches]:
         digests["foundation_images"] = foundation.digest
     frozen = foundation_classifier = None
     if "generator" in needs:
-        folder = paths.generator()
-        frozen = generator.load(folder, size, settings["truncation"]).to(device)
-        digests["generator"] = file_digest(folder / generator.CONFIG, folder / generator.WEIGHTS)
+        frozen = generator.load(paths.generator(), size, settings["truncation"]).to(device)
+        digests["generator"] = inputs.generator_digest(config)
     if "foundation_classifier" in needs:
         foundation_classifier = load_foundation_classifier(
             paths.classifier(cell.architecture),
@@ -142,7 +145,7 @@ def _prepare(config: Config, run: Run, settings: dict) -> tuple[Task, Batches]:
             config.training.normalize_mean,
             config.training.normalize_std,
         ).to(device)
-        digests["foundation_classifier"] = file_digest(paths.classifier(cell.architecture))
+        digests["foundation_classifier"] = inputs.classifier_digest(config, cell.architecture)
     weight = _weight(paths, run)
     task = assemble(
         settings,

@@ -39,8 +39,26 @@ def network():
 
 @pytest.fixture
 def folder(network, tmp_path):
-    generator.save(network, tmp_path)
+    """A BigGAN in its official files."""
+    torch.save(network.state_dict(), tmp_path / WEIGHTS)
+    (tmp_path / CONFIG).write_text(json.dumps(network.config.to_dict()))
     return tmp_path
+
+
+@pytest.mark.parametrize("damage", ["none", "half", "one bit"])
+def test_own_weights_are_read_whole_or_refused(network, tmp_path, damage):
+    generator.save(network, tmp_path)
+    path = tmp_path / "model.safetensors"
+    assert sorted(f.name for f in tmp_path.iterdir()) == [CONFIG, path.name]
+    content = bytearray(path.read_bytes())
+    if damage == "none":
+        inputs = make_inputs()
+        assert torch.equal(generator.load(tmp_path, SIDE)(*inputs), (network(*inputs, 1.0) + 1) / 2)
+        return
+    content[-9] ^= 1
+    path.write_bytes(content if damage == "one bit" else content[: len(content) // 2])
+    with pytest.raises(UserError, match="cannot be loaded"):
+        generator.load(tmp_path, SIDE)
 
 
 def make_inputs(count=4):

@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-import safetensors.torch
 import torch
 from torch import Tensor, nn
 
+from mpssl import weights
 from mpssl.config import nearest
 from mpssl.errors import UserError
 from mpssl.models import ARCHITECTURES, SMALL_RESNETS, TORCHVISION_RESNETS
@@ -119,7 +119,7 @@ def load_foundation_classifier(
     """
     try:
         if path.suffix == ".safetensors":
-            state: Mapping[str, Tensor] = safetensors.torch.load_file(path)
+            state: Mapping[str, Tensor] = weights.load(path)
         else:
             state = _split_head(torch.load(path, map_location="cpu", weights_only=True))
         model = Classifier(architecture, len(state["head.weight"]), mean, std)

@@ -8,10 +8,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.spectral_norm import SpectralNorm
 
+from mpssl import weights
 from mpssl.errors import UserError
-from mpssl.files import atomic, write_text
+from mpssl.files import write_text
+from mpssl.paths import generator_weights
 
-CONFIG, WEIGHTS = "config.json", "pytorch_model.bin"
+CONFIG = "config.json"
 
 
 class FrozenGenerator(nn.Module):
@@ -54,15 +56,14 @@ class FrozenGenerator(nn.Module):
 
 
 def save(network: nn.Module, folder: Path) -> None:
-    """Write a BigGAN as `config.json` and `pytorch_model.bin`."""
-    with atomic(folder / WEIGHTS) as path:
-        torch.save(network.state_dict(), path)
+    """Write a BigGAN as `config.json` and `model.safetensors`."""
+    weights.save(generator_weights(folder, trained=True), network.state_dict())
     config = json.dumps(network.config.to_dict(), indent=2, sort_keys=True)
     write_text(folder / CONFIG, config + "\n")
 
 
 def load(folder: Path, image_size: int, truncation: float = 1.0) -> FrozenGenerator:
-    """Read a BigGAN from a folder, strictly, without executing pickled code.
+    """Read a BigGAN from a folder, of `save` or official, strictly, without executing pickled code.
 
     The package's own `from_pretrained` downloads, unpickles and ignores missing keys.
 
@@ -74,7 +75,11 @@ def load(folder: Path, image_size: int, truncation: float = 1.0) -> FrozenGenera
     try:
         config = BigGANConfig.from_dict(json.loads((folder / CONFIG).read_text()))
         network = BigGAN(config)
-        state = torch.load(folder / WEIGHTS, map_location="cpu", weights_only=True)
+        path = generator_weights(folder)
+        if path.suffix == ".safetensors":
+            state = weights.load(path)
+        else:
+            state = torch.load(path, map_location="cpu", weights_only=True)
         network.load_state_dict(state, strict=True)
     except FileNotFoundError as error:
         raise UserError(f"the generator's file {error.filename} does not exist") from None

@@ -13,10 +13,11 @@ from PIL import Image
 
 from mpssl.config import Config
 from mpssl.data import store
-from mpssl.files import atomic, read_json
+from mpssl.data.split import read_split
+from mpssl.files import atomic
 from mpssl.paths import Paths
-from mpssl.plan import Cell, Column, Plan, Run, cell_of
-from mpssl.results.records import final_runs, read_cell
+from mpssl.plan import Cell, Column, Plan, cell_of
+from mpssl.results.records import CellRecords, Records, run_file
 from mpssl.results.tables import column_titles, row_label
 
 # Okabe and Ito's palette, which colour-blind readers can tell apart; one colour a method.
@@ -47,7 +48,8 @@ SAMPLES_IN_A_ROW = 8
 def make_figure(config: Config, name: str) -> None:
     """Draw figure `name` as png and pdf; what has no finished runs is left out and said so."""
     with plt.rc_context(STYLE):
-        canvas = KINDS[config.figures[name].kind](config, name)
+        records = Records(config, Plan(config).cells(name))
+        canvas = KINDS[config.figures[name].kind](records, name)
         for suffix in ("png", "pdf"):
             with atomic(Paths(config).figure(name, suffix)) as path:
                 # Without the date the same runs give the same file.
@@ -56,25 +58,26 @@ def make_figure(config: Config, name: str) -> None:
         plt.close(canvas)
 
 
-def _accuracy(config: Config, cell: Cell) -> tuple[float, float] | None:
+def _accuracy(records: Records, cell: Cell) -> tuple[float, float] | None:
     """Mean and standard deviation of the test accuracy, or None where runs are missing."""
-    if Plan(config).impossible(cell):
+    if records.plan.impossible(cell):
         return None
-    found = read_cell(config, cell)
+    found = records.of(cell)
     if found.missing:
         return None
     values = [record["test_accuracy"] for record in found.records]
     return float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
 
 
-def _bars(config: Config, name: str) -> Canvas:
+def _bars(records: Records, name: str) -> Canvas:
     """Methods side by side for each column, error bars of one standard deviation."""
-    grid, columns = config.figures[name], Plan(config).columns(name)
+    config = records.config
+    grid, columns = config.figures[name], records.plan.columns(name)
     canvas, axes = plt.subplots(figsize=(max(4.5, 1.7 * len(columns) + 1.5), 3.2))
     width = 0.8 / len(grid.rows)
     lowest = 100.0
     for i, row in enumerate(grid.rows):
-        cells = [_accuracy(config, cell_of(row, column)) for column in columns]
+        cells = [_accuracy(records, cell_of(row, column)) for column in columns]
         shown = [(j, *cell) for j, cell in enumerate(cells) if cell is not None]
         if not shown:
             continue
@@ -100,9 +103,10 @@ def _bars(config: Config, name: str) -> Canvas:
     return canvas
 
 
-def _fractions(config: Config, name: str) -> Canvas:
+def _fractions(records: Records, name: str) -> Canvas:
     """Accuracy over the label fraction, one line a method, one panel a data set."""
-    grid, columns = config.figures[name], Plan(config).columns(name)
+    config = records.config
+    grid, columns = config.figures[name], records.plan.columns(name)
     datasets = list(dict.fromkeys(c.dataset for c in columns))
     canvas, panels = plt.subplots(
         1, len(datasets), figsize=(4.6 * len(datasets), 3.4), squeeze=False, sharey=True
@@ -110,7 +114,7 @@ def _fractions(config: Config, name: str) -> Canvas:
     for axes, dataset in zip(panels[0], datasets, strict=True):
         mine = [c for c in columns if c.dataset == dataset]
         for i, row in enumerate(grid.rows):
-            points = [(c.fraction, _accuracy(config, cell_of(row, c))) for c in mine]
+            points = [(c.fraction, _accuracy(records, cell_of(row, c))) for c in mine]
             points = [(fraction, *value) for fraction, value in points if value is not None]
             if not points:
                 continue
@@ -129,15 +133,16 @@ def _fractions(config: Config, name: str) -> Canvas:
     return canvas
 
 
-def _curves(config: Config, name: str) -> Canvas:
+def _curves(records: Records, name: str) -> Canvas:
     """Validation accuracy over training, mean over the seeds, one panel a column."""
-    grid, columns = config.figures[name], Plan(config).columns(name)
+    config = records.config
+    grid, columns = config.figures[name], records.plan.columns(name)
     canvas, panels = plt.subplots(
         1, len(columns), figsize=(4.6 * len(columns), 3.4), squeeze=False, sharey=True
     )
     for axes, column, title in zip(panels[0], columns, column_titles(config, columns), strict=True):
         for i, row in enumerate(grid.rows):
-            curves = _validation_curves(config, cell_of(row, column))
+            curves = _validation_curves(records, cell_of(row, column))
             if curves is None:
                 continue
             colour, epochs = _colour(row, i), np.arange(1, curves.shape[1] + 1)
@@ -152,18 +157,18 @@ def _curves(config: Config, name: str) -> Canvas:
     return canvas
 
 
-def _validation_curves(config: Config, cell: Cell) -> np.ndarray | None:
+def _validation_curves(records: Records, cell: Cell) -> np.ndarray | None:
     """Validation accuracy [seeds, epochs], or None where runs are missing."""
-    if Plan(config).impossible(cell) or read_cell(config, cell).missing:
+    if records.plan.impossible(cell) or (found := records.of(cell)).missing:
         return None
-    folders = [Paths(config).run(run) for run in final_runs(config, cell)]
-    return np.array([pd.read_csv(f / "history.csv")["val_accuracy"] for f in folders])
+    files = [run_file(records.config, record, "history.csv") for record in found.records]
+    return np.array([pd.read_csv(file)["val_accuracy"] for file in files])
 
 
-def _samples(config: Config, name: str) -> Canvas:
+def _samples(records: Records, name: str) -> Canvas:
     """Real images of a column above the synthetic ones that each row's method trained on."""
-    grid, plan, paths = config.figures[name], Plan(config), Paths(config)
-    columns = plan.columns(name)
+    config = records.config
+    grid, columns = config.figures[name], records.plan.columns(name)
     canvas, panels = plt.subplots(
         1 + len(grid.rows),
         len(columns),
@@ -173,8 +178,8 @@ def _samples(config: Config, name: str) -> Canvas:
     for j, column in enumerate(columns):
         _show(panels[0][j], _real_images(config, column), f"Real ({_title(config, column)})")
         for i, row in enumerate(grid.rows, start=1):
-            run = final_runs(config, cell_of(row, column))[0]
-            _show(panels[i][j], _samples_of(paths, run), row_label(config, name, row))
+            found = records.of(cell_of(row, column))
+            _show(panels[i][j], _samples_of(config, found), row_label(config, name, row))
     canvas.suptitle(grid.title, x=0.13, y=0.95, ha="left", fontsize=11)
     return canvas
 
@@ -187,17 +192,20 @@ def _real_images(config: Config, column: Column) -> np.ndarray:
     """Two rows of labeled images in the order of their classes: [2 S, 8 S, 3]."""
     paths = Paths(config)
     packed = store.load(paths.packed(column.dataset))
-    rows = np.array(read_json(paths.split(column.dataset, column.fraction))["labeled"])
+    split = read_split(paths.split(column.dataset, column.fraction), packed)
+    rows = np.array(split["labeled"])
     rows = rows[np.argsort(packed.labels[rows], kind="stable")]
     rows = rows[np.linspace(0, len(rows) - 1, 2 * SAMPLES_IN_A_ROW).round().astype(int)]
     images = packed.images[rows]
     return np.vstack([np.hstack(images[:SAMPLES_IN_A_ROW]), np.hstack(images[SAMPLES_IN_A_ROW:])])
 
 
-def _samples_of(paths: Paths, run: Run | None) -> np.ndarray | None:
-    """Two rows of a run's samples.png, which holds four."""
-    if run is None or not (path := paths.run(run) / "samples.png").exists():
+def _samples_of(config: Config, found: CellRecords) -> np.ndarray | None:
+    """Two rows of samples.png, which holds four, of the first seed's run."""
+    record = next((r for r in found.records if r["seed"] == config.seeds[0]), None)
+    if record is None or "samples.png" not in record["files"]:
         return None
+    path = run_file(config, record, "samples.png")
     with Image.open(path) as image:
         pixels = np.asarray(image)
     size = pixels.shape[1] // SAMPLES_IN_A_ROW
@@ -218,7 +226,7 @@ def _colour(row: str, index: int) -> str:
     return COLOURS.get(row, f"C{index}")
 
 
-KINDS: dict[str, Callable[[Config, str], Canvas]] = {
+KINDS: dict[str, Callable[[Records, str], Canvas]] = {
     "bars": _bars,
     "fractions": _fractions,
     "curves": _curves,

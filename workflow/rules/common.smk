@@ -4,7 +4,7 @@ import json
 from mpssl.configfile import PAPER_RESULTS, resolve
 from mpssl.digest import code_digest
 from mpssl.errors import UserError
-from mpssl.files import write_text
+from mpssl.files import write_made
 from mpssl.paths import Paths
 from mpssl.plan import Plan, Run, run_modules
 
@@ -52,10 +52,6 @@ def downloads_of(dataset):
     return [] if has_copy else getattr(settings, "downloads", [])
 
 
-def generator_files():
-    return [paths.generator() / name for name in ("config.json", "pytorch_model.bin")]
-
-
 def records(cells):
     """The files that hold the finished runs of `cells`: one a seed, and the searches' outcomes."""
     metrics = [paths.run(run) / "metrics.json" for cell in cells for run in plan.fixed_runs(cell)]
@@ -84,7 +80,7 @@ def run_inputs(wildcards):
     needs = plan.needs(cell)
     inputs = {"packed": packed(cell.dataset), "split": paths.split(cell.dataset, cell.fraction)}
     if "generator" in needs:
-        inputs["generator"] = generator_files()
+        inputs["generator"] = paths.generator_files()
     if "foundation_classifier" in needs:
         inputs["foundation_classifier"] = paths.classifier(cell.architecture)
     if "foundation_images" in needs:

@@ -28,7 +28,7 @@ if experiment.foundation.generator.kind == "trained":
         input:
             packed=packed(experiment.foundation.dataset),
         output:
-            generator_files(),
+            paths.generator_files(),
         log:
             paths.logs / "foundation/generator.log",
         benchmark:
