@@ -6,6 +6,7 @@ The last two are kept, so that damage to one file costs one interval, not the ru
 import hashlib
 import io
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ def save(path: Path, state: dict[str, Any]) -> None:
         with open(temporary, "wb") as file:
             file.write(hashlib.sha256(buffer.getbuffer()).digest())
             file.write(buffer.getbuffer())
-        if path.exists():
+        with suppress(FileNotFoundError):  # the first
             os.replace(path, previous(path))
 
 

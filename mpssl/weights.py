@@ -22,8 +22,8 @@ def save(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] 
         temporary.write_bytes(content)
 
 
-def load(path: Path) -> dict[str, Tensor]:
-    """Read the tensors of `save`.
+def load(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Read the tensors and metadata of `save`.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -37,7 +37,7 @@ def load(path: Path) -> dict[str, Tensor]:
         raise ValueError(str(error)) from None
     if metadata.pop(CHECKSUM, None) != _checksum(tensors, metadata):
         raise ValueError("its checksum is missing or wrong")
-    return tensors
+    return tensors, metadata
 
 
 def _checksum(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> str:

@@ -45,7 +45,7 @@ def folder(network, tmp_path):
     return tmp_path
 
 
-@pytest.mark.parametrize("damage", ["none", "half", "one bit"])
+@pytest.mark.parametrize("damage", ["none", "half", "one bit", "config"])
 def test_own_weights_are_read_whole_or_refused(network, tmp_path, damage):
     generator.save(network, tmp_path)
     path = tmp_path / "model.safetensors"
@@ -55,8 +55,11 @@ def test_own_weights_are_read_whole_or_refused(network, tmp_path, damage):
         inputs = make_inputs()
         assert torch.equal(generator.load(tmp_path, SIDE)(*inputs), (network(*inputs, 1.0) + 1) / 2)
         return
-    content[-9] ^= 1
-    path.write_bytes(content if damage == "one bit" else content[: len(content) // 2])
+    if damage == "config":
+        edited = (tmp_path / CONFIG).read_text().replace("eps", "Eps")
+        (tmp_path / CONFIG).write_text(edited)
+    content[-9] ^= damage == "one bit"
+    path.write_bytes(content[: len(content) // 2] if damage == "half" else content)
     with pytest.raises(UserError, match="cannot be loaded"):
         generator.load(tmp_path, SIDE)
 

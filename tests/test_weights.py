@@ -13,7 +13,8 @@ TENSORS = {"a": torch.randn(3, 4), "b.count": torch.tensor(7), "empty": torch.ze
 
 def test_round_trip(tmp_path):
     weights.save(tmp_path / "w.safetensors", TENSORS, {"classes": '["ä"]'})
-    loaded = weights.load(tmp_path / "w.safetensors")
+    loaded, metadata = weights.load(tmp_path / "w.safetensors")
+    assert metadata == {"classes": '["ä"]'}
     assert loaded.keys() == TENSORS.keys()
     assert all(torch.equal(loaded[name], TENSORS[name]) for name in TENSORS)
 
@@ -28,11 +29,12 @@ def test_every_changed_bit_and_every_cut_is_refused(tmp_path):
         damaged[place] ^= 1 << rng.randrange(8)
         path.write_bytes(damaged)
         try:
-            loaded = weights.load(path)
+            loaded, metadata = weights.load(path)
         except ValueError:
             continue
         # The header's layout is no content: padding, or the same text in another form.
         assert all(torch.equal(loaded[name], TENSORS[name]) for name in TENSORS), place
+        assert metadata == {"classes": "abc"}
     for length in range(len(whole)):
         path.write_bytes(whole[:length])
         with pytest.raises(ValueError):

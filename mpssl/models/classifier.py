@@ -119,7 +119,7 @@ def load_foundation_classifier(
     """
     try:
         if path.suffix == ".safetensors":
-            state: Mapping[str, Tensor] = weights.load(path)
+            state: Mapping[str, Tensor] = weights.load(path)[0]
         else:
             state = _split_head(torch.load(path, map_location="cpu", weights_only=True))
         model = Classifier(architecture, len(state["head.weight"]), mean, std)

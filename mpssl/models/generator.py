@@ -57,9 +57,10 @@ class FrozenGenerator(nn.Module):
 
 def save(network: nn.Module, folder: Path) -> None:
     """Write a BigGAN as `config.json` and `model.safetensors`."""
-    weights.save(generator_weights(folder, trained=True), network.state_dict())
-    config = json.dumps(network.config.to_dict(), indent=2, sort_keys=True)
-    write_text(folder / CONFIG, config + "\n")
+    config = json.dumps(network.config.to_dict(), indent=2, sort_keys=True) + "\n"
+    path = generator_weights(folder, trained=True)
+    weights.save(path, network.state_dict(), {CONFIG: config})
+    write_text(folder / CONFIG, config)
 
 
 def load(folder: Path, image_size: int, truncation: float = 1.0) -> FrozenGenerator:
@@ -73,11 +74,12 @@ def load(folder: Path, image_size: int, truncation: float = 1.0) -> FrozenGenera
     from pytorch_pretrained_biggan import BigGAN, BigGANConfig  # slow: boto3, scipy
 
     try:
-        config = BigGANConfig.from_dict(json.loads((folder / CONFIG).read_text()))
-        network = BigGAN(config)
-        path = generator_weights(folder)
+        text, path = (folder / CONFIG).read_text(), generator_weights(folder)
+        network = BigGAN(BigGANConfig.from_dict(json.loads(text)))
         if path.suffix == ".safetensors":
-            state = weights.load(path)
+            state, metadata = weights.load(path)
+            if metadata[CONFIG] != text:
+                raise ValueError(f"{CONFIG} is not that of the weights")
         else:
             state = torch.load(path, map_location="cpu", weights_only=True)
         network.load_state_dict(state, strict=True)
