@@ -10,7 +10,7 @@ from mpssl.configfile import resolve
 from mpssl.errors import UserError
 from mpssl.files import read_made, write_made
 from mpssl.paths import Paths
-from mpssl.plan import Plan, Run, cell_of
+from mpssl.plan import SELECTED, Plan, Run, cell_of
 from mpssl.results.records import Records, collect_runs, select_weight
 from mpssl.results.tables import make_table
 
@@ -50,7 +50,7 @@ def write_run(config, run: Run, test: float, val: float = 0.0, weight: float = 0
         "method": cell.method,
         "variant": cell.variant,
         "architecture": cell.architecture,
-        "lambda": weight,
+        "lambda": weight if run.weight == SELECTED else float(run.weight),
         "seed": run.seed,
         "best_epoch": 2,
         "val_accuracy": val,
