@@ -7,12 +7,12 @@ from torch import Tensor
 from mpssl.config import Config
 from mpssl.data import store
 from mpssl.data.batches import Batches
-from mpssl.files import write_json
+from mpssl.devices import claimed_device
+from mpssl.files import write_made
 from mpssl.models import generator
 from mpssl.models.classifier import load_foundation_classifier
 from mpssl.paths import Paths
 from mpssl.rng import Streams
-from mpssl.runner import choose_device
 
 BATCH = 50
 NEIGHBOURS = 5  # of coverage, as Naeem et al. (2020)
@@ -42,11 +42,29 @@ def distances(real: Tensor, made: Tensor) -> dict[str, float]:
     }
 
 
-@torch.no_grad()
 def measure(config: Config, dataset: str, architecture: str) -> str:
     """Measure, write the result as JSON, and return the verdict as one line."""
+    settings = config.domain
+    with claimed_device(config.device, config.runs_per_gpu) as device:
+        real, made = features(config, dataset, architecture, device)
+    found = distances(real, made)
+    far = found["distance"] > settings.far
+    verdict = _verdict(config.datasets[dataset].title, found, settings.far, far)
+    record = {**found, "threshold": settings.far, "far": far, "images": len(real)}
+    write_made(Paths(config).domain(dataset, architecture), record | {"verdict": verdict})
+    return verdict
+
+
+@torch.no_grad()
+def features(
+    config: Config, dataset: str, architecture: str, device: torch.device
+) -> tuple[Tensor, Tensor]:
+    """Features of real and of as many generated images in the foundation classifier: [N, D] each.
+
+    Raises:
+        UserError: data or weights are missing or damaged.
+    """
     paths, settings, training = Paths(config), config.domain, config.training
-    device = choose_device(config.device)
     packed = store.load(paths.packed(dataset))
     rows = np.random.default_rng(settings.seed).permutation(packed.pool)[: settings.images]
     images = Batches(packed, np.sort(rows), training.image_size, device)
@@ -65,12 +83,7 @@ def measure(config: Config, dataset: str, architecture: str) -> str:
             y = torch.randint(frozen.classes, (len(part),), device=device)
             labels = torch.nn.functional.one_hot(y, frozen.classes).float()
             made.append(classifier.features(frozen(z, labels)))
-    found = distances(torch.cat(real), torch.cat(made))
-    far = found["distance"] > settings.far
-    verdict = _verdict(config.datasets[dataset].title, found, settings.far, far)
-    record = {**found, "threshold": settings.far, "far": far, "images": len(images)}
-    write_json(paths.domain(dataset, architecture), record | {"verdict": verdict})
-    return verdict
+    return torch.cat(real), torch.cat(made)
 
 
 def _verdict(title: str, found: dict[str, float], threshold: float, far: bool) -> str:
