@@ -351,7 +351,7 @@ def claims(config_path: str) -> None:
 @cli.command()
 @click.argument("path", type=click.Path(path_type=Path))
 def trace(path: Path) -> None:
-    """List the runs behind a table or figure at PATH: seeds, commits, digests; as csv."""
+    """List the runs behind a table or figure, as csv."""
     from mpssl.results.trace import trace as trace_
 
     click.echo(trace_(path))

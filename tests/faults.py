@@ -43,10 +43,14 @@ class Extent:
     pipelines: int
     stages: list[str] | None = None
     """On a bad disk or clock; one of every kind where None."""
+    makers: list[str] | None = None
+    """Whose files are damaged; all that are read again where None."""
 
 
 LONG = Extent(["pssl", "mpssl"], kills=50, damages=3, pipelines=3)
-SHORT = Extent(["mpssl"], kills=5, damages=1, pipelines=0, stages=["fetch", RUN, "table"])
+SHORT = Extent(
+    ["mpssl"], kills=3, damages=1, pipelines=0, stages=["split", RUN], makers=["split", RUN]
+)
 
 
 class Faults:
@@ -172,7 +176,8 @@ class Faults:
             "pack digits": run, "split": run, "generator": run, "classifier": run,
             "select mpssl": run, run: "collect",
         }  # fmt: skip
-        for maker, reader in readers.items():
+        for maker in self.extent.makers or readers:
+            reader = readers[maker]
             for name in self.stage(maker).outputs:
                 reads = self.reader(name, reader)
                 for kind in KINDS[: self.extent.damages]:

@@ -51,7 +51,7 @@ def test_pretrained_foundation_is_where_the_user_says(content):
     paths = Paths(Config.model_validate(content))
     assert paths.generator() == Path("/w/biggan")
     assert paths.classifier("resnet18") == Path("/w/resnet18-f37072fd.pth")
-    assert paths.classifier("other") == Path("/w/other.pth")
+    assert paths.classifier("resnet8") == Path("/w/resnet8.pth")  # none is published
 
 
 def test_experiments_do_not_share_a_folder(content, paths):

@@ -45,3 +45,13 @@ def test_a_file_without_checksum_is_not_ours(tmp_path):
     safetensors.torch.save_file(TENSORS, tmp_path / "w.safetensors")
     with pytest.raises(ValueError, match="checksum"):
         weights.load(tmp_path / "w.safetensors")
+
+
+def test_equal_content_gives_equal_bytes(tmp_path):
+    metadata = {name: name for name in "abcdef"}
+    for i in range(8):  # the library's own order of metadata is random
+        weights.save(tmp_path / f"{i}", TENSORS, metadata)
+    assert len({path.read_bytes() for path in tmp_path.iterdir()}) == 1
+    with safetensors.safe_open(tmp_path / "0", "pt") as file:  # still one of theirs
+        assert file.metadata() | metadata == file.metadata()
+        assert set(file.keys()) == set(TENSORS)
