@@ -102,7 +102,7 @@ def plan(config_path: str, calibrate: bool, steps: int, names: tuple[str, ...]) 
 )
 @click.option("--architecture", help="Of the classifier; torchvision's names are known.")
 def init(project, images, test, unlabeled, foundation, architecture) -> None:
-    """Write PROJECT/config.yaml for your own images, and check them."""
+    """Write PROJECT/config.yaml for your own images."""
     from mpssl import own_data
 
     if foundation == "auto":
@@ -122,7 +122,10 @@ def init(project, images, test, unlabeled, foundation, architecture) -> None:
 @click.argument("images", nargs=-1, required=True, type=PATH)
 @click.option("--csv", "as_csv", is_flag=True, help="Lines of file,label,probability.")
 def predict(model: Path, images: tuple[Path, ...], as_csv: bool) -> None:
-    """Label IMAGES (files, folders) with a MODEL file; exit code 1 where one is unreadable."""
+    """Label IMAGES (files, folders) with a MODEL file.
+
+    The exit code is 1 where one is unreadable.
+    """
     from mpssl import predict as predicting
 
     files = predicting.find_images(list(images))
@@ -140,7 +143,10 @@ def predict(model: Path, images: tuple[Path, ...], as_csv: bool) -> None:
 @click.argument("model", type=PATH)
 @click.option("--onnx", "out", required=True, type=PATH, help="The file to write.")
 def export(model: Path, out: Path) -> None:
-    """Write a MODEL file as ONNX, checked against torch with onnxruntime."""
+    """Write a MODEL file as ONNX, checked.
+
+    onnxruntime must give what torch gives.
+    """
     from mpssl.export import export_onnx
 
     difference = export_onnx(model, out)
@@ -152,7 +158,10 @@ def export(model: Path, out: Path) -> None:
 @click.argument("dataset")
 @click.argument("architecture")
 def domain(config_path: str, dataset: str, architecture: str) -> None:
-    """Measure how far the generator's images lie from DATASET, as ARCHITECTURE sees it."""
+    """Measure how far the generator is from DATASET.
+
+    The distance is in the features of the foundation classifier of ARCHITECTURE.
+    """
     from mpssl import domain as measuring
 
     config = configfile.load(config_path)
@@ -165,7 +174,7 @@ def domain(config_path: str, dataset: str, architecture: str) -> None:
 @cli.command()
 @config_option
 def answer(config_path: str) -> None:
-    """Say whether synthetic data help, and which model to take."""
+    """Say whether synthetic images help on your data."""
     from mpssl.results.answer import make_answer
 
     config = configfile.load(config_path)
@@ -192,7 +201,10 @@ def pack(config_path: str, dataset: str) -> None:
 @config_option
 @click.argument("dataset")
 def data_check(config_path: str, dataset: str) -> None:
-    """Verify DATASET's files without packing it; your own images are all read."""
+    """Verify DATASET's files without packing it.
+
+    Images of your own are all read.
+    """
     from mpssl.data import official
 
     config = configfile.load(config_path)

@@ -42,28 +42,24 @@ def distances(real: Tensor, made: Tensor) -> dict[str, float]:
     }
 
 
+@torch.no_grad()
 def measure(config: Config, dataset: str, architecture: str) -> str:
     """Measure, write the result as JSON, and return the verdict as one line."""
-    settings = config.domain
+    paths, settings = Paths(config), config.domain
     with claimed_device(config.device, config.runs_per_gpu) as device:
-        real, made = features(config, dataset, architecture, device)
+        real, made = _features(config, dataset, architecture, device)
     found = distances(real, made)
     far = found["distance"] > settings.far
     verdict = _verdict(config.datasets[dataset].title, found, settings.far, far)
     record = {**found, "threshold": settings.far, "far": far, "images": len(real)}
-    write_made(Paths(config).domain(dataset, architecture), record | {"verdict": verdict})
+    write_made(paths.domain(dataset, architecture), record | {"verdict": verdict})
     return verdict
 
 
-@torch.no_grad()
-def features(
+def _features(
     config: Config, dataset: str, architecture: str, device: torch.device
 ) -> tuple[Tensor, Tensor]:
-    """Features of real and of as many generated images in the foundation classifier: [N, D] each.
-
-    Raises:
-        UserError: data or weights are missing or damaged.
-    """
+    """Foundation features of some real images and of as many generated ones."""
     paths, settings, training = Paths(config), config.domain, config.training
     packed = store.load(paths.packed(dataset))
     rows = np.random.default_rng(settings.seed).permutation(packed.pool)[: settings.images]
