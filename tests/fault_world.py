@@ -16,7 +16,7 @@ import yaml
 from pipeline import ROOT, copy_workflow
 
 FETCHED = "textures"
-TIME = {"seconds", "wall_seconds"}  # what may differ between two equal runs
+TIME = {"seconds", "wall_seconds", "commit"}  # what may differ between two equal runs
 
 
 def configuration(methods: list[str]) -> dict:
@@ -197,7 +197,7 @@ class World:
 
 
 def timeless(path: Path) -> object:
-    """The content of a file without the columns of time."""
+    """The content of a file without what may differ."""
     if path.name == "metrics.json":
         record = json.loads(path.read_text())
         return {k: v for k, v in record.items() if k not in TIME | {"checksum"}}
