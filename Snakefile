@@ -29,7 +29,7 @@ include: "workflow/rules/results.smk"
 
 # Jobs read the whole configuration from one file; what they depend on is in their params.
 onstart:
-    write_text(paths.resolved_config, experiment.model_dump_json(indent=1) + "\n")
+    write_made(paths.resolved_config, experiment.model_dump(mode="json"))
 
 
 onsuccess:

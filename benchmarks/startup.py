@@ -83,9 +83,8 @@ def measure(run: str, folder: Path, repeat: int) -> None:
 def prepare() -> None:
     """Packed images, a split and foundation weights in the working folder, all random."""
     import numpy as np
-    import safetensors.torch
 
-    from mpssl import configfile
+    from mpssl import configfile, weights
     from mpssl.calibration import make_usable
     from mpssl.cost import dataset_sizes
     from mpssl.data import split, store
@@ -117,9 +116,8 @@ def prepare() -> None:
     normalization = config.training.normalize_mean, config.training.normalize_std
     for architecture in ("resnet8", "resnet18"):
         path = paths.classifier(architecture)
-        path.parent.mkdir(parents=True, exist_ok=True)
         model = Classifier(architecture, glyphs, *normalization)
-        safetensors.torch.save_file(model.state_dict(), path)
+        weights.save(path, model.state_dict())
 
 
 def child(run: str) -> None:

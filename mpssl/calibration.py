@@ -28,7 +28,7 @@ from mpssl.foundation_networks import POWER_ITERATIONS, build_generator
 from mpssl.models import generator
 from mpssl.models.biggan import FoldedBigGan
 from mpssl.models.classifier import Classifier
-from mpssl.paths import Paths
+from mpssl.paths import Paths, generator_weights
 from mpssl.plan import Cell, Plan
 from mpssl.rng import Streams
 from mpssl.train import Loop, Task
@@ -71,7 +71,7 @@ def random_generator(config: Config) -> generator.FrozenGenerator:
     settings, folder = foundation.generator, Paths(config).generator()
     if settings.kind == "python":
         return generator.load_configured(config, folder)
-    if settings.kind == "pretrained" and (folder / generator.WEIGHTS).exists():
+    if settings.kind == "pretrained" and generator_weights(folder).exists():
         return generator.load(folder, size, foundation.truncation)
     folded = FoldedBigGan(random_network(config), foundation.truncation)
     return generator.FrozenGenerator(folded, size)

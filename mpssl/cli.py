@@ -361,6 +361,15 @@ def claims(config_path: str) -> None:
 
 
 @cli.command()
+@click.argument("path", type=click.Path(path_type=Path))
+def trace(path: Path) -> None:
+    """List the runs behind a table or figure, as csv."""
+    from mpssl.results.trace import trace as trace_
+
+    click.echo(trace_(path))
+
+
+@cli.command()
 @config_option
 def report(config_path: str) -> None:
     """Write report.html: all results on one page."""

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from mpssl.config import Closed, Config, nearest
 from mpssl.errors import UserError
+from mpssl.files import CHECKSUM, read_made
 
 SHIPPED = Path(__file__).resolve().parent.parent / "config"
 PAPER_RESULTS = SHIPPED / "paper_results.csv"
@@ -20,7 +21,10 @@ def load(path: Path | str) -> Config:
     Raises:
         UserError: a missing or unreadable file, an unknown key or name, a value out of range.
     """
-    return resolve(read_yaml(path), where=str(path))
+    content = read_yaml(path)
+    if CHECKSUM in content:  # the resolved one, which Snakemake wrote for its jobs
+        content = read_made(path)
+    return resolve(content, where=str(path))
 
 
 def resolve(content: dict, where: str = "configuration") -> Config:

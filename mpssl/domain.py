@@ -8,7 +8,7 @@ from mpssl.config import Config
 from mpssl.data import store
 from mpssl.data.batches import Batches
 from mpssl.devices import claimed_device
-from mpssl.files import write_json
+from mpssl.files import write_made
 from mpssl.models import generator
 from mpssl.models.classifier import load_foundation_classifier
 from mpssl.paths import Paths
@@ -52,7 +52,7 @@ def measure(config: Config, dataset: str, architecture: str) -> str:
     far = found["distance"] > settings.far
     verdict = _verdict(config.datasets[dataset].title, found, settings.far, far)
     record = {**found, "threshold": settings.far, "far": far, "images": len(real)}
-    write_json(paths.domain(dataset, architecture), record | {"verdict": verdict})
+    write_made(paths.domain(dataset, architecture), record | {"verdict": verdict})
     return verdict
 
 

@@ -2,14 +2,13 @@
 
 from collections.abc import Callable
 
-import safetensors.torch
 import torch
 from tqdm import tqdm
 
+from mpssl import weights
 from mpssl.config import Config, PretrainedClassifier, TrainedGenerator
 from mpssl.data import store
 from mpssl.errors import UserError
-from mpssl.files import atomic
 from mpssl.foundation import train_foundation_classifier, train_generator
 from mpssl.models import generator
 from mpssl.models.classifier import Classifier
@@ -17,7 +16,7 @@ from mpssl.paths import Paths
 
 
 def make_generator(config: Config, threads: int) -> None:
-    """Train the generator and write config.json and pytorch_model.bin.
+    """Train the generator and write config.json and model.safetensors.
 
     Raises:
         UserError: the configuration names a pretrained one, or training diverges.
@@ -67,8 +66,7 @@ def make_classifier(config: Config, architecture: str, threads: int) -> None:
     except (RuntimeError, ValueError) as error:
         raise UserError(f"foundation.classifier: {error}") from None
     print(f"{architecture}: {accuracy:.1%} of held-out foundation images right", flush=True)
-    with atomic(Paths(config).classifier(architecture)) as path:
-        safetensors.torch.save_file(model.state_dict(), path)
+    weights.save(Paths(config).classifier(architecture), model.state_dict())
 
 
 def _progress(name: str, steps: int) -> Callable[[int, dict[str, float]], None]:

@@ -4,13 +4,9 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import safetensors
-import safetensors.torch
-from torch import Tensor
-
+from mpssl import weights
 from mpssl.config import Config, Packing
 from mpssl.errors import UserError
-from mpssl.files import atomic
 from mpssl.models.classifier import Classifier
 
 FORMAT = "mpssl"
@@ -53,10 +49,8 @@ def describe(config: Config, architecture: str, classes: list[str]) -> Descripti
 
 def save(path: Path, model: Classifier, description: Description) -> None:
     """Write a model as safetensors; the description is in its metadata."""
-    weights = {name: value.contiguous() for name, value in model.state_dict().items()}
     metadata = {FORMAT: json.dumps(asdict(description), ensure_ascii=False)}
-    with atomic(path) as temporary:
-        safetensors.torch.save_file(weights, temporary, metadata)
+    weights.save(path, model.state_dict(), metadata)
 
 
 def load(path: Path) -> tuple[Classifier, Description]:
@@ -67,13 +61,13 @@ def load(path: Path) -> tuple[Classifier, Description]:
     """
     path = path / "model.safetensors" if path.is_dir() else path
     try:
-        with safetensors.safe_open(path, "pt") as file:
-            metadata = file.metadata() or {}
-            weights: dict[str, Tensor] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        state, metadata = weights.load(path)
     except FileNotFoundError:
         raise UserError(f"the model {path} does not exist") from None
-    except (safetensors.SafetensorError, OSError) as error:
-        raise UserError(f"{path} is no safetensors file, or damaged: {error}") from None
+    except (ValueError, OSError) as error:
+        raise UserError(
+            f"{path} is no model that `mpssl train` wrote, or damaged: {error}"
+        ) from None
     try:
         description = Description(**json.loads(metadata[FORMAT]))
         model = Classifier(
@@ -82,7 +76,7 @@ def load(path: Path) -> tuple[Classifier, Description]:
             tuple(description.mean),
             tuple(description.std),
         )
-        model.load_state_dict(weights)
+        model.load_state_dict(state)
     except (KeyError, ValueError, TypeError, RuntimeError):
         raise UserError(f"{path} is no model that `mpssl train` wrote") from None
     return model.eval().requires_grad_(False), description

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mpssl.config import Config, ImageNet, PaperData
+from mpssl.entry import entry_source
 from mpssl.models import BACKBONES
 
 if TYPE_CHECKING:
@@ -19,6 +20,12 @@ REPORT_TEMPLATE = Path(__file__).with_name("results") / "report.html.jinja"
 def gpu_claims() -> Path:
     """Lock files of the GPUs on this machine, one folder a user, whatever TMPDIR a job has."""
     return Path("/tmp") / f"mpssl-{os.getuid()}" / "gpus"
+
+
+def generator_weights(folder: Path, trained: bool = False) -> Path:
+    """The file of a generator's weights: our own format where it is there or will be."""
+    own = folder / "model.safetensors"
+    return own if trained or own.exists() else folder / "pytorch_model.bin"
 
 
 @dataclass(frozen=True)
@@ -87,11 +94,22 @@ class Paths:
         return self.resources / "splits" / dataset / f"{fraction}.json"
 
     def generator(self) -> Path:
-        """Folder of a BigGAN: config.json, pytorch_model.bin. A Python entry point has none."""
+        """Folder of a BigGAN: config.json and its weights. A Python entry point has none."""
         generator = self.config.foundation.generator
         if generator.kind == "pretrained":
             return generator.path
         return self.resources / "foundation" / "generator"
+
+    def generator_files(self) -> list[Path]:
+        """The generator's files: a BigGAN's, official or of our own, or an entry point's source.
+
+        Raises:
+            UserError: the entry point's module cannot be found.
+        """
+        generator, folder = self.config.foundation.generator, self.generator()
+        if generator.kind == "python":
+            return [entry_source(generator.entry), *generator.files]
+        return [folder / "config.json", generator_weights(folder, generator.kind == "trained")]
 
     def classifier(self, architecture: str) -> Path:
         """Weights of the foundation classifier of one architecture."""

@@ -14,24 +14,24 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from mpssl import model_file, preemption
+from mpssl import checkpoint, inputs, model_file, preemption, snapshots
 from mpssl.assemble import assemble
 from mpssl.config import Config
 from mpssl.data import store
 from mpssl.data.batches import Batches
+from mpssl.data.split import read_split
 from mpssl.determinism import deterministic
 from mpssl.devices import claimed_device
 from mpssl.digest import code_digest
 from mpssl.errors import UserError
 from mpssl.evaluate import accuracy, feature_norm, sample_statistics
-from mpssl.files import atomic, file_digest, read_made, write_json, write_text
+from mpssl.files import atomic, file_digest, json_digest, read_made, write_made, write_text
 from mpssl.models import generator
 from mpssl.models.classifier import load_foundation_classifier
 from mpssl.paths import Paths
 from mpssl.plan import SELECTED, Plan, Run, run_modules
 from mpssl.progress import EventFiles, Heartbeat
 from mpssl.rng import Streams
-from mpssl.snapshots import Snapshots
 from mpssl.train import Loop, Outcome, Task, train
 
 SAMPLES = 32  # images in samples.png, 8 in a row
@@ -56,7 +56,7 @@ def execute(config: Config, run: Run, threads: int) -> None:
 
 
 def _execute(config: Config, run: Run, device: torch.device) -> None:
-    started = time.time()
+    started = time.monotonic()
     paths = Paths(config)
     folder = paths.run(run)
     settings = Plan(config).settings(run.cell)
@@ -73,6 +73,7 @@ def _execute(config: Config, run: Run, device: torch.device) -> None:
     sample_record = _samples(task, folder)
     record = {
         "experiment": config.experiment,
+        "run": run.id,
         "dataset": run.cell.dataset,
         "fraction": run.cell.fraction,
         "setting": run.cell.setting,
@@ -85,7 +86,7 @@ def _execute(config: Config, run: Run, device: torch.device) -> None:
         "val_accuracy": outcome.validation_accuracy,
         "test_accuracy": test_accuracy,
         "seconds": round(outcome.seconds, 3),
-        "wall_seconds": round(time.time() - started, 3),
+        "wall_seconds": round(time.monotonic() - started, 3),
         "device": _device_name(task.labeled.labels.device),
         "commit": _commit(),
         "source_statistics": task.source.statistics(),
@@ -101,10 +102,19 @@ def _execute(config: Config, run: Run, device: torch.device) -> None:
     classes = store.load(paths.packed(run.cell.dataset)).classes
     description = model_file.describe(config, run.cell.architecture, classes)
     model_file.save(folder / "model.safetensors", task.model, description)
-    write_json(folder / "metrics.json", record)
+    record["files"] = {
+        str(path.relative_to(folder)): file_digest(path) for path in _written(folder)
+    }
+    write_made(folder / "metrics.json", record)
     preemption.check()  # Snakemake deletes what a stopped job wrote, but not its checkpoint
-    (folder / "checkpoint.pt").unlink(missing_ok=True)
+    checkpoint.remove(folder / "checkpoint.pt")
     paths.progress(run).unlink(missing_ok=True)
+
+
+def _written(folder: Path) -> list[Path]:
+    """The files of a run beside its record, which are read again."""
+    files = [folder / name for name in ("history.csv", "model.safetensors", "samples.png")]
+    return [path for path in files if path.exists()] + snapshots.files(folder)
 
 
 def _observers(config: Config, run: Run, task: Task) -> list[Callable[[Loop], None]]:
@@ -112,7 +122,7 @@ def _observers(config: Config, run: Run, task: Task) -> list[Callable[[Loop], No
     paths = Paths(config)
     observers = [Heartbeat(paths.progress(run))]
     if "generator" in Plan(config).needs(run.cell) and task.training.snapshots:
-        observers.append(Snapshots(task, run.seed, paths.run(run)))
+        observers.append(snapshots.Snapshots(task, run.seed, paths.run(run)))
     if config.tensorboard:
         observers.append(EventFiles(paths.run(run) / "tensorboard"))
     return observers
@@ -125,9 +135,10 @@ def _prepare(
     paths, cell = Paths(config), run.cell
     needs, size = Plan(config).needs(cell), config.training.image_size
     packed = store.load(paths.packed(cell.dataset))
-    split = read_made(paths.split(cell.dataset, cell.fraction))
+    split = read_split(paths.split(cell.dataset, cell.fraction), packed)
     digests = {
         "code": code_digest(*run_modules(settings)),
+        "configuration": json_digest(settings),
         "data": packed.digest,
         "split": split["digest"],
     }
@@ -147,7 +158,7 @@ def _prepare(
     frozen = foundation_classifier = None
     if "generator" in needs:
         frozen = generator.load_configured(config, paths.generator()).to(device)
-        digests["generator"] = generator.digest(config, paths.generator())
+        digests["generator"] = inputs.generator_digest(config)
     if "foundation_classifier" in needs:
         foundation_classifier = load_foundation_classifier(
             paths.classifier(cell.architecture),
@@ -155,7 +166,7 @@ def _prepare(
             config.training.normalize_mean,
             config.training.normalize_std,
         ).to(device)
-        digests["foundation_classifier"] = file_digest(paths.classifier(cell.architecture))
+        digests["foundation_classifier"] = inputs.classifier_digest(config, cell.architecture)
     if settings["source"] == "pseudo" and len(foundation_classifier.head.bias) != frozen.classes:
         raise UserError(
             f"the foundation classifier knows {len(foundation_classifier.head.bias)} classes, the "

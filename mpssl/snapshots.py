@@ -20,12 +20,18 @@ CLASSES = 10  # evenly spaced where the data set has more
 IMAGES = 16  # measured of each class, fewer where fewer are labeled
 SHOWN = 4  # kept of each class
 SIDE = 64  # of a kept image at most, pixels
+FOLDER = "snapshots"
 TOP = 5  # foundation classes named for each class
 
 
 def folder_of(run_folder: Path) -> Path:
     """Where the snapshots of a run lie: epoch-NNNN.json and epoch-NNNN.png."""
-    return run_folder / "snapshots"
+    return run_folder / FOLDER
+
+
+def files(run_folder: Path) -> list[Path]:
+    """All files of a run's snapshots."""
+    return sorted(folder_of(run_folder).glob("epoch-*"))
 
 
 def read(run_folder: Path) -> list[dict]:
@@ -62,9 +68,9 @@ class Snapshots:
 
     def __call__(self, loop: Loop) -> None:
         """Take the snapshot of this epoch, if one is due; later ones are of an older training."""
-        for path in self.folder.glob("epoch-*"):
+        for path in files(self.folder.parent):
             if int(path.stem.removeprefix("epoch-")) > loop.epoch:
-                path.unlink()
+                path.unlink(missing_ok=True)
         if loop.epoch in self.epochs:
             self._take(loop.epoch)
 

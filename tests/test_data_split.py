@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from mpssl.config import Split
-from mpssl.data.split import split_pool, write_split
+from mpssl.data.split import read_split, split_pool, write_split
 from mpssl.data.store import Packed
 from mpssl.errors import UserError
 
@@ -155,3 +155,16 @@ def test_stratified_validation_leaves_every_class_in_training():
         counts = np.bincount(labels[parts["validation"]], minlength=3)
         assert counts.tolist() == [5, 2, 0]
         assert sorted(parts["labeled"] + parts["validation"]) == list(range(29))
+
+
+def test_a_split_is_read_whole_or_refused(tmp_path):
+    path = tmp_path / "50.json"
+    content = written(path, packed())
+    assert read_split(path, packed())["labeled"] == content["labeled"]
+    with pytest.raises(UserError, match="is a split of other data"):
+        read_split(path, packed("other"))
+    path.write_text(
+        path.read_text().replace(f'"labeled": [{content["labeled"][0]}', '"labeled": [19')
+    )
+    with pytest.raises(UserError, match=r"50\.json is missing or damaged"):
+        read_split(path, packed())

@@ -1,5 +1,6 @@
 """Packed data sets on disk."""
 
+import os
 import shutil
 from collections import namedtuple
 
@@ -78,7 +79,8 @@ def test_a_failure_keeps_what_was_packed_before(tmp_path):
         store.save(tmp_path, Reading(failing(), np.array([0, 0, 0]), ["a", "b"], 2), size=2)
     assert store.load(tmp_path).digest == first
     np.testing.assert_array_equal(store.load(tmp_path).images, IMAGES)
-    assert sorted(f.name for f in tmp_path.iterdir()) == ["images.npy", "labels.npy", "meta.json"]
+    made = {"images.npy", "labels.npy", "meta.json", "verified.json"}
+    assert {f.name for f in tmp_path.iterdir()} == made
 
 
 def full_disk(*_):
@@ -96,7 +98,7 @@ def test_a_full_disk_keeps_the_set_that_was_there(tmp_path, monkeypatch):
 def test_old_meta_does_not_mark_new_images(tmp_path, monkeypatch):
     """A stop between the renaming of the arrays and the writing of meta.json is seen."""
     store.save(tmp_path, reading(), size=2)
-    monkeypatch.setattr(store, "write_json", full_disk)
+    monkeypatch.setattr(store, "write_made", full_disk)
     with pytest.raises(OSError, match="no space"):
         store.save(tmp_path, reading(images=IMAGES + 1), size=2)
     with pytest.raises(UserError):
@@ -133,3 +135,49 @@ def test_files_that_do_not_belong_together(tmp_path):
     np.save(tmp_path / "labels.npy", np.array([0, 1]))
     with pytest.raises(UserError, match="damaged"):
         store.load(tmp_path)
+
+
+def test_a_changed_byte_is_seen_in_every_file(tmp_path):
+    for name in ("images.npy", "labels.npy"):
+        store.save(tmp_path, reading(), size=2)
+        store.load(tmp_path)
+        content = bytearray((tmp_path / name).read_bytes())
+        content[-1] ^= 1
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(UserError, match="wrong checksum"):
+            store.load(tmp_path)
+
+
+def test_an_edited_meta_is_refused(tmp_path):
+    store.save(tmp_path, reading(), size=2)
+    path = tmp_path / "meta.json"
+    path.write_text(path.read_text().replace('"pool": 2', '"pool": 1'))
+    with pytest.raises(UserError, match="wrong checksum"):
+        store.load(tmp_path)
+
+
+def test_unchanged_arrays_are_hashed_once(tmp_path, monkeypatch):
+    store.save(tmp_path, reading(), size=2)
+    store.load(tmp_path)
+    hashed = []
+    monkeypatch.setattr(store, "_seal", lambda *_, **__: hashed.append(1) or "other")
+    store.load(tmp_path)
+    assert hashed == []
+    os.utime(tmp_path / "labels.npy", (1, 1))  # also back into the past
+    with pytest.raises(UserError, match="wrong checksum"):
+        store.load(tmp_path)
+    assert hashed == [1]
+
+
+def test_the_digest_tells_classes_and_pool(tmp_path):
+    first = digest(tmp_path)
+    assert digest(tmp_path, pool=1) != first
+    store.save(tmp_path, Reading(iter(IMAGES), np.array([0, 1, 1]), ["cat", "cow"], 2), size=2)
+    assert store.load(tmp_path).digest != first
+
+
+@pytest.mark.parametrize("image", [np.zeros((2, 3, 3), np.uint8), np.zeros((2, 2, 3))])
+def test_an_image_of_another_form_is_not_packed(tmp_path, image):
+    with pytest.raises(ValueError, match="expected"):
+        store.save(tmp_path, reading(images=[image] * 3), size=2)
+    assert list(tmp_path.iterdir()) == []

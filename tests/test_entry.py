@@ -7,6 +7,7 @@ import pytest
 import torch
 from pipeline import ROOT
 
+from mpssl import inputs
 from mpssl.config import Config
 from mpssl.entry import entry_source
 from mpssl.errors import UserError
@@ -57,6 +58,25 @@ def test_runs_depend_on_the_source_and_only_those_that_use_it(project, config):
     source.write_text(source.read_text() + "\nCHANGED = True\n")
     assert Plan(config).settings(CELL)["generator"] != before["generator"]
     assert Plan(config).settings(BASE) == base
+
+
+def test_its_digest_is_of_its_source_and_files(project, content):
+    data = project / "weights.bin"
+    settings = {"kind": "python", "entry": "my_generator:build", "files": [str(data)]}
+    content["foundation"]["generator"] = settings
+    config = Config.model_validate(content)
+    data.write_bytes(b"1")
+    found = {inputs.generator_digest(config), inputs.lying_there(config, "generator", "")}
+    assert len(found) == 1
+    data.write_bytes(b"2")
+    found.add(inputs.generator_digest(config))
+    (project / "my_generator.py").write_text("")
+    found.add(inputs.generator_digest(config))
+    assert len(found) == 3
+    data.unlink()
+    with pytest.raises(UserError, match="weights.bin does not exist"):
+        inputs.generator_digest(config)
+    assert inputs.lying_there(config, "generator", "") is None
 
 
 @pytest.mark.parametrize(

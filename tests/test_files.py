@@ -1,10 +1,15 @@
 """A final name always holds a whole file."""
 
+import errno
 import json
+import os
+import socket
+import subprocess
 
 import pytest
 
-from mpssl.files import atomic, read_json, write_json, write_text
+from mpssl.errors import UserError
+from mpssl.files import atomic, read_json, read_made, write_json, write_made, write_text
 
 
 def names(folder):
@@ -68,3 +73,38 @@ def test_json_refuses_what_is_not_json(tmp_path, bad):
         write_json(tmp_path / "a.json", {"new": bad})
     assert json.loads((tmp_path / "a.json").read_text()) == {"old": 1}
     assert names(tmp_path) == ["a.json"]
+
+
+def test_a_made_file_comes_back_or_is_refused(tmp_path):
+    path = tmp_path / "a.json"
+    content = {"accuracy": 0.1, "grid": {1: (1, 2)}, "name": "Naïve"}
+    write_made(path, content)
+    assert read_made(path) == {"accuracy": 0.1, "grid": {"1": [1, 2]}, "name": "Naïve"}
+    whole = path.read_bytes()
+    for length in range(len(whole) - 1):  # without the last newline it says the same
+        path.write_bytes(whole[:length])
+        with pytest.raises(UserError, match=r"a\.json is missing or damaged; delete it"):
+            read_made(path)
+    path.write_bytes(whole.replace(b"0.1", b"0.2"))
+    with pytest.raises(UserError, match="damaged"):
+        read_made(path)
+    write_json(path, content)
+    with pytest.raises(UserError, match="damaged"):
+        read_made(path)
+
+
+def test_what_a_killed_process_left_is_removed(tmp_path):
+    path = tmp_path / "a.csv"
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    host = socket.gethostname()
+    kept = [f".a.{host}.{os.getppid()}.tmp.csv", f".a.elsewhere.{dead.pid}.tmp.csv", ".a.csv"]
+    for name in [*kept, f".a.{host}.{dead.pid}.tmp.csv"]:
+        (tmp_path / name).write_text("half")
+    write_text(path, "whole")
+    assert names(tmp_path) == sorted([*kept, "a.csv"])
+
+
+def test_an_error_of_the_disk_names_the_file(tmp_path):
+    with pytest.raises(OSError, match=r"No space.*a\.csv"), atomic(tmp_path / "a.csv"):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

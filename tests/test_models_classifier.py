@@ -1,10 +1,10 @@
 """The classifier: g and h apart, frozen statistics, weights of others."""
 
 import pytest
-import safetensors.torch
 import torch
 from torch import nn
 
+from mpssl import weights
 from mpssl.errors import UserError
 from mpssl.models.classifier import (
     SMALL_RESNETS,
@@ -104,14 +104,14 @@ def test_torchvision_weights_load_into_backbone_and_head(tmp_path):
 
 def test_own_weights_load_with_identical_outputs(tmp_path, model, images):
     model(images)
-    safetensors.torch.save_file(model.eval().state_dict(), tmp_path / "own.safetensors")
+    weights.save(tmp_path / "own.safetensors", model.eval().state_dict())
     loaded = load_foundation_classifier(tmp_path / "own.safetensors", "resnet8", MEAN, STD)
     assert torch.equal(loaded(images), model(images))
 
 
 def test_bad_weights_are_refused_in_one_line(tmp_path, model):
     good, bad = tmp_path / "good.safetensors", tmp_path / "bad.safetensors"
-    safetensors.torch.save_file(model.state_dict(), good)
+    weights.save(good, model.state_dict())
     bad.write_bytes(good.read_bytes()[:1000])
     for path, architecture, part in (
         (tmp_path / "none.safetensors", "resnet8", "does not exist"),

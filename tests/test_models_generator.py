@@ -40,8 +40,31 @@ def network():
 
 @pytest.fixture
 def folder(network, tmp_path):
-    generator.save(network, tmp_path)
+    """A BigGAN in its official files."""
+    torch.save(network.state_dict(), tmp_path / WEIGHTS)
+    (tmp_path / CONFIG).write_text(json.dumps(network.config.to_dict()))
     return tmp_path
+
+
+@pytest.mark.parametrize("damage", ["none", "half", "one bit", "config"])
+def test_own_weights_are_read_whole_or_refused(network, tmp_path, damage):
+    generator.save(network, tmp_path)
+    path = tmp_path / "model.safetensors"
+    assert sorted(f.name for f in tmp_path.iterdir()) == [CONFIG, path.name]
+    content = bytearray(path.read_bytes())
+    if damage == "none":
+        inputs = make_inputs()
+        expected = (network(*inputs, 1.0) + 1) / 2  # not folded
+        found = generator.load(tmp_path, SIDE)(*inputs)
+        torch.testing.assert_close(found, expected, rtol=0, atol=1e-5)
+        return
+    if damage == "config":
+        edited = (tmp_path / CONFIG).read_text().replace("eps", "Eps")
+        (tmp_path / CONFIG).write_text(edited)
+    content[-9] ^= damage == "one bit"
+    path.write_bytes(content[: len(content) // 2] if damage == "half" else content)
+    with pytest.raises(UserError, match="cannot be loaded"):
+        generator.load(tmp_path, SIDE)
 
 
 def make_inputs(count=4):

@@ -54,7 +54,7 @@ def test_what_is_no_model_is_refused(tmp_path):
     with pytest.raises(UserError, match="does not exist"):
         model_file.load(tmp_path / "none")
     (tmp_path / "bad").write_bytes(b"1234567890")
-    with pytest.raises(UserError, match="no safetensors"):
+    with pytest.raises(UserError, match="or damaged"):
         model_file.load(tmp_path / "bad")
     with pytest.raises(UserError, match="does not exist"):
         predict.find_images([tmp_path / "none"])

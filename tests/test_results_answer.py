@@ -1,15 +1,14 @@
 """The answer: verdicts from paired intervals, and a choice that never sees the test."""
 
-from mpssl.plan import Cell, Column, Run
+from mpssl.plan import Cell, Column
 from mpssl.results import answer
 
 
 def entry(method, validation, effect, low, high, setting="generative"):
     cell = Cell("d", 100, setting, method, "default", "resnet8")
     test = [50.0 + effect] * 3
-    run = Run(cell, "1", 0)
     column = Column("d", 100, "resnet8")
-    return answer.Entry(column, cell, method, validation, test, effect, low, high, run)
+    return answer.Entry(column, cell, method, validation, test, effect, low, high, {})
 
 
 BASE = entry("base", [60.0, 60.0, 60.0], 0, 0, 0, "base")

@@ -11,6 +11,7 @@ from PIL import Image
 from test_results_tables import ACCURACIES, write_run
 
 from mpssl.configfile import resolve
+from mpssl.files import read_made, write_made
 from mpssl.paths import Paths
 from mpssl.plan import Plan
 from mpssl.results.claims import make_claims
@@ -56,7 +57,7 @@ def page(content, tmp_path, monkeypatch):
         write_run(config, run, values[config.seeds.index(run.seed)])
         path = Paths(config).run(run) / "metrics.json"
         more = {"versions": {"torch": "9.9"}, "digests": {"code": "c0de"}}
-        path.write_text(json.dumps(json.loads(path.read_text()) | more))
+        write_made(path, read_made(path) | more)
     for name in config.tables:
         make_table(config, name)
     make_figure(config, "figure3")

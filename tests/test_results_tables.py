@@ -8,9 +8,10 @@ import pytest
 from mpssl.config import merge
 from mpssl.configfile import resolve
 from mpssl.errors import UserError
+from mpssl.files import read_made, write_made
 from mpssl.paths import Paths
-from mpssl.plan import Plan, Run, cell_of
-from mpssl.results.records import collect_runs, read_cell, select_weight
+from mpssl.plan import SELECTED, Plan, Run, cell_of
+from mpssl.results.records import Records, collect_runs, select_weight
 from mpssl.results.tables import make_table
 
 # test accuracy of each seed
@@ -39,13 +40,17 @@ def write_run(config, run: Run, test: float, val: float = 0.0, weight: float = 0
     cell = run.cell
     record = {
         "experiment": config.experiment,
+        "run": run.id,
+        "settings": Plan(config).settings(cell),
+        "digests": {"data": "d", "split": "s"},
+        "files": {},
         "dataset": cell.dataset,
         "fraction": cell.fraction,
         "setting": cell.setting,
         "method": cell.method,
         "variant": cell.variant,
         "architecture": cell.architecture,
-        "lambda": weight,
+        "lambda": weight if run.weight == SELECTED else float(run.weight),
         "seed": run.seed,
         "best_epoch": 2,
         "val_accuracy": val,
@@ -54,7 +59,7 @@ def write_run(config, run: Run, test: float, val: float = 0.0, weight: float = 0
         "device": "cpu",
         "commit": "abc",
     }
-    (folder / "metrics.json").write_text(json.dumps(record))
+    write_made(folder / "metrics.json", record)
 
 
 def write_all(config, skip=()) -> None:
@@ -161,7 +166,7 @@ def test_select_weight_takes_the_best_validation_accuracy_and_the_smaller_of_equ
     assert chosen["val_accuracy"] == {"1": 80.0, "0.25": 80.0, "0.5": 70.0}
     for run in plan.fixed_runs(cell):
         write_run(searched, run, 3.0, weight=0.25)
-    found = read_cell(searched, cell)
+    found = Records(searched, [cell]).of(cell)
     assert [r["test_accuracy"] for r in found.records] == [2.0, 3.0, 3.0]
     assert found.missing == []
 
@@ -191,5 +196,18 @@ def test_a_damaged_record_is_refused_by_name(config):
     write_all(config)
     path = next(Paths(config).results.rglob("metrics.json"))
     path.write_text(path.read_text()[:40])
-    with pytest.raises(UserError, match=r"metrics\.json is damaged; delete it"):
+    with pytest.raises(UserError, match=r"metrics\.json is missing or damaged; delete it"):
         collect_runs(config)
+
+
+def test_a_run_made_from_other_data_is_refused_by_name(config):
+    write_all(config)
+    run = Plan(config).fixed_runs(cell_of("generative/mpssl", Plan(config).columns("table1")[0]))[0]
+    path = Paths(config).run(run) / "metrics.json"
+    record = read_made(path)
+    write_made(path, record | {"digests": {"data": "other", "split": "s"}})
+    with pytest.raises(UserError, match=f"do not belong together: {run.id} .*data of mnist.*other"):
+        make_table(config, "table1")
+    write_made(path, record | {"settings": record["settings"] | {"source": "uniform"}})
+    with pytest.raises(UserError, match="settings.source is 'uniform'"):
+        make_table(config, "table1")

@@ -9,6 +9,7 @@ import sys
 
 import pytest
 from rich.console import Console
+from test_results_tables import write_run
 
 from mpssl.configfile import resolve
 from mpssl.paths import Paths
@@ -115,10 +116,9 @@ def test_a_traceback_is_a_failure_and_a_plain_log_is_none(config, run):
 
 def test_a_record_is_a_done_run_and_a_damaged_one_is_named(config, run):
     path = Paths(config).run(run) / "metrics.json"
-    path.parent.mkdir(parents=True)
-    path.write_text(json.dumps({"seconds": 12.0}))
+    write_run(config, run, 60.0)
     beat(config, run)
-    assert run_status(config, run, NOW) == RunStatus(run, DONE, seconds=12.0)
+    assert run_status(config, run, NOW) == RunStatus(run, DONE, seconds=1.5)
     path.write_text("{")
     assert run_status(config, run, NOW).state == FAILED
 

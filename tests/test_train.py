@@ -131,14 +131,6 @@ def test_a_checkpoint_of_other_settings_is_not_resumed(tmp_path):
     assert other.epoch == 0
 
 
-def test_a_damaged_checkpoint_is_refused_by_name(tmp_path):
-    train(toy_task(), tmp_path / "c.pt")
-    content = (tmp_path / "c.pt").read_bytes()
-    (tmp_path / "c.pt").write_bytes(content[: len(content) // 2])
-    with pytest.raises(UserError, match=r"c\.pt is damaged.*delete it"):
-        train(toy_task(), tmp_path / "c.pt")
-
-
 def test_methods_share_initial_weights_and_labeled_batches():
     seen = []
     for source, objective, options in METHODS:

@@ -189,7 +189,9 @@ def test_records_show_every_term_of_lmo(finished):
     assert all(min(norms) > 0 for norms in record.gradient_norms.values())
     assert 0.5 < record.source_statistics["z_hat_std"] < 2
     assert {"sample_diversity", "sample_distance"} <= set(record.sample_statistics)
-    assert set(record.digests) == {"code", "data", "split", "generator", "foundation_classifier"}
+    assert set(record.digests) == {
+        "code", "configuration", "data", "split", "generator", "foundation_classifier",
+    }  # fmt: skip
     assert record.settings["lmo"]
 
 

@@ -1,7 +1,5 @@
 """D, D_val and D_u of a data set at one label fraction (Sec. 4.1)."""
 
-import hashlib
-import json
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +7,7 @@ import numpy as np
 from mpssl.config import Split
 from mpssl.data.store import Packed
 from mpssl.errors import UserError
-from mpssl.files import write_text
+from mpssl.files import json_digest, read_made, write_made
 
 
 def split_pool(
@@ -105,5 +103,23 @@ def write_split(path: Path, packed: Packed, fraction: int, settings: Split) -> N
     )
     first = len(packed.labels) - packed.unlabeled
     parts["unlabeled"] += range(first, len(packed.labels))
-    digest = hashlib.sha256(json.dumps([packed.digest, parts]).encode()).hexdigest()[:16]
-    write_text(path, json.dumps({"data": packed.digest, "digest": digest, **parts}) + "\n")
+    digest = json_digest([packed.digest, parts])
+    write_made(path, {"data": packed.digest, "digest": digest, **parts}, indent=None)
+
+
+def read_split(path: Path, packed: Packed) -> dict:
+    """Read the split of a packed data set, verified.
+
+    Returns:
+        Row numbers under `labeled`, `validation` and `unlabeled`, and the split's `digest`.
+
+    Raises:
+        UserError: it is missing or damaged, or of another packed data set.
+    """
+    split = read_made(path)
+    if split["data"] != packed.digest:
+        raise UserError(
+            f"{path} is a split of other data (digest {split['data']}, packed is {packed.digest}); "
+            "delete it and run snakemake again"
+        )
+    return split

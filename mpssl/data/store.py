@@ -1,8 +1,14 @@
-"""Packed data sets: one uint8 array a data set, read whole batches at a time."""
+"""Packed data sets: one uint8 array a data set, read whole batches at a time.
+
+meta.json holds the digest of all pixels and labels. They are hashed by the first who opens the set,
+and then again only when the file system says that a file has changed since.
+"""
 
 import hashlib
+import json
 import shutil
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +16,10 @@ import numpy as np
 from tqdm import tqdm
 
 from mpssl.errors import UserError
-from mpssl.files import atomic, read_json, write_json
+from mpssl.files import atomic, read_json, read_made, verified, write_json, write_made
+
+IMAGES, LABELS, META, VERIFIED = "images.npy", "labels.npy", "meta.json", "verified.json"
+HASHED_BYTES = 1 << 24  # at once
 
 
 @dataclass(frozen=True)
@@ -65,43 +74,88 @@ def save(folder: Path, reading: Reading, size: int) -> None:
         )
     digest = hashlib.sha256()
     labels = np.asarray(reading.labels, dtype=np.int64)
-    with atomic(folder / "images.npy") as images_path, atomic(folder / "labels.npy") as path:
-        array = np.lib.format.open_memmap(images_path, mode="w+", dtype=np.uint8, shape=shape)
+    with atomic(folder / IMAGES) as images_path, atomic(folder / LABELS) as path:
         images = tqdm(reading.images, total=shape[0], disable=None)
-        for row, image in zip(range(shape[0]), images, strict=True):
-            array[row] = image
-            digest.update(np.ascontiguousarray(image))
-        array.flush()
-        del array
+        # Not a memory map: a disk that fills up would end the process without a word.
+        with open(images_path, "wb") as file:
+            header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+            np.lib.format.write_array_header_1_0(file, header)
+            for _, image in zip(range(shape[0]), images, strict=True):
+                pixels = _pixels(image, shape[1:])
+                file.write(pixels)
+                digest.update(pixels)
         np.save(path, labels)
         digest.update(labels)
-        (folder / "meta.json").unlink(missing_ok=True)  # from here on the old set is gone
-    meta = {
-        "classes": reading.classes,
-        "pool": reading.pool,
-        "unlabeled": reading.unlabeled,
-        "digest": digest.hexdigest()[:16],
-    }
-    write_json(folder / "meta.json", meta)
+        (folder / META).unlink(missing_ok=True)  # from here on the old set is gone
+    meta = {"classes": reading.classes, "pool": reading.pool, "unlabeled": reading.unlabeled}
+    write_made(folder / META, meta | {"digest": _seal(digest, **meta)})
 
 
 def load(folder: Path) -> Packed:
-    """Open a packed data set.
+    """Open a packed data set, verified.
 
     Raises:
-        UserError: a file is missing, or the files do not belong together.
+        UserError: a file is missing or damaged, or the files do not belong together.
     """
     remedy = "delete that folder and run snakemake again"
     try:
-        meta = read_json(folder / "meta.json")
-        images = np.load(folder / "images.npy", mmap_mode="r")
-        labels = np.load(folder / "labels.npy")
+        meta = verified(read_json(folder / META))
+        images = np.load(folder / IMAGES, mmap_mode="r", allow_pickle=False)
+        labels = np.load(folder / LABELS, allow_pickle=False)
         parts = (meta[key] for key in ("classes", "pool", "digest", "unlabeled"))
         packed = Packed(images, labels, *parts)
+        fits = images.ndim == 4 and images.dtype == np.uint8 and labels.dtype == np.int64
+        if not fits or labels.shape != images.shape[:1]:
+            raise ValueError("arrays do not belong together")
+        _verify(folder, packed)
     except (OSError, ValueError, KeyError, EOFError) as error:
         raise UserError(
             f"the packed data set {folder} is missing or damaged ({error}); {remedy}"
         ) from None
-    if images.ndim != 4 or images.dtype != np.uint8 or len(images) != len(labels):
-        raise UserError(f"the packed data set {folder} is damaged; {remedy}")
     return packed
+
+
+def stored_digest(folder: Path) -> str | None:
+    """The digest that a packed data set has by its meta.json, or None where there is none.
+
+    Raises:
+        UserError: meta.json is damaged.
+    """
+    path = folder / META
+    return read_made(path)["digest"] if path.exists() else None
+
+
+def _pixels(image: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    pixels = np.ascontiguousarray(image)
+    if pixels.shape != shape or pixels.dtype != np.uint8:
+        raise ValueError(f"image of {pixels.shape} {pixels.dtype}, expected {shape} uint8")
+    return pixels
+
+
+def _seal(pixels_and_labels, **meta) -> str:
+    """The digest of pixels, labels, and what else tells two data sets apart."""
+    pixels_and_labels.update(json.dumps(meta, sort_keys=True).encode())
+    return pixels_and_labels.hexdigest()[:16]
+
+
+def _verify(folder: Path, packed: Packed) -> None:
+    """Hash the arrays, unless they are known to be unchanged since they were hashed.
+
+    Raises:
+        ValueError: they are not those that were packed.
+    """
+    files = [(folder / name).stat() for name in (IMAGES, LABELS)]
+    stamp = [[s.st_ino, s.st_size, s.st_mtime_ns, s.st_ctime_ns] for s in files]
+    known = {"digest": packed.digest, "stamp": stamp}
+    with suppress(OSError, ValueError):
+        if read_json(folder / VERIFIED) == known:
+            return
+    digest, step = hashlib.sha256(), max(1, HASHED_BYTES // max(1, packed.images[:1].nbytes))
+    for start in range(0, len(packed.images), step):
+        digest.update(np.ascontiguousarray(packed.images[start : start + step]))
+    digest.update(packed.labels)
+    meta = {"classes": packed.classes, "pool": packed.pool, "unlabeled": packed.unlabeled}
+    if _seal(digest, **meta) != packed.digest:
+        raise ValueError("wrong checksum")
+    with suppress(OSError):  # where nothing can be written, everyone hashes
+        write_json(folder / VERIFIED, known)

@@ -4,11 +4,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-import safetensors.torch
 import torch
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from mpssl import weights
 from mpssl.config import nearest
 from mpssl.errors import UserError
 from mpssl.models import BACKBONES, SMALL_RESNETS, UNSPLITTABLE, UNSPLITTABLE_REASON
@@ -226,7 +226,7 @@ def load_foundation_classifier(
     """
     try:
         if path.suffix == ".safetensors":
-            state: Mapping[str, Tensor] = safetensors.torch.load_file(path)
+            state: Mapping[str, Tensor] = weights.load(path)[0]
         else:
             state = torch.load(path, map_location="cpu", weights_only=True)
             state = _split_head(state, architecture)

@@ -9,11 +9,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mpssl import entry as entry_points
+from mpssl import weights
 from mpssl.config import Config
 from mpssl.errors import UserError
-from mpssl.files import atomic, file_digest, write_text
+from mpssl.files import write_text
+from mpssl.paths import generator_weights
 
-CONFIG, WEIGHTS = "config.json", "pytorch_model.bin"
+CONFIG = "config.json"
 
 
 class FrozenGenerator(nn.Module):
@@ -51,15 +53,15 @@ class FrozenGenerator(nn.Module):
 
 
 def save(network: nn.Module, folder: Path) -> None:
-    """Write a BigGAN as `config.json` and `pytorch_model.bin`."""
-    with atomic(folder / WEIGHTS) as path:
-        torch.save(network.state_dict(), path)
-    config = json.dumps(network.config.to_dict(), indent=2, sort_keys=True)
-    write_text(folder / CONFIG, config + "\n")
+    """Write a BigGAN as `config.json` and `model.safetensors`."""
+    config = json.dumps(network.config.to_dict(), indent=2, sort_keys=True) + "\n"
+    path = generator_weights(folder, trained=True)
+    weights.save(path, network.state_dict(), {CONFIG: config})
+    write_text(folder / CONFIG, config)
 
 
 def load(folder: Path, image_size: int, truncation: float = 1.0) -> FrozenGenerator:
-    """Read a BigGAN from a folder, strictly, without executing pickled code, and fold it.
+    """Read a BigGAN, of `save` or official, strictly, without executing pickled code, and fold it.
 
     The package's own `from_pretrained` downloads, unpickles and ignores missing keys.
 
@@ -70,9 +72,14 @@ def load(folder: Path, image_size: int, truncation: float = 1.0) -> FrozenGenera
     from mpssl.models.biggan import FoldedBigGan
 
     try:
-        config = BigGANConfig.from_dict(json.loads((folder / CONFIG).read_text()))
-        network = BigGAN(config)
-        state = torch.load(folder / WEIGHTS, map_location="cpu", weights_only=True)
+        text, path = (folder / CONFIG).read_text(), generator_weights(folder)
+        network = BigGAN(BigGANConfig.from_dict(json.loads(text)))
+        if path.suffix == ".safetensors":
+            state, metadata = weights.load(path)
+            if metadata[CONFIG] != text:
+                raise ValueError(f"{CONFIG} is not that of the weights")
+        else:
+            state = torch.load(path, map_location="cpu", weights_only=True)
         network.load_state_dict(state, strict=True)
     except FileNotFoundError as error:
         raise UserError(f"the generator's file {error.filename} does not exist") from None
@@ -150,19 +157,3 @@ def load_configured(config: Config, folder: Path) -> FrozenGenerator:
     if foundation.generator.kind == "python":
         return load_entry(foundation.generator.entry, foundation.generator.options, size)
     return load(folder, size, foundation.truncation)
-
-
-def digest(config: Config, folder: Path) -> str:
-    """A digest of the files that a configuration's generator is made of.
-
-    Raises:
-        UserError: one is missing.
-    """
-    settings = config.foundation.generator
-    files = [folder / CONFIG, folder / WEIGHTS]
-    if settings.kind == "python":
-        files = [entry_points.entry_source(settings.entry), *settings.files]
-    try:
-        return file_digest(*files)
-    except FileNotFoundError as error:
-        raise UserError(f"the generator's file {error.filename} does not exist") from None

@@ -10,11 +10,11 @@ import pandas as pd
 from mpssl.config import Config
 from mpssl.data import store
 from mpssl.errors import UserError
-from mpssl.files import atomic, read_json, write_text
+from mpssl.files import atomic, read_made, write_text
 from mpssl.paths import Paths
-from mpssl.plan import BASE_ROW, Cell, Column, Plan, Run, cell_of
+from mpssl.plan import BASE_ROW, Cell, Column, Plan, cell_of
 from mpssl.results.claims import CONFIDENCE, paired_interval
-from mpssl.results.records import final_runs, read_cell
+from mpssl.results.records import Records, run_file
 from mpssl.results.tables import column_titles, row_label
 
 HELPS, HURTS, OPEN = "helps", "hurts", "not decided"
@@ -33,8 +33,8 @@ class Entry:
     """Mean difference of test accuracy to the base model, paired by seed, in points."""
     low: float
     high: float
-    best_run: Run
-    """Of the seeds the one with the best validation accuracy, of equals the first."""
+    best: dict
+    """The record of the seed with the best validation accuracy, of equals the first."""
 
     @property
     def verdict(self) -> str:
@@ -48,17 +48,17 @@ def make_answer(config: Config) -> None:
     """Write answer.md, answer.csv and model.safetensors, a copy of the chosen model file.
 
     Raises:
-        UserError: a run is missing.
+        UserError: a run is missing or damaged, or does not belong to the others.
     """
     plan, paths = Plan(config), Paths(config)
-    columns = plan.product(config.answer)
-    entries = {column: _entries(config, plan, column) for column in columns}
+    columns, records = plan.product(config.answer), Records(config, plan.answer_cells())
+    entries = {column: _entries(records, column) for column in columns}
     every = [entry for column in columns for entry in entries[column]]
     with atomic(paths.answer("csv")) as path:
         pd.DataFrame([_tidy(config, e) for e in every]).to_csv(path, index=False)
     chosen = choose(every)
     with atomic(paths.chosen_model) as path:
-        shutil.copyfile(paths.run(chosen.best_run) / "model.safetensors", path)
+        shutil.copyfile(run_file(config, chosen.best, "model.safetensors"), path)
     parts = [
         "\n".join(_column(config, title, entries[column]))
         for column, title in zip(columns, column_titles(config, columns), strict=True)
@@ -71,25 +71,25 @@ def choose(entries: list[Entry]) -> Entry:
     return max(entries, key=lambda e: round(mean(e.validation), 6))
 
 
-def _entries(config: Config, plan: Plan, column: Column) -> list[Entry]:
+def _entries(records: Records, column: Column) -> list[Entry]:
+    config, found = records.config, []
     base: list[float] = []
-    found = []
     for row in [BASE_ROW, *config.answer.rows]:
         cell = cell_of(row, column)
-        if plan.impossible(cell):
+        if records.plan.impossible(cell):
             continue
-        records = read_cell(config, cell)
-        if records.missing:
-            raise UserError(f"the run {records.missing[0]} is missing; run snakemake to the end")
-        test = [record["test_accuracy"] for record in records.records]
-        validation = [record["val_accuracy"] for record in records.records]
+        runs = records.of(cell)
+        if runs.missing:
+            raise UserError(f"the run {runs.missing[0]} is missing; run snakemake to the end")
+        test = [record["test_accuracy"] for record in runs.records]
+        validation = [record["val_accuracy"] for record in runs.records]
         base = base or test
         differences = [a - b for a, b in zip(test, base, strict=True)]
         low, high = paired_interval(differences)
-        run = final_runs(config, cell)[validation.index(max(validation))]
+        best = runs.records[validation.index(max(validation))]
         effect = round(mean(differences), 9) + 0.0  # no -0.0
         label = row_label(config, "", row)
-        found.append(Entry(column, cell, label, validation, test, effect, low, high, run))
+        found.append(Entry(column, cell, label, validation, test, effect, low, high, best))
     return found
 
 
@@ -148,7 +148,7 @@ def _domain(config: Config, column: Column) -> list[str]:
     path = Paths(config).domain(column.dataset, column.architecture)
     if config.domain is None or not path.exists():
         return []
-    verdict = read_json(path)["verdict"]
+    verdict = read_made(path)["verdict"]
     return [f"{verdict[0].upper()}{verdict[1:]}.", ""]
 
 
@@ -159,8 +159,8 @@ def _model(config: Config, chosen: Entry) -> list[str]:
         "",
         f"`{paths.chosen_model}`: {chosen.label}, the best mean validation accuracy "
         f"({mean(chosen.validation):.1f} %), and of its seeds the best one "
-        f"(`{paths.run(chosen.best_run)}`, test accuracy "
-        f"{chosen.test[chosen.validation.index(max(chosen.validation))]:.1f} %). "
+        f"(`{paths.run(chosen.best['run'])}`, test accuracy "
+        f"{chosen.best['test_accuracy']:.1f} %). "
         "The test images did not take part in the choice.",
         "",
         f"    mpssl predict {paths.chosen_model} IMAGES...",
@@ -182,5 +182,5 @@ def _tidy(config: Config, e: Entry) -> dict:
         "low": e.low,
         "high": e.high,
         "verdict": e.verdict,
-        "best_run": str(Paths(config).run(e.best_run)),
+        "best_run": str(Paths(config).run(e.best["run"])),
     }

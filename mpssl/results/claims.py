@@ -11,7 +11,7 @@ from mpssl.config import Claim, Config
 from mpssl.files import atomic, write_text
 from mpssl.paths import Paths
 from mpssl.plan import Column, Plan, cell_of
-from mpssl.results.records import read_cell
+from mpssl.results.records import Records
 from mpssl.results.tables import column_titles, row_label
 
 CONFIDENCE = 0.95
@@ -35,30 +35,30 @@ class Comparison:
 def make_claims(config: Config) -> None:
     """Write claims.csv, one line a claim and column, and claims.md, one line a claim."""
     results = Paths(config).results
-    compared = {name: compare(config, name) for name in config.claims}
+    records = Records(config, Plan(config).wanted_cells())
+    compared = {name: compare(records, name) for name in config.claims}
     rows = [vars(c) for comparisons in compared.values() for c in comparisons]
     with atomic(results / "claims.csv") as path:
         pd.DataFrame(rows).to_csv(path, index=False)
     write_text(results / "claims.md", _markdown(config, compared))
 
 
-def compare(config: Config, name: str) -> list[Comparison]:
+def compare(records: Records, name: str) -> list[Comparison]:
     """Compare a claim's row with the strongest of its rivals in each column."""
-    claim, plan = config.claims[name], Plan(config)
-    columns = plan.product(claim)
+    config = records.config
+    columns = records.plan.product(config.claims[name])
     titles = column_titles(config, columns)
     return [
-        _compare_column(config, plan, name, column, title)
+        _compare_column(records, name, column, title)
         for column, title in zip(columns, titles, strict=True)
     ]
 
 
-def _compare_column(
-    config: Config, plan: Plan, name: str, column: Column, title: str
-) -> Comparison:
+def _compare_column(records: Records, name: str, column: Column, title: str) -> Comparison:
+    config = records.config
     claim = config.claims[name]
-    mine = _measures(config, plan, claim, claim.row, column)
-    rivals = {row: _measures(config, plan, claim, row, column) for row in claim.than}
+    mine = _measures(records, claim, claim.row, column)
+    rivals = {row: _measures(records, claim, row, column) for row in claim.than}
     if mine is None or any(values is None for values in rivals.values()):
         return Comparison(name, title, "", math.nan, math.nan, math.nan, 0, NOT_RUN)
     strongest = max if claim.direction == "higher" else min
@@ -104,14 +104,12 @@ def overall(verdicts: list[str]) -> str:
     return HOLDS if set(verdicts) == {HOLDS} else OPEN
 
 
-def _measures(
-    config: Config, plan: Plan, claim: Claim, row: str, column: Column
-) -> list[float] | None:
+def _measures(records: Records, claim: Claim, row: str, column: Column) -> list[float] | None:
     """The claim's measure of each seed, or None where runs are missing."""
     cell = cell_of(row, column)
-    if plan.impossible(cell):
+    if records.plan.impossible(cell):
         return None
-    found = read_cell(config, cell)
+    found = records.of(cell)
     if found.missing:
         return None
     values = [{**r, **r.get("sample_statistics", {})}.get(claim.measure) for r in found.records]

@@ -15,7 +15,7 @@ from mpssl.files import atomic
 from mpssl.paths import Paths
 from mpssl.plan import Cell, Plan, cell_of
 from mpssl.results import samples
-from mpssl.results.records import final_runs, read_cell
+from mpssl.results.records import Records, run_file
 from mpssl.results.style import STYLE, colour_of, number
 from mpssl.results.tables import column_titles, row_label
 
@@ -26,7 +26,8 @@ def make_figure(config: Config, name: str) -> None:
     What has no finished runs is left out and said so.
     """
     with plt.rc_context(STYLE):
-        canvas, numbers = KINDS[config.figures[name].kind](config, name)
+        records = Records(config, Plan(config).cells(name))
+        canvas, numbers = KINDS[config.figures[name].kind](records, name)
         with atomic(Paths(config).figure(name, "csv")) as path:
             pd.DataFrame(numbers).to_csv(path, index=False)
         for suffix in ("png", "pdf"):
@@ -37,25 +38,26 @@ def make_figure(config: Config, name: str) -> None:
         plt.close(canvas)
 
 
-def _accuracy(config: Config, cell: Cell) -> tuple[float, float] | None:
+def _accuracy(records: Records, cell: Cell) -> tuple[float, float] | None:
     """Mean and standard deviation of the test accuracy, or None where runs are missing."""
-    if Plan(config).impossible(cell):
+    if records.plan.impossible(cell):
         return None
-    found = read_cell(config, cell)
+    found = records.of(cell)
     if found.missing:
         return None
     values = [record["test_accuracy"] for record in found.records]
     return float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
 
 
-def _bars(config: Config, name: str) -> tuple[Canvas, list[dict]]:
+def _bars(records: Records, name: str) -> tuple[Canvas, list[dict]]:
     """Methods side by side for each column, error bars of one standard deviation."""
-    grid, columns = config.figures[name], Plan(config).columns(name)
+    config = records.config
+    grid, columns = config.figures[name], records.plan.columns(name)
     canvas, axes = plt.subplots(figsize=(max(4.5, 1.7 * len(columns) + 1.5), 3.2))
     width = 0.8 / len(grid.rows)
     lowest, numbers = 100.0, []
     for i, row in enumerate(grid.rows):
-        cells = [_accuracy(config, cell_of(row, column)) for column in columns]
+        cells = [_accuracy(records, cell_of(row, column)) for column in columns]
         shown = [(j, *cell) for j, cell in enumerate(cells) if cell is not None]
         if not shown:
             continue
@@ -82,9 +84,10 @@ def _bars(config: Config, name: str) -> tuple[Canvas, list[dict]]:
     return canvas, numbers
 
 
-def _fractions(config: Config, name: str) -> tuple[Canvas, list[dict]]:
+def _fractions(records: Records, name: str) -> tuple[Canvas, list[dict]]:
     """Accuracy over the label fraction, one line a method, one panel a data set."""
-    grid, columns = config.figures[name], Plan(config).columns(name)
+    config = records.config
+    grid, columns = config.figures[name], records.plan.columns(name)
     datasets, numbers = list(dict.fromkeys(c.dataset for c in columns)), []
     canvas, panels = plt.subplots(
         1, len(datasets), figsize=(4.6 * len(datasets), 3.4), squeeze=False, sharey=True
@@ -92,7 +95,7 @@ def _fractions(config: Config, name: str) -> tuple[Canvas, list[dict]]:
     for axes, dataset in zip(panels[0], datasets, strict=True):
         mine = [c for c in columns if c.dataset == dataset]
         for i, row in enumerate(grid.rows):
-            points = [(c, _accuracy(config, cell_of(row, c))) for c in mine]
+            points = [(c, _accuracy(records, cell_of(row, c))) for c in mine]
             points = [(c, *value) for c, value in points if value is not None]
             if not points:
                 continue
@@ -113,15 +116,16 @@ def _fractions(config: Config, name: str) -> tuple[Canvas, list[dict]]:
     return canvas, numbers
 
 
-def _curves(config: Config, name: str) -> tuple[Canvas, list[dict]]:
+def _curves(records: Records, name: str) -> tuple[Canvas, list[dict]]:
     """Validation accuracy over training, mean over the seeds, one panel a column."""
-    grid, columns, numbers = config.figures[name], Plan(config).columns(name), []
+    config = records.config
+    grid, columns, numbers = config.figures[name], records.plan.columns(name), []
     canvas, panels = plt.subplots(
         1, len(columns), figsize=(4.6 * len(columns), 3.4), squeeze=False, sharey=True
     )
     for axes, column, title in zip(panels[0], columns, column_titles(config, columns), strict=True):
         for i, row in enumerate(grid.rows):
-            curves = _validation_curves(config, cell_of(row, column))
+            curves = _validation_curves(records, cell_of(row, column))
             if curves is None:
                 continue
             colour, epochs = colour_of(row, i), np.arange(1, curves.shape[1] + 1)
@@ -140,15 +144,15 @@ def _curves(config: Config, name: str) -> tuple[Canvas, list[dict]]:
     return canvas, numbers
 
 
-def _validation_curves(config: Config, cell: Cell) -> np.ndarray | None:
+def _validation_curves(records: Records, cell: Cell) -> np.ndarray | None:
     """Validation accuracy [seeds, epochs], or None where runs are missing."""
-    if Plan(config).impossible(cell) or read_cell(config, cell).missing:
+    if records.plan.impossible(cell) or (found := records.of(cell)).missing:
         return None
-    folders = [Paths(config).run(run) for run in final_runs(config, cell)]
-    return np.array([pd.read_csv(f / "history.csv")["val_accuracy"] for f in folders])
+    files = [run_file(records.config, record, "history.csv") for record in found.records]
+    return np.array([pd.read_csv(file)["val_accuracy"] for file in files])
 
 
-KINDS: dict[str, Callable[[Config, str], tuple[Canvas, list[dict]]]] = {
+KINDS: dict[str, Callable[[Records, str], tuple[Canvas, list[dict]]]] = {
     "bars": _bars,
     "fractions": _fractions,
     "curves": _curves,

@@ -15,7 +15,7 @@ from mpssl.config import Config
 from mpssl.files import write_text
 from mpssl.paths import REPORT_TEMPLATE, Paths
 from mpssl.plan import Plan
-from mpssl.results.records import read_record
+from mpssl.results.records import Records
 from mpssl.results.times import stage_times
 
 OF_SAMPLES = ("samples", "classes", "trajectory")
@@ -55,7 +55,7 @@ def make_report(config: Config) -> None:
     paths, plan = Paths(config), Plan(config)
     tables = [name for name in plan.wanted if name in config.tables]
     pictures = [name for name in plan.wanted if name in config.figures]
-    records = [r for run in plan.runs(plan.wanted_cells()) if (r := read_record(config, run))]
+    records = Records(config, plan.wanted_cells()).every
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )

@@ -13,10 +13,11 @@ from PIL import Image
 from mpssl import snapshots
 from mpssl.config import Config
 from mpssl.data import store
-from mpssl.files import read_json
+from mpssl.data.split import read_split
+from mpssl.files import read_made
 from mpssl.paths import Paths
-from mpssl.plan import Column, Plan, Run, cell_of
-from mpssl.results.records import final_runs, read_record
+from mpssl.plan import Column, cell_of
+from mpssl.results.records import Records, run_file
 from mpssl.results.style import colour_of, number
 from mpssl.results.tables import column_titles, row_label
 
@@ -32,9 +33,10 @@ MEASURES = {
 NOTHING = "no snapshots: the run has not finished"
 
 
-def strips(config: Config, name: str) -> tuple[Canvas, list[dict]]:
+def strips(records: Records, name: str) -> tuple[Canvas, list[dict]]:
     """Real images of a column above the synthetic ones that each row's method trained on."""
-    grid, columns, numbers = config.figures[name], Plan(config).columns(name), []
+    config = records.config
+    grid, columns, numbers = config.figures[name], records.plan.columns(name), []
     canvas, panels = plt.subplots(
         1 + len(grid.rows),
         len(columns),
@@ -44,19 +46,20 @@ def strips(config: Config, name: str) -> tuple[Canvas, list[dict]]:
     for j, (column, title) in enumerate(zip(columns, column_titles(config, columns), strict=True)):
         _show(panels[0][j], _real_strip(config, column), f"Real ({title})")
         for i, row in enumerate(grid.rows, start=1):
-            run = final_runs(config, cell_of(row, column))[0]
-            _show(panels[i][j], _samples_of(config, run), row_label(config, name, row))
-            record = read_record(config, run) if run is not None else None
+            record = _first(records, row, column)
+            _show(panels[i][j], _samples_of(config, record), row_label(config, name, row))
             if record is not None:
-                numbers.append(number(row, column, seed=run.seed, **record["sample_statistics"]))
+                statistics = record["sample_statistics"]
+                numbers.append(number(row, column, seed=record["seed"], **statistics))
     canvas.suptitle(grid.title, x=0.13, y=0.95, ha="left", fontsize=11)
     return canvas, numbers
 
 
-def by_class(config: Config, name: str) -> tuple[Canvas, list[dict]]:
+def by_class(records: Records, name: str) -> tuple[Canvas, list[dict]]:
     """For each class, real images beside those of each row's method at its last snapshot."""
-    grid, columns = config.figures[name], Plan(config).columns(name)
-    frame = _measured(config, grid.rows, columns)
+    config = records.config
+    grid, columns = config.figures[name], records.plan.columns(name)
+    frame = _measured(records, grid.rows, columns)
     blocks, heights = 1 + len(grid.rows), [len(_classes(frame, column)) for column in columns]
     canvas, panels = plt.subplots(
         len(columns),
@@ -73,7 +76,7 @@ def by_class(config: Config, name: str) -> tuple[Canvas, list[dict]]:
         _grid(axes[0], _real_grid(config, column, classes), f"{title}\nreal")
         _name_rows(axes[0], [_class_names(config, column)[c] for c in classes])
         for axis, row in zip(axes[1:], grid.rows, strict=True):
-            taken = _snapshots_of(config, row, column)
+            taken = _snapshots_of(config, _first(records, row, column))
             image = _pixels(taken[-1]["image"]) if taken else None
             mine = last[_is(last, row, column)]
             text = "distance {:.2f}\ndiversity {:.2f}".format(
@@ -84,10 +87,11 @@ def by_class(config: Config, name: str) -> tuple[Canvas, list[dict]]:
     return canvas, last.to_dict("records")
 
 
-def trajectory(config: Config, name: str) -> tuple[Canvas, list[dict]]:
+def trajectory(records: Records, name: str) -> tuple[Canvas, list[dict]]:
     """The first row's images of fixed noise over training, and the measures of all rows."""
-    grid, columns = config.figures[name], Plan(config).columns(name)
-    frame = _measured(config, grid.rows, columns)
+    config = records.config
+    grid, columns = config.figures[name], records.plan.columns(name)
+    frame = _measured(records, grid.rows, columns)
     heights = [max(3, len(_classes(frame, c))) * THUMB + 3.2 for c in columns]
     canvas = plt.figure(figsize=(10.5, sum(heights)), layout="constrained")
     parts = np.atleast_1d(canvas.subfigures(len(columns), 1, height_ratios=heights))
@@ -100,7 +104,7 @@ def trajectory(config: Config, name: str) -> tuple[Canvas, list[dict]]:
             f"{grid.title}: {row_label(config, name, grid.rows[0])}, {title}",
             x=0.01, ha="left", fontsize=11,
         )  # fmt: skip
-        _over_training(config, axes["images"], grid.rows[0], column)
+        _over_training(records, axes["images"], grid.rows[0], column)
         for measure, label in MEASURES.items():
             for i, row in enumerate(grid.rows):
                 mine = frame[_is(frame, row, column)]
@@ -119,9 +123,9 @@ def foundation_names(config: Config, count: int) -> list[str]:
     """What the generator's classes are called; their numbers where nothing says it."""
     dataset = config.foundation.dataset
     if config.foundation.generator.kind == "trained":
-        meta = Paths(config).packed(dataset) / "meta.json"
+        meta = Paths(config).packed(dataset) / store.META
         # "latin A" is a script and what was drawn; the drawing tells it
-        names = [n.split()[-1] for n in read_json(meta)["classes"]] if meta.exists() else []
+        names = [n.split()[-1] for n in read_made(meta)["classes"]] if meta.exists() else []
     else:
         from mpssl.torchvision_compat import models  # slow
 
@@ -129,16 +133,16 @@ def foundation_names(config: Config, count: int) -> list[str]:
     return names if len(names) == count else [str(i) for i in range(count)]
 
 
-def _measured(config: Config, rows: list[str], columns: list[Column]) -> pd.DataFrame:
+def _measured(records: Records, rows: list[str], columns: list[Column]) -> pd.DataFrame:
     """A line for each row, column, seed, epoch and class of the finished runs' snapshots."""
-    lines = []
+    config, lines = records.config, []
     for row in rows:
         for column in columns:
             names, known = _class_names(config, column), None
-            for run in final_runs(config, cell_of(row, column)):
-                for taken in snapshots.read(Paths(config).run(run)) if run else []:
+            for record in records.of(cell_of(row, column)).records:
+                for taken in _snapshots_of(config, record):
                     for entry in taken["classes"]:
-                        line = number(row, column, seed=run.seed, epoch=taken["epoch"])
+                        line = number(row, column, seed=record["seed"], epoch=taken["epoch"])
                         line |= {"class": names[entry["class"]], "index": entry["class"]}
                         line |= {m: entry.get(m) for m in MEASURES}
                         if "top" in entry:
@@ -168,18 +172,28 @@ def _classes(frame: pd.DataFrame, column: Column) -> list[int]:
 
 
 def _class_names(config: Config, column: Column) -> list[str]:
-    return read_json(Paths(config).packed(column.dataset) / "meta.json")["classes"]
+    return read_made(Paths(config).packed(column.dataset) / store.META)["classes"]
 
 
-def _snapshots_of(config: Config, row: str, column: Column) -> list[dict]:
-    """The snapshots of the first seed's run."""
-    run = final_runs(config, cell_of(row, column))[0]
-    return snapshots.read(Paths(config).run(run)) if run is not None else []
+def _first(records: Records, row: str, column: Column) -> dict | None:
+    """The record of the first seed's run, or None where it has not finished."""
+    found = records.of(cell_of(row, column)).records
+    return next((r for r in found if r["seed"] == records.config.seeds[0]), None)
 
 
-def _over_training(config: Config, axes: Axes, row: str, column: Column) -> None:
+def _snapshots_of(config: Config, record: dict | None) -> list[dict]:
+    """The snapshots of a finished run, verified."""
+    if record is None:
+        return []
+    files = [name for name in record["files"] if name.startswith(snapshots.FOLDER)]
+    whole = {run_file(config, record, name) for name in files}
+    return [s for s in snapshots.read(Paths(config).run(record["run"])) if s["image"] in whole]
+
+
+def _over_training(records: Records, axes: Axes, row: str, column: Column) -> None:
     """A row of images a class, a block an epoch; at the right the likeliest foundation classes."""
-    taken = _snapshots_of(config, row, column)
+    config = records.config
+    taken = _snapshots_of(config, _first(records, row, column))
     if not taken:
         _grid(axes, None, "")
         return
@@ -226,15 +240,16 @@ def _real_grid(config: Config, column: Column, classes: list[int]) -> np.ndarray
 
 def _labeled(config: Config, column: Column) -> tuple[store.Packed, np.ndarray]:
     paths = Paths(config)
-    split = read_json(paths.split(column.dataset, column.fraction))
-    return store.load(paths.packed(column.dataset)), np.array(split["labeled"])
+    packed = store.load(paths.packed(column.dataset))
+    split = read_split(paths.split(column.dataset, column.fraction), packed)
+    return packed, np.array(split["labeled"])
 
 
-def _samples_of(config: Config, run: Run | None) -> np.ndarray | None:
+def _samples_of(config: Config, record: dict | None) -> np.ndarray | None:
     """Two rows of a run's samples.png, which holds four."""
-    if run is None or not (path := Paths(config).run(run) / "samples.png").exists():
+    if record is None or "samples.png" not in record["files"]:
         return None
-    pixels = _pixels(path)
+    pixels = _pixels(run_file(config, record, "samples.png"))
     size = pixels.shape[1] // SAMPLES_IN_A_ROW
     rows = pixels.reshape(-1, size, *pixels.shape[1:])
     return np.vstack([rows[0], rows[2]])

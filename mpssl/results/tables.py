@@ -8,11 +8,11 @@ import pandas as pd
 
 from mpssl.config import Config
 from mpssl.configfile import PAPER_RESULTS
-from mpssl.files import atomic, write_text
+from mpssl.files import write_text
 from mpssl.paths import Paths
 from mpssl.plan import BASE_ROW, Cell, Column, Plan, cell_of
 from mpssl.results import render
-from mpssl.results.records import CellRecords, read_cell
+from mpssl.results.records import CellRecords, Records
 
 
 @dataclass(frozen=True)
@@ -82,19 +82,30 @@ def make_table(config: Config, name: str) -> None:
     """Write table `name` as csv (tidy), md and tex (as printed).
 
     Cells whose runs are missing stay empty and are named; no value is invented.
+
+    Raises:
+        UserError: a run of the table is damaged, or does not belong to the others.
     """
-    paths, plan, paper = Paths(config), Plan(config), paper_values()
-    columns = plan.columns(name)
+    for suffix, text in texts(config, name).items():
+        write_text(Paths(config).table(name, suffix), text)
+
+
+def texts(config: Config, name: str) -> dict[str, str]:
+    """Table `name` by the suffix of its file."""
+    plan, paper = Plan(config), paper_values()
+    records, columns = Records(config, plan.cells(name)), plan.columns(name)
     rows = [
-        [_entry(config, plan, name, row, column, paper) for column in columns]
+        [_entry(records, name, row, column, paper) for column in columns]
         for row in config.tables[name].rows
     ]
     _mark_best(rows)
     titles = column_titles(config, columns)
-    with atomic(paths.table(name, "csv")) as path:
-        pd.DataFrame([_tidy(name, e) for row in rows for e in row]).to_csv(path, index=False)
-    write_text(paths.table(name, "md"), render.markdown(config, name, titles, rows))
-    write_text(paths.table(name, "tex"), render.latex(titles, rows))
+    tidy = pd.DataFrame([_tidy(name, entry) for row in rows for entry in row])
+    return {
+        "csv": tidy.to_csv(index=False),
+        "md": render.markdown(config, name, titles, rows),
+        "tex": render.latex(titles, rows),
+    }
 
 
 def column_titles(config: Config, columns: list[Column]) -> list[str]:
@@ -119,23 +130,17 @@ def row_label(config: Config, name: str, row: str) -> str:
 
 
 def _entry(
-    config: Config,
-    plan: Plan,
-    name: str,
-    row: str,
-    column: Column,
-    paper: dict[Cell, PaperValue],
+    records: Records, name: str, row: str, column: Column, paper: dict[Cell, PaperValue]
 ) -> Entry:
-    cell, base = cell_of(row, column), cell_of(BASE_ROW, column)
-    impossible = plan.impossible(cell)
-    records = CellRecords([], []) if impossible else read_cell(config, cell)
+    config, cell, base = records.config, cell_of(row, column), cell_of(BASE_ROW, column)
+    impossible = records.plan.impossible(cell)
     has_base = BASE_ROW in config.tables[name].rows and cell != base
     return Entry(
         cell,
         row_label(config, name, row),
-        records,
+        CellRecords([], []) if impossible else records.of(cell),
         impossible,
-        read_cell(config, base) if has_base else None,
+        records.of(base) if has_base else None,
         paper.get(cell),
     )
 

@@ -5,9 +5,8 @@ from functools import cache, partial
 from mpssl import memory
 from mpssl.configfile import PAPER_RESULTS, resolve
 from mpssl.digest import code_digest
-from mpssl.entry import entry_source
 from mpssl.errors import UserError
-from mpssl.files import file_digest, write_text
+from mpssl.files import file_digest, write_made
 from mpssl.paths import REPORT_TEMPLATE, Paths
 from mpssl.plan import Plan, Run, run_modules
 
@@ -55,13 +54,6 @@ def downloads_of(dataset):
     return [] if has_copy else getattr(settings, "downloads", [])
 
 
-def generator_files():
-    generator = experiment.foundation.generator
-    if generator.kind == "python":
-        return [entry_source(generator.entry), *generator.files]
-    return [paths.generator() / name for name in ("config.json", "pytorch_model.bin")]
-
-
 def records(cells):
     """The files that hold the finished runs of `cells`: one a seed, and the searches' outcomes."""
     metrics = [paths.run(run) / "metrics.json" for cell in cells for run in plan.fixed_runs(cell)]
@@ -90,7 +82,7 @@ def run_inputs(wildcards):
     needs = plan.needs(cell)
     inputs = {"packed": packed(cell.dataset), "split": paths.split(cell.dataset, cell.fraction)}
     if "generator" in needs:
-        inputs["generator"] = generator_files()
+        inputs["generator"] = paths.generator_files()
         if experiment.domain:  # read by a person; the run itself does not depend on it
             inputs["domain"] = ancient(paths.domain(cell.dataset, cell.architecture))
     if "foundation_classifier" in needs:

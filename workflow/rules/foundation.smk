@@ -28,7 +28,7 @@ if experiment.foundation.generator.kind == "trained":
         input:
             packed=packed(experiment.foundation.dataset),
         output:
-            generator_files(),
+            paths.generator_files(),
         log:
             paths.logs / "foundation/generator.log",
         benchmark:
@@ -80,7 +80,7 @@ if experiment.domain:
     rule measure_domain:
         input:
             packed=packed("{dataset}"),
-            generator=generator_files(),
+            generator=paths.generator_files(),
             foundation_classifier=lambda w: paths.classifier(w.architecture),
         output:
             paths.domain("{dataset}", "{architecture}"),
