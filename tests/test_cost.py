@@ -57,6 +57,7 @@ def test_jobs_by_hand(plan):
         "all": 1,
         "collect_runs": 1,
         "test_claims": 1,
+        "make_report": 1,
         "make_table": 2,
         "train_run": 6 + 16 + 3 + 8,
         "select_weight": 6,
