@@ -1,35 +1,44 @@
 """A trained model as one file that says all that its use needs: weights, labels, preprocessing."""
 
+import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
+from typing import Annotated, Literal
 
 import safetensors
 import safetensors.torch
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
 from torch import Tensor
 
-from mpssl.config import Config, Packing
+from mpssl.config import Config, Packing, Positive, Side
 from mpssl.errors import UserError
 from mpssl.files import atomic
 from mpssl.models.classifier import Classifier
 
 FORMAT = "mpssl"
+DIGEST = "sha256"  # of the description and the weights: safetensors has no checksum of its own
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=ConfigDict(extra="forbid", strict=True, allow_inf_nan=False))
 class Description:
     """What stands in the file beside the weights."""
 
     architecture: str
-    classes: list[str]
-    packing_size: int
+    classes: Annotated[list[str], Field(min_length=1)]
+    packing_size: Side
     """Side to which an image is resized first, pixels."""
-    resize: str
+    resize: Literal["crop", "squash"]
     """How: `crop` or `squash`, as in the configuration's `packing`."""
-    image_size: int
+    image_size: Side
     """Side of the centre that the model reads, pixels."""
-    mean: list[float]
-    std: list[float]
+    mean: Annotated[list[float], Field(min_length=3, max_length=3)]
+    std: Annotated[list[Positive], Field(min_length=3, max_length=3)]
+
+    def __post_init__(self) -> None:
+        if self.image_size > self.packing_size:
+            raise ValueError("image_size is larger than packing_size")
 
     @property
     def packing(self) -> Packing:
@@ -54,7 +63,8 @@ def describe(config: Config, architecture: str, classes: list[str]) -> Descripti
 def save(path: Path, model: Classifier, description: Description) -> None:
     """Write a model as safetensors; the description is in its metadata."""
     weights = {name: value.contiguous() for name, value in model.state_dict().items()}
-    metadata = {FORMAT: json.dumps(asdict(description), ensure_ascii=False)}
+    text = json.dumps(asdict(description), ensure_ascii=False)
+    metadata = {FORMAT: text, DIGEST: _digest(text, weights)}
     with atomic(path) as temporary:
         safetensors.torch.save_file(weights, temporary, metadata)
 
@@ -67,6 +77,8 @@ def load(path: Path) -> tuple[Classifier, Description]:
     """
     path = path / "model.safetensors" if path.is_dir() else path
     try:
+        if path.exists() and not path.is_file():
+            raise UserError(f"the model {path} is no regular file")
         with safetensors.safe_open(path, "pt") as file:
             metadata = file.metadata() or {}
             weights: dict[str, Tensor] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
@@ -74,6 +86,8 @@ def load(path: Path) -> tuple[Classifier, Description]:
         raise UserError(f"the model {path} does not exist") from None
     except (safetensors.SafetensorError, OSError) as error:
         raise UserError(f"{path} is no safetensors file, or damaged: {error}") from None
+    if FORMAT in metadata and metadata.get(DIGEST) != _digest(metadata[FORMAT], weights):
+        raise UserError(f"{path} is damaged: its checksum is another; copy or train it again")
     try:
         description = Description(**json.loads(metadata[FORMAT]))
         model = Classifier(
@@ -86,3 +100,7 @@ def load(path: Path) -> tuple[Classifier, Description]:
     except (KeyError, ValueError, TypeError, RuntimeError):
         raise UserError(f"{path} is no model that `mpssl train` wrote") from None
     return model.eval().requires_grad_(False), description
+
+
+def _digest(text: str, weights: dict[str, Tensor]) -> str:
+    return hashlib.sha256(text.encode() + safetensors.torch.save(weights)).hexdigest()
