@@ -49,12 +49,13 @@ def _inside(value: str) -> str:
     return value
 
 
-Number = Annotated[float, BeforeValidator(_number)]
+AS_IN_YAML_1_2 = BeforeValidator(_number)
+Number = Annotated[float, AS_IN_YAML_1_2]
 Place = Annotated[Path, BeforeValidator(_place)]
 Inside = Annotated[str, AfterValidator(_inside)]
-Positive = Annotated[Number, Field(gt=0)]
-NonNegative = Annotated[Number, Field(ge=0)]
-Probability = Annotated[Number, Field(ge=0, le=1)]
+Positive = Annotated[float, Field(gt=0), AS_IN_YAML_1_2]
+NonNegative = Annotated[float, Field(ge=0), AS_IN_YAML_1_2]
+Probability = Annotated[float, Field(ge=0, le=1), AS_IN_YAML_1_2]
 Count = Annotated[int, Field(ge=1)]
 Side = Annotated[int, Field(ge=1, le=10_000)]
 Percent = Annotated[int, Field(ge=1, le=100)]
@@ -119,7 +120,7 @@ class ImageFolder(Closed):
         description="PATH/CLASS/*.jpg, a CSV, or PATH/train/CLASS/*.jpg and PATH/test/CLASS/*.jpg"
     )
     test: Place | None = Field(None, description="test images, laid out as `path`")
-    test_fraction: Annotated[Number, Field(gt=0, lt=1)] = Field(
+    test_fraction: Annotated[float, Field(gt=0, lt=1), AS_IN_YAML_1_2] = Field(
         0.2, description="of each class, held out where nothing else says what the test images are"
     )
     unlabeled: Place | None = Field(
@@ -187,7 +188,7 @@ class Split(Closed):
     """D : D_u by the label fraction, stratified; then D : D_val at random (Sec. 4.1)."""
 
     seed: int = 0
-    validation_fraction: Annotated[Number, Field(gt=0, lt=1)] = 0.1
+    validation_fraction: Annotated[float, Field(gt=0, lt=1), AS_IN_YAML_1_2] = 0.1
     validation: Literal["random", "stratified"] = Field(
         "random", description="stratified: by class, and the last image of a class stays in D"
     )
@@ -207,7 +208,7 @@ class TrainedGenerator(Closed):
     kl_weight: NonNegative = 1
     adversarial_weight: NonNegative = 0.02
     class_weight: NonNegative = 0.02
-    averaging: Annotated[Number, Field(ge=0, lt=1)] = Field(0.995, description="of the weights")
+    averaging: Annotated[float, Field(ge=0, lt=1), AS_IN_YAML_1_2] = Field(0.995, description="of the weights")
     z_dim: Count = 32
     channel_width: Count = 16
     layers: list[tuple[bool, Count, Count]] = Field(
@@ -245,7 +246,7 @@ class TrainedClassifier(Closed):
     batch_size: Count = 64
     learning_rate: Positive = 0.1
     weight_decay: NonNegative = 5e-4
-    held_out: Annotated[Number, Field(gt=0, lt=1)] = 0.1
+    held_out: Annotated[float, Field(gt=0, lt=1), AS_IN_YAML_1_2] = 0.1
     seed: int = 0
 
 
@@ -265,7 +266,7 @@ class Foundation(Closed):
         TrainedGenerator | PretrainedGenerator | PythonGenerator, Field(discriminator="kind")
     ]
     classifier: Annotated[TrainedClassifier | PretrainedClassifier, Field(discriminator="kind")]
-    truncation: Annotated[Number, Field(gt=0, le=1)] = 1.0
+    truncation: Annotated[float, Field(gt=0, le=1), AS_IN_YAML_1_2] = 1.0
 
 
 # ---------------------------------------------------------------------------------------- views
@@ -275,7 +276,7 @@ class RandAugment(Closed):
     """kornia's RandAugment: `n` operations of magnitude `m` (of 30), drawn once a batch."""
 
     n: Count = 2
-    m: Annotated[Number, Field(gt=0, lt=30)] = 10
+    m: Annotated[float, Field(gt=0, lt=30), AS_IN_YAML_1_2] = 10
     operations: list[str] | None = Field(None, description="names; kornia's default where empty")
 
 
@@ -307,9 +308,9 @@ class Training(Closed):
     steps_per_epoch: Count | None = Field(None, description="one pass over D where empty")
     batch_size: Count = 64
     learning_rate: Positive = 0.01
-    momentum: Annotated[Number, Field(ge=0, lt=1)] = 0.9
+    momentum: Annotated[float, Field(ge=0, lt=1), AS_IN_YAML_1_2] = 0.9
     weight_decay: NonNegative = 0
-    milestones: list[Annotated[Number, Field(gt=0, lt=1)]] = Field(
+    milestones: list[Annotated[float, Field(gt=0, lt=1), AS_IN_YAML_1_2]] = Field(
         [0.3, 0.6, 0.8], description="parts of the epochs: 60, 120, 160 of 200"
     )
     decay: Positive = 0.1
@@ -418,7 +419,7 @@ class FixMatch(Closed):
 class FreeMatch(Closed):
     """FreeMatch's published defaults."""
 
-    threshold_momentum: Annotated[Number, Field(ge=0, lt=1)] = 0.999
+    threshold_momentum: Annotated[float, Field(ge=0, lt=1), AS_IN_YAML_1_2] = 0.999
     fairness_weight: NonNegative = 0.05
 
 
