@@ -208,7 +208,9 @@ class TrainedGenerator(Closed):
     kl_weight: NonNegative = 1
     adversarial_weight: NonNegative = 0.02
     class_weight: NonNegative = 0.02
-    averaging: Annotated[float, Field(ge=0, lt=1), AS_IN_YAML_1_2] = Field(0.995, description="of the weights")
+    averaging: Annotated[float, Field(ge=0, lt=1), AS_IN_YAML_1_2] = Field(
+        0.995, description="of the weights"
+    )
     z_dim: Count = 32
     channel_width: Count = 16
     layers: list[tuple[bool, Count, Count]] = Field(

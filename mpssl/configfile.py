@@ -131,25 +131,34 @@ def _plain_children(value: Any) -> Iterable:
     """The parts of a value that JSON can hold: the jobs read the configuration as JSON.
 
     Raises:
-        ValueError: it cannot.
+        ValueError: it cannot; names the key.
     """
     if isinstance(value, dict):
         for key in value:
             if not isinstance(key, str):
                 raise ValueError(f"the key {key!r} is no text; write it in quotes")
-        return chain(value, value.values())
-    if isinstance(value, list):
-        return value
+        parts = [(key, part) for key, inner in value.items() for part in (key, inner)]
+    elif isinstance(value, list):
+        parts = list(enumerate(value))
+    else:
+        return ()
+    for key, part in parts:
+        if reason := _not_plain(part):
+            raise ValueError(f"{key}: {reason} (found: {part!r})")
+    return [part for _, part in parts]
+
+
+def _not_plain(value: Any) -> str:
+    """Why JSON, a file system or a 64-bit machine cannot hold a value; empty where they can."""
     if isinstance(value, str):
-        if "\0" in value or any("\ud800" <= letter <= "\udfff" for letter in value):
-            raise ValueError(f"{value!r} has a letter that no text has")
-    elif isinstance(value, float) and not math.isfinite(value):
-        raise ValueError(f"{value} is no finite number")
-    elif isinstance(value, int) and abs(value) >= 2**63:
-        raise ValueError("a number has more than 64 bits")
-    elif value is not None and not isinstance(value, int | float):
-        raise ValueError(f"{value!r} is no text, number, list or mapping")
-    return ()
+        broken = any(c == "\0" or "\ud800" <= c <= "\udfff" for c in value)
+        return "a letter that no text has" if broken else ""
+    if isinstance(value, float):
+        return "" if math.isfinite(value) else "must be a finite number"
+    if isinstance(value, int):
+        return "" if -(2**63) <= value < 2**63 else "a number of more than 64 bits"
+    plain = value is None or isinstance(value, list | dict)
+    return "" if plain else "no text, number, list or mapping"
 
 
 def one_line(message: str) -> str:
