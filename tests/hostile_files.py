@@ -208,6 +208,8 @@ def image_lists(folder: Path) -> Target:
 
 def model_files(folder: Path) -> Target:
     """Model files of `mpssl train`, damaged."""
+    import torch
+
     from mpssl import model_file
     from mpssl.models.classifier import Classifier
 
@@ -215,7 +217,9 @@ def model_files(folder: Path) -> Target:
     description = model_file.Description(
         "resnet8", ["a", "b"], 40, "crop", 32, [0.5] * 3, [0.5] * 3
     )
-    model_file.save(source, Classifier("resnet8", 2, (0.5,) * 3, (0.5,) * 3), description)
+    torch.manual_seed(0)
+    whole = Classifier("resnet8", 2, (0.5,) * 3, (0.5,) * 3)
+    model_file.save(source, whole, description)
     data = source.read_bytes()
     size = 8 + int.from_bytes(data[:8], "little")
     sizes = st.sampled_from([0, 1, 2**31, 2**63, 2**64 - 1, size - 9, len(data)]) | st.integers(
@@ -225,7 +229,9 @@ def model_files(folder: Path) -> Target:
 
     @st.composite
     def cases(draw: st.DrawFn) -> bytes:
-        how = draw(st.sampled_from(["flip", "head", "cut", "size", "json", "json", "binary"]))
+        how = draw(
+            st.sampled_from(["whole", "flip", "head", "cut", "size", "json", "json", "binary"])
+        )
         if how == "json":
             changed = copy.deepcopy(head)
             changed["__metadata__"]["mpssl"] = json.loads(changed["__metadata__"]["mpssl"])
@@ -244,6 +250,8 @@ def model_files(folder: Path) -> Target:
                 meta["mpssl"] = json.dumps(meta["mpssl"])
             text = json.dumps(changed, ensure_ascii=False).encode("utf-8", "replace")
             return struct.pack("<Q", len(text)) + text + data[size:]
+        if how == "whole":
+            return data
         if how == "size":
             return struct.pack("<Q", draw(sizes)) + data[8:]
         if how == "cut":
@@ -257,7 +265,10 @@ def model_files(folder: Path) -> Target:
 
     def check(case: bytes) -> str | None:
         path.write_bytes(case)
-        _, found = model_file.load(path)
-        return None if found == description else "another description was accepted"
+        model, found = model_file.load(path)
+        if found != description:
+            return "another description was accepted"
+        weights = zip(model.state_dict().values(), whole.state_dict().values(), strict=True)
+        return None if all(torch.equal(a, b) for a, b in weights) else "other weights were accepted"
 
     return cases(), check

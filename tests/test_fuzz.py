@@ -6,13 +6,13 @@ from hypothesis import strategies as st
 
 from mpssl.errors import UserError
 
-# About 25 seconds together on one core.
+# About 15 seconds together on one core.
 EXAMPLES = {
-    "configurations": 120,
-    "configuration files": 80,
-    "images": 300,
-    "image lists": 100,
-    "model files": 80,
+    "configurations": 350,
+    "configuration files": 150,
+    "images": 800,
+    "image lists": 200,
+    "model files": 150,
 }
 
 
