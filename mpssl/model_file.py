@@ -13,6 +13,7 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from mpssl.config import Config, Packing, Positive, Side
+from mpssl.configfile import one_line
 from mpssl.errors import UserError
 from mpssl.files import atomic
 from mpssl.models.classifier import Classifier
@@ -85,7 +86,8 @@ def load(path: Path) -> tuple[Classifier, Description]:
     except FileNotFoundError:
         raise UserError(f"the model {path} does not exist") from None
     except (safetensors.SafetensorError, OSError) as error:
-        raise UserError(f"{path} is no safetensors file, or damaged: {error}") from None
+        reason = one_line(str(error))
+        raise UserError(f"{path} is no safetensors file, or damaged: {reason}") from None
     if FORMAT in metadata and metadata.get(DIGEST) != _digest(metadata[FORMAT], weights):
         raise UserError(f"{path} is damaged: its checksum is another; copy or train it again")
     try:
