@@ -5,12 +5,16 @@ each with a row in docs/assumptions.md.
 """
 
 import difflib
+import os
+import re
 from collections.abc import Iterable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     StringConstraints,
@@ -20,12 +24,42 @@ from pydantic import (
 
 from mpssl.models import BACKBONES, UNSPLITTABLE, UNSPLITTABLE_REASON
 
-Positive = Annotated[float, Field(gt=0)]
-NonNegative = Annotated[float, Field(ge=0)]
-Probability = Annotated[float, Field(ge=0, le=1)]
+
+def _number(value: Any) -> Any:
+    """PyYAML reads 1e-4 as a text, YAML 1.2 as a number."""
+    text = isinstance(value, str) and re.fullmatch(r"[-+]?[0-9]{1,20}[eE][-+]?[0-9]{1,3}", value)
+    return float(value) if text else value
+
+
+def _place(value: Any) -> Any:
+    """A path that a file system can have."""
+    if value == "":
+        raise ValueError("the path is empty")
+    parts = [os.fsencode(part) for part in str(value).split("/")]
+    if max(map(len, parts)) > 255 or sum(map(len, parts)) + len(parts) > 4095:
+        raise ValueError("the path, or a name in it, is too long")
+    return value
+
+
+def _inside(value: str) -> str:
+    """A path that does not lead out of the folder where it starts."""
+    path = PurePosixPath(_place(value or "."))
+    if path.is_absolute() or ".." in path.parts:
+        raise ValueError("the path leads out of the data set's folder")
+    return value
+
+
+AS_IN_YAML_1_2 = BeforeValidator(_number)
+Number = Annotated[float, AS_IN_YAML_1_2]
+Place = Annotated[Path, BeforeValidator(_place)]
+Inside = Annotated[str, AfterValidator(_inside)]
+Positive = Annotated[float, Field(gt=0), AS_IN_YAML_1_2]
+NonNegative = Annotated[float, Field(ge=0), AS_IN_YAML_1_2]
+Probability = Annotated[float, Field(ge=0, le=1), AS_IN_YAML_1_2]
 Count = Annotated[int, Field(ge=1)]
+Side = Annotated[int, Field(ge=1, le=10_000)]
 Percent = Annotated[int, Field(ge=1, le=100)]
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.-]*$")]
+Name = Annotated[str, StringConstraints(max_length=100, pattern=r"^[a-z0-9][a-z0-9_.-]*$")]
 CellRow = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]+/[a-z0-9_]+(/[a-z0-9_.-]+)?$")]
 Setting = Literal["base", "oracle", "generative", "transfer"]
 SourceName = Literal["none", "real", "foundation", "uniform", "pseudo", "lmo"]
@@ -82,17 +116,17 @@ class ImageFolder(Closed):
 
     adapter: Literal["folder"]
     title: str
-    path: Path = Field(
+    path: Place = Field(
         description="PATH/CLASS/*.jpg, a CSV, or PATH/train/CLASS/*.jpg and PATH/test/CLASS/*.jpg"
     )
-    test: Path | None = Field(None, description="test images, laid out as `path`")
-    test_fraction: Annotated[float, Field(gt=0, lt=1)] = Field(
+    test: Place | None = Field(None, description="test images, laid out as `path`")
+    test_fraction: Annotated[float, Field(gt=0, lt=1), AS_IN_YAML_1_2] = Field(
         0.2, description="of each class, held out where nothing else says what the test images are"
     )
-    unlabeled: Path | None = Field(
+    unlabeled: Place | None = Field(
         None, description="a folder of unlabeled images, at any depth: D_u of the oracle methods"
     )
-    exclude: Path | None = Field(
+    exclude: Place | None = Field(
         None, description="a CSV with a column `file`: images that are left out"
     )
     seed: int = Field(0, description="of the held-out test images")
@@ -117,8 +151,8 @@ class PaperData(Closed):
     title: str
     licence: str = Field("", description="terms of use, shown before a download")
     downloads: list[Download] = []
-    root: str = Field("", description="the folder inside the archives that holds the data set")
-    path: Path | None = Field(None, description="your own copy, instead of the downloads")
+    root: Inside = Field("", description="the folder inside the archives that holds the data set")
+    path: Place | None = Field(None, description="your own copy, instead of the downloads")
     pool: Count | None = Field(None, description="images of the whole official train and val split")
     test: Count | None = Field(None, description="images of the whole official test split")
     classes: Count | None = Field(None, description="of the whole data set")
@@ -129,7 +163,7 @@ class ImageNet(Closed):
 
     adapter: Literal["imagenet"]
     title: str = "ImageNet"
-    path: Path | None = Field(None, description="your own copy: PATH/train/SYNSET/*.JPEG")
+    path: Place | None = Field(None, description="your own copy: PATH/train/SYNSET/*.JPEG")
     images_per_class: Count | None = Field(
         None, description="how many of each class are packed; all where empty"
     )
@@ -144,7 +178,7 @@ Dataset = Annotated[
 class Packing(Closed):
     """How images become one uint8 array."""
 
-    size: Count = Field(256, description="side of the packed square, pixels")
+    size: Side = Field(256, description="side of the packed square, pixels")
     resize: Literal["crop", "squash"] = Field(
         "crop", description="crop: short side to `size`, then the centre; squash: both sides"
     )
@@ -154,7 +188,7 @@ class Split(Closed):
     """D : D_u by the label fraction, stratified; then D : D_val at random (Sec. 4.1)."""
 
     seed: int = 0
-    validation_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    validation_fraction: Annotated[float, Field(gt=0, lt=1), AS_IN_YAML_1_2] = 0.1
     validation: Literal["random", "stratified"] = Field(
         "random", description="stratified: by class, and the last image of a class stays in D"
     )
@@ -174,7 +208,9 @@ class TrainedGenerator(Closed):
     kl_weight: NonNegative = 1
     adversarial_weight: NonNegative = 0.02
     class_weight: NonNegative = 0.02
-    averaging: Annotated[float, Field(ge=0, lt=1)] = Field(0.995, description="of the weights")
+    averaging: Annotated[float, Field(ge=0, lt=1), AS_IN_YAML_1_2] = Field(
+        0.995, description="of the weights"
+    )
     z_dim: Count = 32
     channel_width: Count = 16
     layers: list[tuple[bool, Count, Count]] = Field(
@@ -189,7 +225,7 @@ class PretrainedGenerator(Closed):
     """A folder with a BigGAN's config.json and pytorch_model.bin."""
 
     kind: Literal["pretrained"]
-    path: Path
+    path: Place
     downloads: list[Download] = []
 
 
@@ -201,7 +237,7 @@ class PythonGenerator(Closed):
         description="module:function; the function takes `options`, returns the network"
     )
     options: dict[str, Any] = Field({}, description="keyword arguments of the function")
-    files: list[Path] = Field([], description="what it reads: runs depend on their content")
+    files: list[Place] = Field([], description="what it reads: runs depend on their content")
 
 
 class TrainedClassifier(Closed):
@@ -212,7 +248,7 @@ class TrainedClassifier(Closed):
     batch_size: Count = 64
     learning_rate: Positive = 0.1
     weight_decay: NonNegative = 5e-4
-    held_out: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    held_out: Annotated[float, Field(gt=0, lt=1), AS_IN_YAML_1_2] = 0.1
     seed: int = 0
 
 
@@ -220,7 +256,7 @@ class PretrainedClassifier(Closed):
     """torchvision's IMAGENET1K_V1 weights of the same architecture, in a folder of .pth files."""
 
     kind: Literal["pretrained"]
-    path: Path
+    path: Place
     downloads: list[Download] = Field([], description="files pinned further than torchvision does")
 
 
@@ -232,7 +268,7 @@ class Foundation(Closed):
         TrainedGenerator | PretrainedGenerator | PythonGenerator, Field(discriminator="kind")
     ]
     classifier: Annotated[TrainedClassifier | PretrainedClassifier, Field(discriminator="kind")]
-    truncation: Annotated[float, Field(gt=0, le=1)] = 1.0
+    truncation: Annotated[float, Field(gt=0, le=1), AS_IN_YAML_1_2] = 1.0
 
 
 # ---------------------------------------------------------------------------------------- views
@@ -242,7 +278,7 @@ class RandAugment(Closed):
     """kornia's RandAugment: `n` operations of magnitude `m` (of 30), drawn once a batch."""
 
     n: Count = 2
-    m: Annotated[float, Field(gt=0, lt=30)] = 10
+    m: Annotated[float, Field(gt=0, lt=30), AS_IN_YAML_1_2] = 10
     operations: list[str] | None = Field(None, description="names; kornia's default where empty")
 
 
@@ -274,13 +310,13 @@ class Training(Closed):
     steps_per_epoch: Count | None = Field(None, description="one pass over D where empty")
     batch_size: Count = 64
     learning_rate: Positive = 0.01
-    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    momentum: Annotated[float, Field(ge=0, lt=1), AS_IN_YAML_1_2] = 0.9
     weight_decay: NonNegative = 0
-    milestones: list[Annotated[float, Field(gt=0, lt=1)]] = Field(
+    milestones: list[Annotated[float, Field(gt=0, lt=1), AS_IN_YAML_1_2]] = Field(
         [0.3, 0.6, 0.8], description="parts of the epochs: 60, 120, 160 of 200"
     )
     decay: Positive = 0.1
-    image_size: Count = 224
+    image_size: Side = 224
     pretrained: bool = Field(True, description="start from the foundation classifier's features")
     running_statistics: Literal["labeled", "all"] = Field(
         "labeled", description="forwards of the classifier step that move batch norm's statistics"
@@ -288,7 +324,7 @@ class Training(Closed):
     equal_epochs: Literal["first", "last"] = Field(
         "last", description="which of several epochs of the best validation accuracy is kept"
     )
-    normalize_mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
+    normalize_mean: tuple[Number, Number, Number] = (0.485, 0.456, 0.406)
     normalize_std: tuple[Positive, Positive, Positive] = (0.229, 0.224, 0.225)
     evaluation_batch_size: Count = 256
     deterministic: bool = Field(
@@ -385,7 +421,7 @@ class FixMatch(Closed):
 class FreeMatch(Closed):
     """FreeMatch's published defaults."""
 
-    threshold_momentum: Annotated[float, Field(ge=0, lt=1)] = 0.999
+    threshold_momentum: Annotated[float, Field(ge=0, lt=1), AS_IN_YAML_1_2] = 0.999
     fairness_weight: NonNegative = 0.05
 
 
@@ -612,13 +648,13 @@ class Config(Closed):
             _known(f"row {row}", variant, method.variants)
             changes = method.variants[variant]
             update = changes.model_dump(exclude={"lmo"}, exclude_none=True)
-            method = Method.model_validate(method.model_dump() | update)
+            method = Method.model_validate(method.model_dump() | update, strict=True)
             if changes.lmo and method.source != "lmo":
                 raise ValueError(
                     f"variant {row}: `lmo` changes nothing of the source {method.source}"
                 )
             try:
-                lmo = Lmo.model_validate(merge(lmo.model_dump(), changes.lmo))
+                lmo = Lmo.model_validate(merge(lmo.model_dump(), changes.lmo), strict=True)
             except ValidationError as error:
                 place = ("methods", setting, name, "variants", variant, "lmo")
                 raise _moved(error, place) from None

@@ -1,31 +1,40 @@
 """A trained model as one file that says all that its use needs: weights, labels, preprocessing."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
 
 from mpssl import weights
-from mpssl.config import Config, Packing
+from mpssl.config import Config, Packing, Positive, Side
+from mpssl.configfile import one_line
 from mpssl.errors import UserError
 from mpssl.models.classifier import Classifier
 
 FORMAT = "mpssl"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=ConfigDict(extra="forbid", strict=True, allow_inf_nan=False))
 class Description:
     """What stands in the file beside the weights."""
 
     architecture: str
-    classes: list[str]
-    packing_size: int
+    classes: Annotated[list[str], Field(min_length=1)]
+    packing_size: Side
     """Side to which an image is resized first, pixels."""
-    resize: str
+    resize: Literal["crop", "squash"]
     """How: `crop` or `squash`, as in the configuration's `packing`."""
-    image_size: int
+    image_size: Side
     """Side of the centre that the model reads, pixels."""
-    mean: list[float]
-    std: list[float]
+    mean: Annotated[list[float], Field(min_length=3, max_length=3)]
+    std: Annotated[list[Positive], Field(min_length=3, max_length=3)]
+
+    def __post_init__(self) -> None:
+        if self.image_size > self.packing_size:
+            raise ValueError("image_size is larger than packing_size")
 
     @property
     def packing(self) -> Packing:
@@ -61,12 +70,15 @@ def load(path: Path) -> tuple[Classifier, Description]:
     """
     path = path / "model.safetensors" if path.is_dir() else path
     try:
+        if path.exists() and not path.is_file():
+            raise UserError(f"the model {path} is no regular file")
         state, metadata = weights.load(path)
     except FileNotFoundError:
         raise UserError(f"the model {path} does not exist") from None
     except (ValueError, OSError) as error:
+        reason = one_line(str(error))
         raise UserError(
-            f"{path} is no model that `mpssl train` wrote, or damaged: {error}"
+            f"{path} is no model that `mpssl train` wrote, or damaged: {reason}"
         ) from None
     try:
         description = Description(**json.loads(metadata[FORMAT]))

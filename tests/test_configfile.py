@@ -1,5 +1,7 @@
 """Reading configuration files: every mistake is one line that names the key and the remedy."""
 
+import os
+
 import pytest
 import yaml
 
@@ -136,6 +138,102 @@ def test_missing_file(tmp_path):
     path = tmp_path / "none.yaml"
     assert message(load, path) == f"cannot read the configuration {path}: No such file or directory"
     assert "cannot read the configuration" in message(load, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a: 1\nb: 2\na: 3\n", "the key 'a' stands twice"),
+        ("b: {a: 1, a: 2}\n", "the key 'a' stands twice"),
+        ("a: &a [*a]\n", "in themselves"),
+        ("a: " + "[" * 60 + "]" * 60, "deeper than 50 levels"),
+        ("a: " + "[" * 9000, "nested too deep"),
+        ("a: &a [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]\n", None),
+        ("#" * 2**20 + "\na: 1\n", "larger than 1048576 bytes"),
+    ],
+)
+def test_repeated_keys_nesting_and_size(tmp_path, text, expected):
+    path = tmp_path / "my.yaml"
+    path.write_text(text)
+    if expected is None:
+        assert read_yaml(path) == {"a": [1] * 10}
+    else:
+        assert expected in message(read_yaml, path)
+
+
+@pytest.mark.parametrize("form", ["[{0}]", "{{<<: [{0}]}}"])
+def test_alias_bombs(tmp_path, form):
+    lines = ["a0: &a0 " + ("[x]" if form[0] == "[" else "{k: x}")]
+    lines += [f"a{i}: &a{i} " + form.format(", ".join([f"*a{i - 1}"] * 10)) for i in range(1, 10)]
+    (tmp_path / "my.yaml").write_text("\n".join(lines))
+    assert "more than 50000 values" in message(read_yaml, tmp_path / "my.yaml")
+
+
+def test_merged_keys_and_aliases_may_stand(tmp_path):
+    (tmp_path / "my.yaml").write_text("a: &a {x: 1, y: 2}\nb: {<<: *a, x: 3}\nc: *a\n")
+    found = read_yaml(tmp_path / "my.yaml")
+    assert found == {"a": {"x": 1, "y": 2}, "b": {"x": 3, "y": 2}, "c": {"x": 1, "y": 2}}
+
+
+def test_a_pipe_does_not_hang(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    assert "it is no file" in message(read_yaml, tmp_path / "pipe")
+    assert "it is no file" in message(read_yaml, "/dev/zero")
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("threads", True),
+        ("threads", "2"),
+        ("threads", 2**63),
+        ("tensorboard", 1),
+        ("tensorboard", "yes"),
+        ("training.learning_rate", True),
+        ("training.learning_rate", "0.1"),
+        ("training.learning_rate", "1e999"),
+        ("lmo.converter.redraw_noise", "true"),
+        ("methods.generative.mpssl.variants.tau.lmo", {"gap_weight": True}),
+        ("datasets.mnist.title", b"MNIST"),
+        ("datasets.mnist.title", "\ud800"),
+        ("seeds", (1, 2)),
+        ("experiment", "x" * 101),
+        ("packing.size", 10_001),
+    ],
+)
+def test_values_of_another_type_are_refused(changed, key, value):
+    assert key.split(".")[-1] in message(resolve, changed(key, value))
+
+
+@pytest.mark.parametrize("value", [b"x", float("nan"), 2**64, {1: 2}, "\0", {1}])
+def test_values_deep_inside_are_refused(changed, value):
+    generator = {"kind": "python", "entry": "a:b", "options": {"a": [[{"b": value}]]}}
+    message(resolve, changed("foundation.generator", generator))
+
+
+def test_a_number_that_yaml_1_1_reads_as_a_text(changed):
+    assert resolve(changed("training.learning_rate", "1e-4")).training.learning_rate == 1e-4
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"adapter": "dtd", "root": "../../etc"},
+        {"adapter": "dtd", "root": "/etc"},
+        {"adapter": "dtd", "path": ""},
+        {"adapter": "dtd", "path": "a\0b"},
+        {"adapter": "dtd", "path": "x" * 256},
+        {"adapter": "dtd", "downloads": [{"file": "../x", "urls": ["http://localhost/x"]}]},
+    ],
+)
+def test_paths_that_lead_elsewhere(changed, change):
+    (key,) = change.keys() - {"adapter"}
+    assert key in message(resolve, changed("datasets.x", change | {"title": "X"}))
+
+
+def test_messages_are_one_short_line(changed):
+    assert "\x1b" not in message(resolve, changed("a\n\x1b[31mb", 1))
+    assert len(message(resolve, changed("threads", "x" * 10_000))) < 600
 
 
 def test_schema_is_closed():

@@ -1,6 +1,7 @@
 """Images in folders: what is read, how it is squared, what is refused."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -155,7 +156,10 @@ def test_sixteen_bit_grey(tmp_path, suffix):
         (1, (slice(None), slice(0, 4))),  # left
         (2, (slice(None), slice(4, 8))),  # mirrored: right
         (3, (slice(None), slice(4, 8))),  # upside down: right
+        (4, (slice(None), slice(0, 4))),  # upside down, mirrored: left
+        (5, (slice(0, 4), slice(None))),  # transposed: top
         (6, (slice(0, 4), slice(None))),  # the first column is the top
+        (7, (slice(4, 8), slice(None))),  # transposed the other way: bottom
         (8, (slice(4, 8), slice(None))),  # the first column is the bottom
     ],
 )
@@ -167,6 +171,70 @@ def test_rotated_by_exif(tmp_path, orientation, red):
     expected = np.full((8, 8, 3), BLUE)
     expected[red] = RED
     np.testing.assert_array_equal(image, expected)
+
+
+def test_what_is_no_regular_file_does_not_hang(tmp_path):
+    os.mkfifo(tmp_path / "pipe.png")
+    (tmp_path / "zero.png").symlink_to("/dev/zero")
+    (tmp_path / "folder.png").mkdir()
+    for name in ("pipe.png", "zero.png", "folder.png"):
+        with pytest.raises(UserError, match=f"{name} is no regular file"):
+            read(tmp_path / name)
+
+
+def test_a_decompression_bomb_is_refused_by_its_header(tmp_path):
+    Image.new("1", (20_000, 5_000)).save(tmp_path / "bomb.png")
+    assert (tmp_path / "bomb.png").stat().st_size < 20_000
+    with pytest.raises(UserError, match=r"bomb\.png has 20000 x 5000 pixels, more than"):
+        read(tmp_path / "bomb.png")
+
+
+def test_a_changed_bit_of_a_png_is_found(tmp_path):
+    halves().save(tmp_path / "a.png", compress_level=0)
+    data = bytearray((tmp_path / "a.png").read_bytes())
+    data[data.index(bytes(RED)) + 1] ^= 1
+    (tmp_path / "a.png").write_bytes(data)
+    with pytest.raises(UserError, match=r"a\.png is corrupt"):
+        read(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("size", [2, 20, 200])
+@pytest.mark.parametrize("options", [{}, {"progressive": True}])
+def test_a_jpeg_without_its_end(tmp_path, size, options):
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    Image.fromarray(noise).save(tmp_path / "a.jpg", **options)
+    (tmp_path / "a.jpg").write_bytes((tmp_path / "a.jpg").read_bytes()[:-size])
+    with pytest.raises(UserError, match=r"a\.jpg is corrupt"):
+        read(tmp_path / "a.jpg")
+
+
+def test_the_first_frame_of_several(tmp_path):
+    for suffix in ("gif", "webp", "png"):
+        first, second = (Image.new("RGB", (8, 8), colour) for colour in (RED, BLUE))
+        path = tmp_path / f"a.{suffix}"
+        first.save(path, save_all=True, append_images=[second])
+        assert abs(read(path).astype(int) - RED).max() <= 12
+
+
+def test_formats_that_start_programs_or_hold_no_photographs(tmp_path):
+    halves().save(tmp_path / "a.eps")
+    halves().save(tmp_path / "a.ppm")
+    for name in ("a.eps", "a.ppm"):
+        with pytest.raises(UserError, match="cannot identify"):
+            read((tmp_path / name).rename(tmp_path / "a.jpg"))
+
+
+def test_float_pixels_that_are_no_numbers(tmp_path):
+    Image.fromarray(np.full((8, 8), np.nan, np.float32)).save(tmp_path / "a.tif")
+    with pytest.raises(UserError, match="no finite number"):
+        read(tmp_path / "a.tif")
+
+
+def test_a_short_line_of_a_list(tmp_path):
+    (tmp_path / "out.csv").write_text("reason,file\nblurred\n")
+    make(tmp_path / "x/cat/1.png")
+    with pytest.raises(UserError, match=r"out\.csv, line 2: a column is missing"):
+        list_images(of(tmp_path / "x", exclude=tmp_path / "out.csv"))
 
 
 def test_crop_takes_the_centre_and_squash_takes_all(tmp_path):

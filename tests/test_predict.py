@@ -1,5 +1,8 @@
 """A model file alone labels images, and becomes ONNX."""
 
+import os
+from dataclasses import asdict
+
 import numpy as np
 import pytest
 import torch
@@ -58,6 +61,41 @@ def test_what_is_no_model_is_refused(tmp_path):
         model_file.load(tmp_path / "bad")
     with pytest.raises(UserError, match="does not exist"):
         predict.find_images([tmp_path / "none"])
+
+
+def test_a_damaged_model_is_refused(tmp_path, model):
+    path = tmp_path / "model.safetensors"
+    data = path.read_bytes()
+    for damaged, expected in (
+        (data[:-1] + bytes([data[-1] ^ 1]), "checksum is missing or wrong"),
+        (data.replace(b"red fox", b"red box"), "checksum is missing or wrong"),
+        (data[: len(data) // 2], "damaged"),
+        (b"\xff" * 8 + data[8:], "damaged"),
+    ):
+        path.write_bytes(damaged)
+        with pytest.raises(UserError, match=expected):
+            model_file.load(path)
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(UserError, match="no regular file"):
+        model_file.load(path)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"classes": "abc"},
+        {"packing_size": 31},
+        {"packing_size": 10**9},
+        {"resize": "none"},
+        {"mean": [0.4]},
+        {"std": [0.0] * 3},
+    ],
+)
+def test_a_description_that_cannot_be_is_refused(tmp_path, model, wrong):
+    fields = asdict(model_file.load(tmp_path)[1]) | wrong
+    with pytest.raises(ValueError):
+        model_file.Description(**fields)
 
 
 def test_onnx_agrees_and_carries_the_labels(tmp_path, model):

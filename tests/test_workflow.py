@@ -254,6 +254,16 @@ def test_a_mistake_in_the_configuration_is_one_clear_line(tmp_path, arguments, m
     assert "Traceback" not in result.stdout
 
 
+def test_a_repeated_key_is_a_mistake_for_snakemake_too(tmp_path):
+    folder = copy_workflow(tmp_path)
+    with open(folder / "tiny.yaml", "a") as file:
+        file.write("seeds: [0]\n")
+    result = snakemake(folder, "-n", "--configfile", "tiny.yaml")
+    assert result.returncode != 0
+    assert "the key 'seeds' stands twice" in result.stdout
+    assert "Traceback" not in result.stdout
+
+
 def test_the_embedded_benchmark_builds_its_graph(tmp_path):
     result = snakemake(copy_workflow(tmp_path), "-n", "--configfile", "config/mini.yaml")
     assert result.returncode == 0, result.stdout[-2000:]

@@ -13,8 +13,9 @@ from mpssl.data.store import Reading
 from mpssl.errors import UserError
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}
-# What Pillow raises for damaged, truncated and absurdly large images.
-UNREADABLE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)
+# By content, whatever the suffix: others of Pillow's start programs (EPS) or hold no photographs.
+FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "TIFF", "GIF")
+MOST_PIXELS = 90_000_000  # about Pillow's own bound, 270 MB as RGB
 Labeled = dict[str, list[Path]]  # files by class, both sorted
 
 
@@ -141,6 +142,9 @@ def _rows(path: Path, columns: set[str]) -> list[dict[str, str]]:
             rows = list(reader)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"cannot read {path}: {error}") from None
+    for number, row in enumerate(rows, start=2):
+        if any(row.get(column) is None for column in columns - set(missing)):
+            raise UserError(f"{path}, line {number}: a column is missing")
     if missing:
         raise UserError(f"{path} has no column '{missing[0]}' in its first line")
     return rows
@@ -167,20 +171,40 @@ def read_image(file: Path, packing: Packing) -> np.ndarray:
 
 
 def read_upright(file: Path) -> Image.Image:
-    """An image at its own size, upright and in RGB.
+    """An image at its own size, upright and in RGB; the first frame of several.
 
     Raises:
-        UserError: the file is missing or cannot be decoded.
+        UserError: the file is missing, no regular file, too large, or cannot be decoded.
     """
     try:
-        with Image.open(file) as image:
+        if file.exists() and not file.is_file():
+            raise UserError(f"the image {file} is no regular file; take it away")
+        with Image.open(file, formats=FORMATS) as image:
+            if image.width * image.height > MOST_PIXELS:
+                raise UserError(
+                    f"the image {file} has {image.width} x {image.height} pixels, more than "
+                    f"{MOST_PIXELS}; make it smaller or take it away"
+                )
+            if image.format == "PNG":
+                _verify(file)
             return _rgb(ImageOps.exif_transpose(image))
+    except UserError:
+        raise
     except FileNotFoundError:
         raise UserError(f"the image {file} does not exist") from None
-    except UNREADABLE as error:
+    except Exception as error:  # Pillow has many exceptions for damaged files
+        if isinstance(error, OSError) and error.errno is not None:
+            raise UserError(f"the image {file} cannot be read: {error.strerror}") from None
+        reason = " ".join(str(error).split()) or type(error).__name__
         raise UserError(
-            f"the image {file} is corrupt ({error}); repair it or take it away"
+            f"the image {file} is corrupt ({reason}); repair it or take it away"
         ) from None
+
+
+def _verify(file: Path) -> None:
+    """Check a PNG's checksums, which Pillow's decoder passes over."""
+    with Image.open(file, formats=["PNG"]) as image:
+        image.verify()
 
 
 def _rgb(image: Image.Image) -> Image.Image:
@@ -189,6 +213,8 @@ def _rgb(image: Image.Image) -> Image.Image:
         image = Image.fromarray((np.asarray(image) / 257).round().clip(0, 255).astype(np.uint8))
     elif image.mode == "F":
         pixels = np.asarray(image)
+        if not np.isfinite(pixels).all():
+            raise ValueError("a pixel is no finite number")
         scale = 255 if pixels.max() <= 1 else 1
         image = Image.fromarray((pixels * scale).round().clip(0, 255).astype(np.uint8))
     return image.convert("RGB")

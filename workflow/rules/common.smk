@@ -3,7 +3,7 @@ import json
 from functools import cache, partial
 
 from mpssl import memory
-from mpssl.configfile import PAPER_RESULTS, resolve
+from mpssl.configfile import PAPER_RESULTS, read_yaml, resolve
 from mpssl.digest import code_digest
 from mpssl.errors import UserError
 from mpssl.files import file_digest, write_made
@@ -11,6 +11,8 @@ from mpssl.paths import REPORT_TEMPLATE, Paths
 from mpssl.plan import Plan, Run, run_modules
 
 try:
+    for file in workflow.configfiles:  # Snakemake's own reader lets a repeated key pass
+        read_yaml(file)
     experiment = resolve(config)
 except UserError as error:
     raise WorkflowError(str(error)) from None
