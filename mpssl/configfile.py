@@ -37,11 +37,12 @@ def load(path: Path | str) -> Config:
     return resolve(content, where=str(path))
 
 
-def resolve(content: dict, where: str = "configuration") -> Config:
+def resolve(content: dict, where: str = "configuration", strict: bool = True) -> Config:
     """Complete and validate the content of a configuration file.
 
     `datasets`, `methods`, `tables`, `figures` and `claims` are those of `config/` unless the
-    content has its own.
+    content has its own. Where it is not `strict`, a text that says a number is that number:
+    Snakemake's `--config` makes texts of the numbers inside lists and mappings.
 
     Raises:
         UserError: an unknown key or name, or a value out of range.
@@ -49,7 +50,7 @@ def resolve(content: dict, where: str = "configuration") -> Config:
     try:
         measure(content, _plain_children)
         # As JSON, pydantic's strict mode still takes texts for paths and lists for tuples.
-        return Config.model_validate_json(json.dumps(_included() | content), strict=True)
+        return Config.model_validate_json(json.dumps(_included() | content), strict=strict)
     except ValidationError as error:
         raise UserError(one_line(f"{where}: {_first_line(error)}")) from None
     except ValueError as error:

@@ -13,7 +13,7 @@ from mpssl.plan import Plan, Run, run_modules
 try:
     for file in workflow.configfiles:  # Snakemake's own reader lets a repeated key pass
         read_yaml(file)
-    experiment = resolve(config)
+    experiment = resolve(config, strict=False)
 except UserError as error:
     raise WorkflowError(str(error)) from None
 
