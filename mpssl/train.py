@@ -77,8 +77,9 @@ def train(
     if state is not None:
         loop.load_state_dict(state)
         print(f"resuming after {loop.place} from {checkpoint_path}", flush=True)
-    for observe in observers:
-        observe(loop)
+    if not loop.steps_done:  # within an epoch they have seen its start
+        for observe in observers:
+            observe(loop)
     with tqdm(
         total=task.training.epochs, initial=loop.epoch, unit="epoch", disable=None, leave=False
     ) as bar:

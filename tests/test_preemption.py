@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,7 +16,7 @@ import yaml
 from pipeline import ROOT
 from test_train import METHODS, toy_task
 
-from mpssl import configfile
+from mpssl import checkpoint, configfile
 from mpssl.data import adapters, split, store
 from mpssl.foundation_jobs import make_classifier, make_generator
 from mpssl.paths import Paths
@@ -74,7 +75,7 @@ def test_time_before_the_stop_counts(tmp_path, signal_after):
     signal_after(signal.SIGUSR1, 1)
     with watched(), pytest.raises(Preempted, match="SIGUSR1 after epoch 1"):
         train(toy_task(), tmp_path / "c.pt")
-    seconds = torch.load(tmp_path / "c.pt", weights_only=True)["seconds"]
+    seconds = checkpoint.load(tmp_path / "c.pt", toy_task().identity)["seconds"]
     assert train(toy_task(), tmp_path / "c.pt").seconds > seconds > 0
 
 
@@ -184,8 +185,7 @@ def test_a_stopped_and_a_killed_run_equal_the_undisturbed_one(prepared, monkeypa
     config = configfile.load("tiny.yaml")
     execute(config, Run.parse(f"digits/50/{run}/seed-0"), threads=1)
     expected = result(prepared, run)
-    for path in (prepared / f"results/tiny/runs/digits/50/{run}/seed-0").iterdir():
-        path.unlink()
+    shutil.rmtree(prepared / f"results/tiny/runs/digits/50/{run}/seed-0")
 
     stopped = Training(prepared, run)
     stopped.read_to(epoch=1)
