@@ -5,8 +5,9 @@
 A virtual environment with semilearn is made once in ~/.cache/mpssl-benchmarks. Both take the same
 network, batch sizes, ratio, learning rate and threads; their steps take turns. A step is forward of
 labeled, weak and strong images, loss, backward and the optimizer's step; data and augmentation are
-in neither. USB's average of weights is left out, as we have none. USB runs twice: one batch through
-the network as its configurations have it (use_cat), and three.
+in neither. USB's average of weights is left out, as we have none. Each runs twice: USB with one
+batch through the network, as its configurations have it (use_cat), beside ours with both views in
+one, and USB with three batches beside ours with `objectives.views: separate`.
 """
 
 import argparse
@@ -20,11 +21,13 @@ import sys
 import time
 import types
 import warnings
+from collections import defaultdict
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 CACHE = Path.home() / ".cache" / "mpssl-benchmarks" / "usb"
 SEMILEARN = "semilearn==0.3.2"
+FORMS = {"joint": "cat", "separate": "apart"}  # our `objectives.views`: USB's use_cat
 # name: (configuration, architecture, image side, labeled batch, unlabeled ratio, classes)
 SIZES = {
     "mini": ("config/mini.yaml", "resnet8", 32, 32, 2, 10),
@@ -49,7 +52,9 @@ def main() -> None:
     python = arguments.python or environment()
     import torch
 
-    torch.set_num_threads(arguments.threads)
+    from mpssl.cpu import prepare_cpu
+
+    prepare_cpu(arguments.threads)  # as our training does; USB does not
     print(
         f"torch {torch.__version__}, {arguments.threads} thread(s), load {os.getloadavg()[0]:.1f}"
     )
@@ -59,29 +64,29 @@ def main() -> None:
 
 
 def compare(size: str, method: str, python: str, steps: int, threads: int) -> None:
-    ours = our_step(size, method)
-    workers = {kind: start(python, size, method, kind, threads) for kind in ("cat", "apart")}
-    times: dict[str, list[float]] = {"ours": [], "cat": [], "apart": []}
+    ours = {views: our_step(size, method, views) for views in FORMS}
+    usb = {views: start(python, size, method, kind, threads) for views, kind in FORMS.items()}
+    times: dict[tuple[str, str], list[float]] = defaultdict(list)
     for _ in range(steps + 2):
-        times["ours"].append(timed(ours))
-        for kind, worker in workers.items():
-            worker.stdin.write("step\n")
-            worker.stdin.flush()
-            times[kind].append(json.loads(worker.stdout.readline()))
-    for worker in workers.values():
+        for views in FORMS:
+            times["ours", views].append(timed(ours[views]))
+            usb[views].stdin.write("step\n")
+            usb[views].stdin.flush()
+            times["USB", views].append(json.loads(usb[views].stdout.readline()))
+    for worker in usb.values():
         worker.stdin.close()
         worker.wait()
-    middle = {kind: 1000 * statistics.median(values[2:]) for kind, values in times.items()}
-    least = {kind: 1000 * min(values[2:]) for kind, values in times.items()}
-    usb, best = min(middle["cat"], middle["apart"]), min(least["cat"], least["apart"])
-    print(
-        f"{size} {method}: processor ms a step, median (least): "
-        f"ours {middle['ours']:.1f} ({least['ours']:.1f}), "
-        f"USB one batch {middle['cat']:.1f} ({least['cat']:.1f}), "
-        f"USB apart {middle['apart']:.1f} ({least['apart']:.1f}); "
-        f"ours / USB's faster {middle['ours'] / usb:.2f} ({least['ours'] / best:.2f})",
-        flush=True,
-    )
+    print(f"{size} {method}: processor ms a step, median (least)")
+    for views in FORMS:
+        middle = {whose: statistics.median(times[whose, views][2:]) for whose in ("ours", "USB")}
+        least = {whose: min(times[whose, views][2:]) for whose in ("ours", "USB")}
+        print(
+            f"  views {views:<8}"
+            + "".join(f"  {w} {1000 * middle[w]:.1f} ({1000 * least[w]:.1f})" for w in middle)
+            + f"  ours / USB {middle['ours'] / middle['USB']:.2f}"
+            + f" ({least['ours'] / least['USB']:.2f})",
+            flush=True,
+        )
 
 
 def timed(step) -> float:
@@ -113,8 +118,8 @@ def network(size: str):
     return Classifier(architecture, classes, (0.5,) * 3, (0.5,) * 3)
 
 
-def our_step(size: str, method: str):
-    """Our training loop's step on fixed images and views."""
+def our_step(size: str, method: str, views: str):
+    """Our training loop's step on fixed images and views; `views` as `objectives.views`."""
     import torch
 
     from mpssl import configfile
@@ -127,8 +132,14 @@ def our_step(size: str, method: str):
     training = config.training.model_copy(update={"image_size": side, "batch_size": batch})
     packing = config.packing.model_copy(update={"size": side})
     ratios = config.unlabeled_ratio.model_copy(update={"oracle": ratio})
+    objectives = config.objectives.model_copy(update={"views": views})
     config = config.model_copy(
-        update={"training": training, "packing": packing, "unlabeled_ratio": ratios}
+        update={
+            "training": training,
+            "packing": packing,
+            "unlabeled_ratio": ratios,
+            "objectives": objectives,
+        }
     )
     dataset = config.roles.datasets["main"][0]
     cell = Cell(dataset, 50, "oracle", method, "default", architecture)
@@ -139,8 +150,7 @@ def our_step(size: str, method: str):
     if objective.classes != SIZES[size][-1]:
         from mpssl.objectives import build_objective
 
-        options = getattr(config.objectives, method).model_dump()
-        task.objective = build_objective(method, SIZES[size][-1], options)
+        task.objective = build_objective(method, SIZES[size][-1], config.objectives.of(method))
     loop = Loop(task)
     loop.task.labeled.whole = lambda rows: (x, y)
     task.source.images = lambda rows: weak

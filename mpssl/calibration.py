@@ -18,6 +18,7 @@ from torch.nn.utils.spectral_norm import SpectralNorm
 from mpssl.assemble import assemble
 from mpssl.config import Config
 from mpssl.cost import Calibration, chosen_cells, dataset_sizes, kind, measured_with
+from mpssl.cpu import prepare_cpu
 from mpssl.data.batches import Batches
 from mpssl.data.store import Packed
 from mpssl.devices import claimed_device
@@ -220,7 +221,7 @@ def calibrate(plan: Plan, names: list[str], steps: int) -> None:
     Raises:
         UserError: a step does not fit in the device's memory, or calibration.json is damaged.
     """
-    torch.set_num_threads(plan.config.threads)
+    prepare_cpu(plan.config.threads)
     with claimed_device(plan.config.device, runs_per_gpu=1) as device:
         _calibrate(plan, names, steps, device)
 

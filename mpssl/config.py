@@ -426,11 +426,23 @@ class FreeMatch(Closed):
 
 
 class Objectives(Closed):
-    """Settings of the consistency objectives that have any."""
+    """Settings of the consistency objectives."""
 
+    views: Literal["joint", "separate"] = Field(
+        "joint",
+        description="joint: both views are one batch of the network; separate: two, each with its "
+        "own batch statistics, and no backward pass through a weak view that is a target",
+    )
     uda: Uda = Uda()
     fixmatch: FixMatch = FixMatch()
     freematch: FreeMatch = FreeMatch()
+
+    def of(self, objective: ObjectiveName) -> dict[str, Any]:
+        """The options of one objective, as `build_objective` takes them."""
+        if objective == "none":
+            return {}
+        own = getattr(self, objective, None)
+        return {"views": self.views} | (own.model_dump() if own else {})
 
 
 class Variant(Closed):
@@ -488,7 +500,11 @@ class Grid(Columns):
 
 
 class Table(Grid):
-    """A table of the paper."""
+    """A table of the paper, or of our own."""
+
+    reference: CellRow = Field(
+        "base/base", description="the row to which paired differences are taken, if it is there"
+    )
 
 
 class Figure(Grid):

@@ -88,11 +88,12 @@ def train_generator(
         )
     sizes = {"num_classes": num_classes, "width": helper_width, "image_size": size}
     encoder, critic = Encoder(z_dim=z_dim, **sizes), Discriminator(**sizes)
-    model.to(memory_format=torch.channels_last)  # a fifth faster
+    for network in (model, encoder, critic):
+        network.to(memory_format=torch.channels_last)  # a fifth faster
 
     makers = [*model.parameters(), *encoder.parameters()]
     optimizers = [
-        torch.optim.Adam(parameters, lr=learning_rate, betas=(0.5, 0.99))
+        torch.optim.Adam(parameters, lr=learning_rate, betas=(0.5, 0.99), fused=True)
         for parameters in (makers, critic.parameters())
     ]
     schedules = [torch.optim.lr_scheduler.CosineAnnealingLR(o, steps) for o in optimizers]

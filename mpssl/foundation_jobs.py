@@ -7,6 +7,7 @@ from tqdm import tqdm
 
 from mpssl import weights
 from mpssl.config import Config, PretrainedClassifier, TrainedGenerator
+from mpssl.cpu import prepare_cpu
 from mpssl.data import store
 from mpssl.errors import UserError
 from mpssl.foundation import train_foundation_classifier, train_generator
@@ -24,7 +25,7 @@ def make_generator(config: Config, threads: int) -> None:
     settings = config.foundation.generator
     if not isinstance(settings, TrainedGenerator):
         raise UserError(f"the generator is of kind {settings.kind}; there is none to train")
-    torch.set_num_threads(threads)
+    prepare_cpu(threads)
     packed = store.load(Paths(config).packed(config.foundation.dataset))
     try:
         network = train_generator(
@@ -48,7 +49,7 @@ def make_classifier(config: Config, architecture: str, threads: int) -> None:
     settings = config.foundation.classifier
     if isinstance(settings, PretrainedClassifier):
         raise UserError(f"the classifier in {settings.path} is pretrained; there is none to train")
-    torch.set_num_threads(threads)
+    prepare_cpu(threads)
     packed = store.load(Paths(config).packed(config.foundation.dataset))
     training = config.training
     torch.manual_seed(settings.seed)

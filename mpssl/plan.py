@@ -226,12 +226,11 @@ class Plan:
         """
         config = self.config
         method, lmo = self.method(cell)
-        options = getattr(config.objectives, method.objective, None)
         ratio = getattr(config.unlabeled_ratio, cell.setting, 0)
         slice_ = {
             "source": method.source,
             "objective": method.objective,
-            "objective_options": options.model_dump() if options else {},
+            "objective_options": config.objectives.of(method.objective),
             "unlabeled_ratio": ratio,
             "lmo": lmo.model_dump() if method.source == "lmo" else None,
             "training": config.training.model_dump(),

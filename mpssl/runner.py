@@ -17,6 +17,7 @@ from torch import Tensor
 from mpssl import checkpoint, inputs, model_file, preemption, snapshots
 from mpssl.assemble import assemble
 from mpssl.config import Config
+from mpssl.cpu import prepare_cpu
 from mpssl.data import store
 from mpssl.data.batches import Batches
 from mpssl.data.split import read_split
@@ -47,7 +48,7 @@ def execute(config: Config, run: Run, threads: int) -> None:
         UserError: the run cannot be trained.
         Preempted: a signal came; the same call goes on from the checkpoint.
     """
-    torch.set_num_threads(threads)
+    prepare_cpu(threads)
     with (
         deterministic(config.training.deterministic),
         claimed_device(config.device, config.runs_per_gpu) as device,

@@ -52,9 +52,9 @@ def make_resnet():
 class Problem:
     """A classifier, an objective, images and data; `gradient` is the function under test."""
 
-    def __init__(self, model, name="scr", side=SIDE):
+    def __init__(self, model, name="scr", side=SIDE, views="joint"):
         self.model = model.double().train()
-        self.loss = build_objective(name, CLASSES, OBJECTIVES[name]).double()
+        self.loss = build_objective(name, CLASSES, OBJECTIVES[name] | {"views": views}).double()
         self.images = torch.rand(6, 3, side, side).requires_grad_()
         self.x, self.y = torch.rand(8, 3, side, side), torch.randint(CLASSES, (8,))
         self.x_val, self.y_val = torch.rand(10, 3, side, side), torch.randint(CLASSES, (10,))
@@ -96,9 +96,10 @@ def relative_error(value, reference):
     return ((value - reference).norm() / reference.norm()).item()
 
 
+@pytest.mark.parametrize("views", ["joint", "separate"])
 @pytest.mark.parametrize("name", OBJECTIVES)
-def test_equals_a_plain_unroll(name):
-    problem = Problem(make_resnet(), name, side=16)
+def test_equals_a_plain_unroll(name, views):
+    problem = Problem(make_resnet(), name, side=16, views=views)
     loss = problem.validation_loss(problem.images, create_graph=True)
     (reference,) = torch.autograd.grad(loss, problem.images)
     gradient, value = problem.gradient()

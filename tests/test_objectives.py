@@ -1,4 +1,4 @@
-"""What all objectives share: names, gradients, degenerate batches, the two views as one batch."""
+"""What all objectives share: names, gradients, degenerate batches, the views' batches."""
 
 from typing import get_args
 
@@ -7,16 +7,16 @@ import torch
 from torch import nn
 
 from mpssl.config import ObjectiveName, Objectives
+from mpssl.models.classifier import Classifier
 from mpssl.objectives import OBJECTIVES, build_objective
 from mpssl.objectives.base import Objective
 
 ON_LOGITS = ["uda", "fixmatch", "freematch"]
 ON_FEATURES = ["scr", "l1", "l2", "smooth_l1"]
-SETTINGS = Objectives().model_dump()
 
 
 def built(name, **changes):
-    return build_objective(name, 3, SETTINGS.get(name, {}) | changes)
+    return build_objective(name, 3, Objectives().of(name) | changes)
 
 
 def views(rows=6, columns=3):
@@ -100,8 +100,8 @@ class Recorder(nn.Module):
 class Difference(Objective):
     """Keeps what it was given and returns weak minus strong."""
 
-    def __init__(self, space):
-        super().__init__(classes=3)
+    def __init__(self, space, views="joint"):
+        super().__init__(classes=3, views=views)
         self.space = space
 
     def forward(self, weak, strong, update=True):
@@ -119,3 +119,47 @@ def test_both_views_go_through_the_model_as_one_batch(space, expected, heads, up
     assert model.batches == [8]
     assert model.heads == heads
     assert objective.update is update
+
+
+@pytest.mark.parametrize(("space", "expected", "heads"), [("features", 3, 0), ("logits", 6, 2)])
+def test_separate_views_are_two_batches(space, expected, heads):
+    model, objective = Recorder(), Difference(space, "separate")
+    x_weak, x_strong = torch.full((4, 3, 2, 2), 5.0), torch.full((4, 3, 2, 2), 2.0)
+    assert objective.on_views(model, x_weak, x_strong, update=False).item() == expected
+    assert (model.batches, model.heads) == ([4, 4], heads)
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_separate_views_have_their_own_batch_statistics(name):
+    """By hand: each view through a network of its own copy, the gradient at the shared weights."""
+    torch.manual_seed(0)
+    model = Classifier("resnet8", 3, (0.5,) * 3, (0.25,) * 3).train()
+    model.head.weight.data.mul_(100)
+    objective = built(name, views="separate")
+    x_weak, x_strong = torch.rand(6, 3, 16, 16), torch.rand(6, 3, 16, 16)
+    parameters = list(model.parameters())
+
+    def outputs(x):
+        features = model.features(x)
+        return model.head(features) if name in ON_LOGITS else features
+
+    def gradient(loss):
+        found = torch.autograd.grad(loss, parameters, allow_unused=True)
+        return torch.cat([g.flatten() for g in found if g is not None])
+
+    expected = gradient(objective(outputs(x_weak), outputs(x_strong), update=False))
+    got = gradient(objective.on_views(model, x_weak, x_strong, update=False))
+    assert got.norm() > 0
+    assert torch.allclose(got, expected, rtol=1e-4, atol=1e-6)
+    joint = gradient(built(name).on_views(model, x_weak, x_strong, update=False))
+    assert not torch.allclose(joint, expected, rtol=1e-2)
+
+
+@pytest.mark.parametrize("name", ON_LOGITS)
+def test_weak_view_of_logits_keeps_no_graph_where_it_is_separate(name):
+    model, objective = Recorder(), built(name, views="separate")
+    weak = torch.rand(4, 3, 2, 2, requires_grad=True)
+    seen = []
+    model.head = lambda features: (seen.append(features.requires_grad), features)[1]
+    objective.on_views(model, weak, weak, update=False)
+    assert seen == [False, True]

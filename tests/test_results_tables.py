@@ -87,10 +87,10 @@ def test_tidy_table_holds_mean_std_and_paired_difference(config):
     assert pssl["mean"] == pytest.approx(63)
     assert pssl["std"] == pytest.approx(7**0.5)
     # differences 1, 0, 2: mean 1, sample std 1, standard error 1 / sqrt(3)
-    assert pssl.difference_to_base == pytest.approx(1)
+    assert pssl.difference == pytest.approx(1)
     assert pssl.difference_standard_error == pytest.approx(1 / 3**0.5)
     base = table[table.method == "base"]
-    assert base.difference_to_base.isna().all()
+    assert base.difference.isna().all()
 
 
 def test_best_oracle_is_underlined_and_best_generative_bold(config):

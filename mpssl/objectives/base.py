@@ -17,17 +17,30 @@ class Objective(nn.Module):
     """
 
     space: Literal["logits", "features"]
+    weak_is_target = False
+    """Whether no gradient flows through the weak view's outputs."""
 
-    def __init__(self, classes: int) -> None:
+    def __init__(self, classes: int, views: Literal["joint", "separate"] = "joint") -> None:
         super().__init__()
         self.classes = classes
+        self.views = views
 
     def on_views(
         self, model: Classifier, x_weak: Tensor, x_strong: Tensor, *, update: bool
     ) -> Tensor:
-        """The loss of `model` on two views [U, 3, H, W], sent through it as one batch."""
-        outputs = model.features(torch.cat([x_weak, x_strong]))
-        if self.space == "logits":
-            outputs = model.head(outputs)
-        weak, strong = outputs.chunk(2)
+        """The loss of `model` on two views [U, 3, H, W].
+
+        They go through it as one batch, or each as its own: then batch norm sees them apart, and
+        a weak view that is a target needs no backward pass.
+        """
+        if self.views == "joint":
+            weak, strong = self._outputs(model, torch.cat([x_weak, x_strong])).chunk(2)
+        else:
+            with torch.set_grad_enabled(torch.is_grad_enabled() and not self.weak_is_target):
+                weak = self._outputs(model, x_weak)
+            strong = self._outputs(model, x_strong)
         return self(weak, strong, update)
+
+    def _outputs(self, model: Classifier, x: Tensor) -> Tensor:
+        features = model.features(x)
+        return model.head(features) if self.space == "logits" else features

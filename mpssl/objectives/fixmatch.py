@@ -10,9 +10,10 @@ class FixMatch(Objective):
     """Cross-entropy of the strong view with the weak view's class, where that is confident."""
 
     space = "logits"
+    weak_is_target = True
 
-    def __init__(self, classes: int, confidence_threshold: float) -> None:
-        super().__init__(classes)
+    def __init__(self, classes: int, confidence_threshold: float, **options) -> None:
+        super().__init__(classes, **options)
         self.confidence_threshold = confidence_threshold
 
     def forward(self, weak: Tensor, strong: Tensor, update: bool = True) -> Tensor:

@@ -15,9 +15,12 @@ class FreeMatch(Objective):
     """
 
     space = "logits"
+    weak_is_target = True
 
-    def __init__(self, classes: int, threshold_momentum: float, fairness_weight: float) -> None:
-        super().__init__(classes)
+    def __init__(
+        self, classes: int, threshold_momentum: float, fairness_weight: float, **options
+    ) -> None:
+        super().__init__(classes, **options)
         self.momentum = threshold_momentum
         self.fairness_weight = fairness_weight
         self.register_buffer("global_threshold", torch.tensor(1 / classes))

@@ -11,9 +11,12 @@ class Uda(Objective):
     """KL(softmax(weak / T) || softmax(strong)) where the unsharpened weak view is confident."""
 
     space = "logits"
+    weak_is_target = True
 
-    def __init__(self, classes: int, confidence_threshold: float, temperature: float) -> None:
-        super().__init__(classes)
+    def __init__(
+        self, classes: int, confidence_threshold: float, temperature: float, **options
+    ) -> None:
+        super().__init__(classes, **options)
         self.confidence_threshold = confidence_threshold
         self.temperature = temperature
 

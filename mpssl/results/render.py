@@ -21,7 +21,7 @@ SETTING_TITLES = {
 def markdown(config: Config, name: str, titles: list[str], rows: list[list[Entry]]) -> str:
     """A table as printed, its paired differences, the paper's values, and what is missing."""
     grid = config.tables[name]
-    lines = [f"# {_number(name)}. {grid.title}", "", f"{_context(config, rows)}", ""]
+    lines = [f"# {_heading(name, grid.title)}", "", f"{_context(config, rows)}", ""]
     header = ["| Method | " + " | ".join(titles) + " |", "|---" * (len(titles) + 1) + "|"]
     lines += header
     setting = ""
@@ -33,7 +33,9 @@ def markdown(config: Config, name: str, titles: list[str], rows: list[list[Entry
         lines.append(f"| {row[0].label} | " + " | ".join(_markdown_cell(e) for e in row) + " |")
     compared = [row for row in rows if any(e.difference for e in row)]
     if compared:
-        lines += ["", "Difference to the base model, paired by seed: mean ± standard error.", ""]
+        reference = rows[grid.rows.index(grid.reference)][0]
+        paired = f"Difference to {reference.label}, paired by seed: mean ± standard error."
+        lines += ["", paired, ""]
         lines += header
         for row in compared:
             cells = (_pm(*e.difference, sign="+") if e.difference else "–" for e in row)
@@ -76,8 +78,9 @@ def _context(config: Config, rows: list[list[Entry]]) -> str:
     )
 
 
-def _number(name: str) -> str:
-    return f"Table {name.removeprefix('table')}"
+def _heading(name: str, title: str) -> str:
+    number = name.removeprefix("table")
+    return f"Table {number}. {title}" if number.isdigit() else title
 
 
 def _pm(value: float, spread: float, sign: str = "") -> str:

@@ -80,7 +80,12 @@ def make_report(config: Config) -> None:
 
 
 def _answers(config: Config, name: str) -> list[dict]:
-    """For each column of a table: its best generative and oracle method beside the base model."""
+    """For each column of a table: its best generative and oracle method beside the base model.
+
+    None where the table compares something else.
+    """
+    if config.tables[name].reference != "base/base":
+        return []
     table = pd.read_csv(Paths(config).table(name, "csv"))
     answers = []
     for key, column in table.groupby(["dataset", "fraction", "architecture"], sort=False):

@@ -10,7 +10,7 @@ from mpssl.config import Config
 from mpssl.configfile import PAPER_RESULTS
 from mpssl.files import write_text
 from mpssl.paths import Paths
-from mpssl.plan import BASE_ROW, Cell, Column, Plan, cell_of
+from mpssl.plan import Cell, Column, Plan, cell_of
 from mpssl.results import render
 from mpssl.results.records import CellRecords, Records
 
@@ -32,7 +32,7 @@ class Entry:
     label: str
     records: CellRecords
     impossible: str | None
-    base: CellRecords | None
+    reference: CellRecords | None
     paper: PaperValue | None
     best: bool = False
 
@@ -58,10 +58,10 @@ class Entry:
 
     @property
     def difference(self) -> tuple[float, float] | None:
-        """Mean paired difference to the base model and its standard error over the seeds."""
-        if self.base is None or self.base.missing or not self.complete:
+        """Mean paired difference to the reference row and its standard error over the seeds."""
+        if self.reference is None or self.reference.missing or not self.complete:
             return None
-        pairs = zip(self.accuracies, self.base.records, strict=True)
+        pairs = zip(self.accuracies, self.reference.records, strict=True)
         differences = [accuracy - record["test_accuracy"] for accuracy, record in pairs]
         if len(differences) < 2:
             return mean(differences), math.nan
@@ -132,15 +132,15 @@ def row_label(config: Config, name: str, row: str) -> str:
 def _entry(
     records: Records, name: str, row: str, column: Column, paper: dict[Cell, PaperValue]
 ) -> Entry:
-    config, cell, base = records.config, cell_of(row, column), cell_of(BASE_ROW, column)
-    impossible = records.plan.impossible(cell)
-    has_base = BASE_ROW in config.tables[name].rows and cell != base
+    config, cell = records.config, cell_of(row, column)
+    impossible, table = records.plan.impossible(cell), config.tables[name]
+    compared = table.reference in table.rows and row != table.reference
     return Entry(
         cell,
         row_label(config, name, row),
         CellRecords([], []) if impossible else records.of(cell),
         impossible,
-        records.of(base) if has_base else None,
+        records.of(cell_of(table.reference, column)) if compared else None,
         paper.get(cell),
     )
 
@@ -171,7 +171,7 @@ def _tidy(name: str, entry: Entry) -> dict:
         "std": entry.std,
         "best": entry.best,
         "lambda": entry.records.records[-1]["lambda"] if entry.records.records else math.nan,
-        "difference_to_base": difference[0] if difference else math.nan,
+        "difference": difference[0] if difference else math.nan,
         "difference_standard_error": difference[1] if difference else math.nan,
         "paper_mean": entry.paper.mean if entry.paper else math.nan,
         "paper_std": entry.paper.std if entry.paper else math.nan,
