@@ -128,11 +128,12 @@ def child(run: str) -> None:
         marks.append((time.time(), time.process_time()))
 
     mark()
-    from mpssl import cli, configfile
+    from mpssl import cli, configfile  # noqa: F401 (the command imports it)
+    from mpssl.commands import parse_run
 
     mark()
     config = configfile.load(ROOT / "config/mini.yaml")
-    parsed = cli._parse_run(config, run)
+    parsed = parse_run(config, run)
     mark()
     from mpssl import runner, train
 
