@@ -44,6 +44,7 @@ APPROXIMATIONS = {
     "adapt_every=2": {"adapt_every": 2},
     "carry_samples, adapt_every=2": {"carry_samples": True, "adapt_every": 2},
 }
+IN_BF16 = {"bf16": {}, "bf16, carry_samples": {"carry_samples": True}}
 SMALL_GENERATOR = TrainedGenerator(
     kind="trained",
     steps=1,
@@ -87,7 +88,7 @@ def configuration(size: str) -> Config:
 
 
 def contenders(config: Config, device: torch.device) -> list[Contender]:
-    """Every method of Table 1, MP-SSL's approximations and the plain references."""
+    """Every method of Table 1, MP-SSL's approximations, and in bf16, and the plain references."""
     roles = config.roles
     column = Column(
         *(
@@ -97,8 +98,10 @@ def contenders(config: Config, device: torch.device) -> list[Contender]:
     )
     network = random_network(config).to(device)
 
-    def task(row: str, **lmo) -> Task:
-        changed = config.model_copy(update={"lmo": config.lmo.model_copy(update=lmo)})
+    def task(row: str, precision: str = "float32", **lmo) -> Task:
+        training = config.training.model_copy(update={"precision": precision})
+        lmo = config.lmo.model_copy(update=lmo)
+        changed = config.model_copy(update={"training": training, "lmo": lmo})
         folded = FoldedBigGan(copy.deepcopy(network), config.foundation.truncation)
         frozen = FrozenGenerator(folded, config.training.image_size)
         return random_task(Plan(changed), cell_of(row, column), device, frozen)
@@ -117,6 +120,9 @@ def contenders(config: Config, device: torch.device) -> list[Contender]:
     found += [ours(row, task(row)) for row in config.tables["table1"].rows]
     for name, changes in APPROXIMATIONS.items():
         found.append(ours(f"{MPSSL}: {name}", task(MPSSL, exact=False, **changes)))
+    for name, changes in IN_BF16.items():
+        made = task(MPSSL, "bf16", exact=not changes, **changes)
+        found.append(ours(f"{MPSSL}: {name}", made))
     return found
 
 
@@ -230,7 +236,7 @@ def main(arguments: list[str] | None = None) -> None:
     found = "cuda" if torch.cuda.is_available() else "cpu"
     device = torch.device(options.device or found)
     versions = f"torch {torch.__version__}, Python {platform.python_version()}"
-    print(f"{device_name(device)}; {versions}; {options.size}, float32")
+    print(f"{device_name(device)}; {versions}; {options.size}, float32 but where a row says bf16")
     compare(configuration(options.size), device, options.steps or STEPS[options.size], options.only)
 
 

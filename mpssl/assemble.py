@@ -55,6 +55,9 @@ def assemble(
     for network in (model, foundation_classifier):
         if network is not None:
             choose_layout(network, architecture, device)
+    model.precision = training.precision
+    if training.precision == "bf16" and generator is not None:
+        generator.use_bf16()
     if device.type == "cuda" and generator is not None:
         generator.to(memory_format=torch.channels_last)
     ingredients = Ingredients(

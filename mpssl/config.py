@@ -327,6 +327,11 @@ class Training(Closed):
     normalize_mean: tuple[Number, Number, Number] = (0.485, 0.456, 0.406)
     normalize_std: tuple[Positive, Positive, Positive] = (0.229, 0.224, 0.225)
     evaluation_batch_size: Count = 256
+    precision: Literal["float32", "bf16"] = Field(
+        "float32",
+        description="bf16: BigGAN, and the classifier in training, compute in bfloat16; weights, "
+        "losses, optimizers and LMO's second-order part stay float32",
+    )
     deterministic: bool = Field(
         False, description="GPU: only operations that repeat bit for bit, which is slower"
     )

@@ -33,7 +33,8 @@ def validation_gradient(
     """Differentiate the validation loss after one SGD step with respect to the unlabeled images.
 
     Args:
-        model: the classifier at theta, in training mode; nothing of it is changed.
+        model: the classifier at theta, in training mode; nothing of it is changed. It computes in
+            float32 here whatever its precision is.
         objective: the consistency loss of images under `model`, differentiable twice.
         images: a leaf x_u [U, 3, S, S] that requires a gradient.
         labeled_gradient: gradient of the labeled loss at each parameter, None for zero.
@@ -46,7 +47,7 @@ def validation_gradient(
         The gradient at the images [U, 3, S, S], and the validation loss at theta'.
     """
     parameters = tuple(model.parameters())
-    with model.statistics_frozen():
+    with model.in_float32(), model.statistics_frozen():
         with SecondOrder():
             unlabeled_loss = objective(images)
         unlabeled_gradient = torch.autograd.grad(

@@ -1,8 +1,9 @@
 """The classifier f = h o g: feature extractor g and linear head h, apart (Sec. 2.1)."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -29,6 +30,8 @@ class Classifier(nn.Module):
 
     attends = False
     """Whether attention is among the layers."""
+    precision: Literal["float32", "bf16"] = "float32"
+    """bf16: in training mode g computes in bfloat16, by autocast; weights and features do not."""
 
     def __init__(
         self,
@@ -49,14 +52,26 @@ class Classifier(nn.Module):
     def features(self, x: Tensor) -> Tensor:
         """g(x): [B, 3, H, W] in [0, 1] -> [B, D]."""
         normalized = (x - self.mean) / self.std
-        if not self.attends:
-            return self.backbone(normalized)
-        with sdpa_kernel(SDPBackend.MATH):  # the fused kernels cannot be differentiated twice
-            return self.backbone(normalized)
+        with ExitStack() as contexts:
+            if self.attends:  # the fused kernels cannot be differentiated twice
+                contexts.enter_context(sdpa_kernel(SDPBackend.MATH))
+            if self.precision == "bf16" and self.training:
+                contexts.enter_context(torch.autocast(x.device.type, torch.bfloat16))
+            features = self.backbone(normalized)
+        return features.float() if features.dtype == torch.bfloat16 else features
 
     def forward(self, x: Tensor) -> Tensor:
         """f(x): logits [B, K]."""
         return self.head(self.features(x))
+
+    @contextmanager
+    def in_float32(self) -> Iterator[None]:
+        """Forwards inside compute as if `precision` were float32."""
+        before, self.precision = self.precision, "float32"
+        try:
+            yield
+        finally:
+            self.precision = before
 
     @contextmanager
     def statistics_frozen(self) -> Iterator[None]:

@@ -1,0 +1,147 @@
+"""bf16: where it is on, its gradients point as float32's do; where it is off, nothing changes."""
+
+import copy
+
+import pytest
+import torch
+import torch.nn.functional as F
+from toys import CLASSES, Darken, Flip
+
+from mpssl import configfile
+from mpssl.calibration import make_usable, random_task
+from mpssl.foundation_networks import build_generator
+from mpssl.meta_gradient import validation_gradient
+from mpssl.models.biggan import FoldedBigGan
+from mpssl.models.classifier import Classifier
+from mpssl.models.generator import Entry, FrozenGenerator
+from mpssl.objectives import build_objective
+from mpssl.plan import Cell, Plan
+
+SIDE, IMAGES = 32, 32
+LAYERS = [(True, 16, 8), (False, 8, 4), (True, 4, 2), (True, 2, 1)]
+
+
+@pytest.fixture(scope="module")
+def network():
+    torch.manual_seed(0)
+    made = build_generator(num_classes=7, z_dim=16, channel_width=8, layers=LAYERS)
+    make_usable(made)
+    return made.eval()
+
+
+@pytest.fixture
+def generator(network):
+    return FrozenGenerator(FoldedBigGan(copy.deepcopy(network), 1.0), SIDE)
+
+
+def classifier():
+    torch.manual_seed(1)
+    return Classifier("resnet8", CLASSES, (0.5,) * 3, (0.25,) * 3).train()
+
+
+def cosine(a, b):
+    a, b = (torch.cat([t.flatten() for t in tensors]) for tensors in (a, b))
+    return F.cosine_similarity(a, b, dim=0).item()
+
+
+def batch():
+    """Images of a coarse pattern a class, so that pseudo-labels are not a matter of rounding."""
+    drawn = torch.Generator().manual_seed(2)
+    y = torch.arange(IMAGES) % CLASSES
+    patterns = torch.rand(CLASSES, 3, 4, 4, generator=drawn)
+    noise = torch.rand(IMAGES, 3, SIDE, SIDE, generator=drawn)
+    return 0.8 * F.interpolate(patterns[y], size=SIDE, mode="bilinear") + 0.2 * noise, y
+
+
+def test_classifier_computes_in_bf16_in_training_alone():
+    model, (x, _) = classifier(), batch()
+    model.precision = "bf16"
+    seen = []
+    model.backbone[0].register_forward_hook(lambda _, __, output: seen.append(output.dtype))
+    features = model.features(x)
+    with model.in_float32():
+        model.features(x)
+    assert model.precision == "bf16"
+    model.eval().features(x)
+    assert seen == [torch.bfloat16, torch.float32, torch.float32]
+    assert features.dtype == torch.float32
+    assert {p.dtype for p in model.parameters()} == {torch.float32}
+
+
+def test_generator_in_bf16_gives_float32_images_and_gradients(generator):
+    z = torch.randn(4, generator.z_dim)
+    y = torch.full((4, generator.classes), 1 / generator.classes)
+    before = generator(z, y)
+    generator.use_bf16()
+    images = generator(z.requires_grad_(), y.requires_grad_())
+    assert images.dtype == torch.float32
+    assert (images - before).abs().max() < 0.1
+    assert not torch.equal(images, before)
+    images.sum().backward()
+    assert (z.grad.dtype, y.grad.dtype) == (torch.float32, torch.float32)
+
+
+def test_generator_of_the_users_own_stays_in_float32():
+    class Own(torch.nn.Module):
+        z_dim, classes, output_range = 4, 3, (0, 1)
+
+        def forward(self, z, y):
+            assert z.dtype == torch.float32
+            return torch.sigmoid(z[:, :3, None, None].expand(-1, -1, SIDE, SIDE))
+
+    frozen = FrozenGenerator(Entry(Own()), SIDE)
+    frozen.use_bf16()
+    assert frozen(torch.zeros(2, 4), torch.zeros(2, 3)).dtype == torch.float32
+
+
+@pytest.mark.parametrize("name", ["scr", "freematch"])
+def test_gradient_of_the_classifier_step(name):
+    model, (x, y) = classifier(), batch()
+    options = {"threshold_momentum": 0.9, "fairness_weight": 0.05} if name == "freematch" else {}
+    objective = build_objective(name, CLASSES, options)
+
+    def gradient():
+        loss = F.cross_entropy(model(x), y)
+        loss = loss + objective.on_views(model, Flip()(x), Darken()(x), update=False)
+        return torch.autograd.grad(loss, list(model.parameters()))
+
+    reference = gradient()
+    model.precision = "bf16"
+    assert cosine(gradient(), reference) > 0.99
+
+
+def test_second_order_part_stays_in_float32():
+    model, (x, y) = classifier(), batch()
+    objective = build_objective("scr", CLASSES, {})
+
+    def gradient():
+        return validation_gradient(
+            model,
+            lambda images: objective.on_views(
+                model, Flip()(images), Darken()(images), update=False
+            ),
+            x.clone().requires_grad_(),
+            [None] * len(list(model.parameters())),
+            learning_rate=0.1,
+            weight=1.0,
+            x_val=x,
+            y_val=y,
+        )
+
+    reference = gradient()
+    model.precision = "bf16"
+    for value, expected in zip(gradient(), reference, strict=True):
+        assert torch.equal(value, expected)
+
+
+def test_task_is_in_bf16_where_the_settings_say_so(network):
+    config = configfile.load("config/mini.yaml")
+    for precision in ("float32", "bf16"):
+        training = config.training.model_copy(update={"precision": precision})
+        plan = Plan(config.model_copy(update={"training": training}))
+        frozen = FrozenGenerator(FoldedBigGan(copy.deepcopy(network), 1.0), SIDE)
+        cell = Cell("mnist", 25, "generative", "naive_gssl", "default", "resnet8")
+        task = random_task(plan, cell, torch.device("cpu"), frozen)
+        assert task.model.precision == precision
+        weights = {p.dtype for p in frozen.parameters()}
+        assert weights == {torch.bfloat16 if precision == "bf16" else torch.float32}
