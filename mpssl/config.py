@@ -61,6 +61,7 @@ Side = Annotated[int, Field(ge=1, le=10_000)]
 Percent = Annotated[int, Field(ge=1, le=100)]
 Name = Annotated[str, StringConstraints(max_length=100, pattern=r"^[a-z0-9][a-z0-9_.-]*$")]
 CellRow = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]+/[a-z0-9_]+(/[a-z0-9_.-]+)?$")]
+BASE_ROW = "base/base"
 Setting = Literal["base", "oracle", "generative", "transfer"]
 SourceName = Literal["none", "real", "foundation", "uniform", "pseudo", "lmo"]
 ObjectiveName = Literal["none", "uda", "fixmatch", "freematch", "scr", "l1", "l2", "smooth_l1"]
@@ -508,7 +509,7 @@ class Table(Grid):
     """A table of the paper, or of our own."""
 
     reference: CellRow = Field(
-        "base/base", description="the row to which paired differences are taken, if it is there"
+        BASE_ROW, description="the row to which paired differences are taken, if it is there"
     )
 
 
@@ -618,6 +619,8 @@ class Config(Closed):
         for grid in grids.values():
             for row in [*grid.rows, *grid.labels]:
                 self.method(row)
+        for name, table in self.tables.items():
+            _known(f"{name}.reference", table.reference, [BASE_ROW, *table.rows])
         for row in self.answer.rows if self.answer else []:
             self.method(row)
         for claim in self.claims.values():

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 
-from mpssl.config import Columns, Config, Download, Grid, Lmo, Method, split_row
+from mpssl.config import BASE_ROW, Columns, Config, Download, Grid, Lmo, Method, split_row
 from mpssl.entry import entry_source
 from mpssl.files import file_digest
 from mpssl.models import BACKBONES
@@ -20,7 +20,6 @@ from mpssl.paths import Paths
 from mpssl.sources import SOURCES
 
 SELECTED = "selected"
-BASE_ROW = "base/base"
 TORCHVISION_URL = "https://download.pytorch.org/models/"
 _NAME = r"([a-z0-9_.-]+)"
 RUN_ID = re.compile(

@@ -150,6 +150,11 @@ def test_names_are_no_path_tricks(content, part, name):
             "x",
             "first.architectures: unknown name 'x'; known: default",
         ),
+        (
+            "tables.first.reference",
+            "oracle/fixmacth",
+            "first.reference: unknown name 'oracle/fixmacth'; did you mean 'oracle/fixmatch'?",
+        ),
         ("tables.first.rows", ["orcale/fixmatch"], "unknown name 'orcale'; did you mean 'oracle'?"),
         (
             "tables.first.rows",

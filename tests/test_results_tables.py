@@ -106,6 +106,20 @@ def test_best_oracle_is_underlined_and_best_generative_bold(config):
     assert by_label["Base"] == "| Base | 62.00 ± 2.00 | 50.00 ± 0.00 |"
 
 
+def test_differences_to_another_row_than_the_base_model(content, config):
+    table = content["tables"]["table1"] | {"reference": "generative/mpssl", "title": "Of our own"}
+    other = resolve(content | {"tables": {"table1": table, "own": table}})
+    write_all(other)
+    make_table(other, "own")
+    text = Paths(other).table("own", "md").read_text()
+    assert text.startswith("# Of our own\n")
+    assert "Difference to MP-SSL, paired by seed" in text
+    # P-SSL - MP-SSL on MNIST: -5, -4, 0, mean -3, sample variance (4 + 1 + 9) / 2 = 7
+    assert f"| P-SSL | -3.00 ± {(7 / 3) ** 0.5:.2f} |" in text
+    table = pd.read_csv(Paths(other).table("own", "csv"))
+    assert table[table.method == "mpssl"].difference.isna().all()
+
+
 def test_latex_marks_and_escapes(config):
     write_all(config)
     make_table(config, "table1")

@@ -7,12 +7,12 @@ from statistics import mean, stdev
 
 import pandas as pd
 
-from mpssl.config import Config
+from mpssl.config import BASE_ROW, Config
 from mpssl.data import store
 from mpssl.errors import UserError
 from mpssl.files import atomic, read_made, write_text
 from mpssl.paths import Paths
-from mpssl.plan import BASE_ROW, Cell, Column, Plan, cell_of
+from mpssl.plan import Cell, Column, Plan, cell_of
 from mpssl.results.claims import CONFIDENCE, paired_interval
 from mpssl.results.records import Records, run_file
 from mpssl.results.tables import column_titles, row_label

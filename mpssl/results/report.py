@@ -11,7 +11,7 @@ import yaml
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
-from mpssl.config import Config
+from mpssl.config import BASE_ROW, Config
 from mpssl.files import write_text
 from mpssl.paths import REPORT_TEMPLATE, Paths
 from mpssl.plan import Plan
@@ -84,7 +84,7 @@ def _answers(config: Config, name: str) -> list[dict]:
 
     None where the table compares something else.
     """
-    if config.tables[name].reference != "base/base":
+    if config.tables[name].reference != BASE_ROW:
         return []
     table = pd.read_csv(Paths(config).table(name, "csv"))
     answers = []
