@@ -30,6 +30,7 @@ include: "workflow/rules/results.smk"
 # Jobs read the whole configuration from one file; what they depend on is in their params.
 onstart:
     write_made(paths.resolved_config, experiment.model_dump(mode="json"))
+    lift_default_rate_limit(workflow.scheduler)
 
 
 onsuccess:

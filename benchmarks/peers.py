@@ -22,6 +22,7 @@ import time
 import types
 import warnings
 from collections import defaultdict
+from importlib.metadata import version
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -227,13 +228,10 @@ def start(python: str, size: str, method: str, kind: str, threads: int) -> subpr
 
 def environment() -> str:
     """The python of an environment with semilearn, made on first use with the same torch."""
-    import torch
-    import torchvision
-
     python, ready = CACHE / "bin" / "python", CACHE / "ready"
     if not ready.exists():
         subprocess.run([sys.executable, "-m", "venv", "--clear", str(CACHE)], check=True)
-        versions = [f"{m.__name__}=={m.__version__.split('+')[0]}" for m in (torch, torchvision)]
+        versions = [f"{name}=={version(name).split('+')[0]}" for name in ("torch", "torchvision")]
         subprocess.run(
             [python, "-m", "pip", "install", "--quiet", SEMILEARN, "safetensors", "pydantic"]
             + versions,

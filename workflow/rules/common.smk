@@ -105,3 +105,15 @@ def run_memory_mb(wildcards):
 
 def run_settings(wildcards):
     return plan.settings(run_of(wildcards).cell)
+
+
+def lift_default_rate_limit(scheduler):
+    """Do without Snakemake's default limit of 100 started jobs a second.
+
+    To keep it, Snakemake 9 looks at all jobs again a second after each look, so once a second for
+    every job that has finished so far: after a few hundred a core is busy with that. There is no
+    option against it; a limit that the user sets is kept.
+    """
+    limit = getattr(scheduler, "job_rate_limiter", None)
+    if limit is not None and (limit.max_jobs, limit.timespan) == (100, 1):
+        scheduler.job_rate_limiter = None
