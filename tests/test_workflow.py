@@ -325,3 +325,15 @@ def test_a_failed_job_shows_its_one_clear_line(tmp_path):
         "mpssl: error: Chaoyang: resources/data/chaoyang/train.json does not exist" in result.stdout
     )
     assert not (folder / "resources/paper/packed/chaoyang/meta.json").exists()
+
+
+def test_the_rate_limit_that_is_lifted_is_snakemakes_default():
+    """`lift_default_rate_limit` in workflow/rules/common.smk relies on these names."""
+    from snakemake.cli import get_argument_parser
+    from snakemake.scheduling.job_scheduler import JobRateLimiter, JobScheduler
+    from snakemake.settings.types import MaxJobsPerTimespan
+
+    default = get_argument_parser().get_default("max_jobs_per_timespan")
+    limit = JobRateLimiter(MaxJobsPerTimespan.parse_choice(default))
+    assert (limit.max_jobs, limit.timespan) == (100, 1)
+    assert "job_rate_limiter" in JobScheduler.__init__.__code__.co_names
