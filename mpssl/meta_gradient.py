@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from mpssl.models.classifier import Classifier
-from mpssl.second_order import SecondOrder
+from mpssl.second_order import SecondOrder, is_of_convolution
 
 
 def validation_gradient(
@@ -85,8 +85,16 @@ def _step(
     unlabeled: Tensor | None,
     weight: float,
 ) -> Tensor:
-    """One parameter of theta', a leaf that requires a gradient."""
-    gradient = torch.zeros_like(parameter) if labeled is None else labeled.detach()
-    if unlabeled is not None:
-        gradient = gradient + weight * unlabeled.detach()
-    return (parameter - learning_rate * gradient).requires_grad_()
+    """One parameter of theta', a leaf that requires a gradient.
+
+    It is written over the unlabeled gradient where that is a convolution's: its place in the graph
+    is needed again, its numbers are not.
+    """
+    if unlabeled is None:
+        gradient = torch.zeros_like(parameter)
+    else:
+        gradient = unlabeled.detach()
+        gradient = (gradient if is_of_convolution(unlabeled) else gradient.clone()).mul_(weight)
+    if labeled is not None:
+        gradient.add_(labeled.detach())
+    return gradient.mul_(-learning_rate).add_(parameter).requires_grad_()

@@ -77,6 +77,11 @@ class _Convolution(Function):
         return at_x, at_weight, gradient.sum((0, 2, 3)) if ctx.biased else None, None
 
 
+def is_of_convolution(gradient: Tensor) -> bool:
+    """Whether a gradient is just what a convolution gave its weights: no backward pass reads it."""
+    return isinstance(gradient.grad_fn, _ConvolutionBackward._backward_cls)
+
+
 class _ConvolutionBackward(Function):
     @staticmethod
     def forward(ctx, gradient, x, weight, geometry):
