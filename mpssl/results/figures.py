@@ -9,6 +9,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure as Canvas
+from matplotlib.ticker import MaxNLocator
 
 from mpssl.config import Config
 from mpssl.files import atomic
@@ -137,6 +138,7 @@ def _curves(records: Records, name: str) -> tuple[Canvas, list[dict]]:
             axes.plot(epochs, curves.mean(axis=0), lw=1.5, color=colour, label=label)
             low, high = curves.min(axis=0), curves.max(axis=0)
             axes.fill_between(epochs, low, high, color=colour, alpha=0.08, lw=0)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set_xlabel("Epoch")
         axes.set_title(title, loc="left", fontsize=11)
     panels[0][0].set_ylabel("Validation accuracy (%)")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from mpssl.config import Config
@@ -22,31 +23,16 @@ def markdown(config: Config, name: str, titles: list[str], rows: list[list[Entry
     """A table as printed, its paired differences, the paper's values, and what is missing."""
     grid = config.tables[name]
     lines = [f"# {_heading(name, grid.title)}", "", f"{_context(config, rows)}", ""]
-    header = ["| Method | " + " | ".join(titles) + " |", "|---" * (len(titles) + 1) + "|"]
-    lines += header
-    setting = ""
-    for row in rows:
-        if row[0].cell.setting != setting:
-            setting = row[0].cell.setting
-            if SETTING_TITLES[setting]:
-                lines.append(f"| *{SETTING_TITLES[setting]}* |" + " |" * len(titles))
-        lines.append(f"| {row[0].label} | " + " | ".join(_markdown_cell(e) for e in row) + " |")
+    lines += _grid(titles, rows, _markdown_cell)
     compared = [row for row in rows if any(e.difference for e in row)]
     if compared:
         reference = rows[grid.rows.index(grid.reference)][0]
         paired = f"Difference to {reference.label}, paired by seed: mean ± standard error."
-        lines += ["", paired, ""]
-        lines += header
-        for row in compared:
-            cells = (_pm(*e.difference, sign="+") if e.difference else "–" for e in row)
-            lines.append(f"| {row[0].label} | " + " | ".join(cells) + " |")
+        lines += ["", paired, "", *_grid(titles, compared, _difference_cell)]
     printed = [row for row in rows if any(e.paper for e in row)]
     if printed:
         lines += ["", "Beside the paper: the mean it prints, and in brackets ours minus it.", ""]
-        lines += header
-        for row in printed:
-            cells = (_paper_cell(entry) for entry in row)
-            lines.append(f"| {row[0].label} | " + " | ".join(cells) + " |")
+        lines += _grid(titles, printed, _paper_cell)
         notes = {
             f"{e.label}, {e.cell.dataset}: {e.paper.note}"
             for e in sum(printed, [])
@@ -60,6 +46,21 @@ def markdown(config: Config, name: str, titles: list[str], rows: list[list[Entry
         lines += ["", f"Incomplete: {len(missing)} runs are missing:", ""]
         lines += [f"- `{run}`" for run in missing]
     return "\n".join(lines) + "\n"
+
+
+def _grid(
+    titles: list[str], rows: list[list[Entry]], cell: Callable[[Entry], str]
+) -> Iterator[str]:
+    """A Markdown table with a line above the rows of each setting."""
+    yield "| Method | " + " | ".join(titles) + " |"
+    yield "|---" * (len(titles) + 1) + "|"
+    setting = ""
+    for row in rows:
+        if row[0].cell.setting != setting:
+            setting = row[0].cell.setting
+            if SETTING_TITLES[setting]:
+                yield f"| *{SETTING_TITLES[setting]}* |" + " |" * len(titles)
+        yield f"| {row[0].label} | " + " | ".join(map(cell, row)) + " |"
 
 
 def _context(config: Config, rows: list[list[Entry]]) -> str:
@@ -85,6 +86,10 @@ def _heading(name: str, title: str) -> str:
 
 def _pm(value: float, spread: float, sign: str = "") -> str:
     return f"{value:{sign}.2f}" + ("" if math.isnan(spread) else f" ± {spread:.2f}")
+
+
+def _difference_cell(entry: Entry) -> str:
+    return _pm(*entry.difference, sign="+") if entry.difference else "–"
 
 
 def _paper_cell(entry: Entry) -> str:
