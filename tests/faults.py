@@ -212,8 +212,10 @@ class Faults:
     def damage_checkpoint(self, world: World, stage: Stage, kind: str) -> None:
         world.forget(stage)
         path = (world.folder / stage.outputs[0]).with_name("checkpoint.pt")
+        patience = stage.seconds  # grows, as the machine may have become slower
         while not (path.exists() and path.with_name("checkpoint.previous.pt").exists()):
-            world.run(stage, kill_after=self.rng.uniform(0.5, 1) * stage.seconds)
+            world.run(stage, kill_after=self.rng.uniform(0.5, 1) * patience)
+            patience *= 1.1
             if (world.folder / stage.outputs[0]).exists():
                 world.forget(stage)
         path.write_bytes(_damaged(path.read_bytes(), kind, self.rng))
