@@ -50,6 +50,9 @@ def page(content, tmp_path, monkeypatch):
     content["figures"] = {
         "figure3": {"title": "Bars", "kind": "bars", "datasets": "main", "rows": rows}
     }
+    content["claims"] = {
+        "wins": {"text": "wins", "place": "Table 1", "row": rows[-1], "than": rows[:1]}
+    }
     config = resolve(content | {"unlabeled_weight": 0.5})
     plan = Plan(config)
     for run in plan.runs(plan.wanted_cells()):
@@ -62,6 +65,9 @@ def page(content, tmp_path, monkeypatch):
         make_table(config, name)
     make_figure(config, "figure3")
     make_claims(config)
+    without = config.model_copy(update={"claims": {}})
+    make_report(without)
+    Paths(config).report.rename(tmp_path / "without_claims.html")
     make_report(config)
     return Paths(config).report
 
@@ -77,6 +83,12 @@ def test_the_result_comes_first_with_its_marks(page):
     # of the means 63 and 66 the larger, with its paired difference: 6, 4, 2 and 2 / sqrt(3)
     assert re.search(r"MP-SSL: 66\.00 ± 0\.00 % \(\+4\.00 ± 1\.15 to base\)", result)
     assert "Table 2" not in result and "Table 2" in text
+
+
+def test_without_claims_there_is_no_section_of_them(page):
+    assert 'id="claims"' in page.read_text()
+    text = page.with_name("without_claims.html").read_text()
+    assert "claims" not in text[text.index("<body>") : text.index('<section id="configuration"')]
 
 
 def test_it_names_environment_and_times(page):

@@ -66,7 +66,9 @@ def make_report(config: Config) -> None:
         datasets=[config.datasets[d].title for d in dict.fromkeys(r["dataset"] for r in records)],
         answers=_answers(config, tables[0]) if tables else [],
         tables=[(name, _html(paths.table(name, "md").read_text())) for name in tables],
-        claims=_html((paths.results / "claims.md").read_text().partition("\n")[2]),
+        claims=_html((paths.results / "claims.md").read_text().partition("\n")[2])
+        if config.claims
+        else "",
         figures=[_picture(config, n) for n in pictures if config.figures[n].kind not in OF_SAMPLES],
         samples=[_picture(config, n) for n in pictures if config.figures[n].kind in OF_SAMPLES],
         configuration=yaml.safe_dump(
