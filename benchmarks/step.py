@@ -10,7 +10,8 @@ the machine does meets all of them alike; the least of the times is printed.
 `floor` is the time of a step over that of its arithmetic alone: the operations of its convolutions
 and matrix products (torch's FlopCounterMode) at the rate of a large matrix product, measured in
 the same run. `plain` is the time of the plain reference over that of the row, `memory` the peak of
-what a step allocates.
+what a step allocates. All contenders keep freed memory, as training does (`mpssl.cpu`); with
+--default-malloc none does.
 """
 
 import argparse
@@ -65,8 +66,6 @@ class Contender:
     name: str
     task: Task
     step: Callable[[int, float], object]
-    keeps_memory: bool = True
-    """Of what it frees, as our training does (`mpssl.cpu`)."""
 
 
 def configuration(size: str) -> Config:
@@ -109,14 +108,13 @@ def contenders(config: Config, device: torch.device) -> list[Contender]:
     def ours(name: str, made: Task) -> Contender:
         return Contender(name, made, Loop(made).step)
 
-    def reference(name: str, kind: type[PlainStep], keeps_memory: bool = False) -> Contender:
+    def reference(name: str, kind: type[PlainStep]) -> Contender:
         made = task(MPSSL)
-        return Contender(name, made, kind(made, copy.deepcopy(network)), keeps_memory)
+        return Contender(name, made, kind(made, copy.deepcopy(network)))
 
     found = [reference(REFERENCE, PlainStep)]
     if importlib.util.find_spec("torchopt"):
         found.append(reference("plain, TorchOpt", TorchOptStep))
-    found.append(reference("plain, freed memory kept", PlainStep, keeps_memory=True))
     found += [ours(row, task(row)) for row in config.tables["table1"].rows]
     for name, changes in APPROXIMATIONS.items():
         found.append(ours(f"{MPSSL}: {name}", task(MPSSL, exact=False, **changes)))
@@ -195,13 +193,8 @@ def compare(config: Config, device: torch.device, steps: int, names: list[str]) 
         contender.step(1, rate)
         flops[contender.name] = operations(contender, 2, rate)
         memory[contender.name] = peak_bytes(contender, 4, rate, device)
-    kept = None
     for number in range(5, 5 + steps, 2):
         for contender in racing:
-            if contender.keeps_memory != kept:
-                kept = contender.keeps_memory
-                keep_freed_memory(kept)
-                contender.step(number, rate)  # untimed, as the pages come or go
             started = now(device)
             contender.step(number, rate)
             contender.step(number + 1, rate)
@@ -231,8 +224,15 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--threads", type=int, default=1, help="of the CPU")
     parser.add_argument("--steps", type=int, help="to time, of each contender")
     parser.add_argument("--only", nargs="*", default=[], help="names of contenders")
+    parser.add_argument(
+        "--default-malloc",
+        action="store_true",
+        help="give freed memory back, as a process does that is not set up by mpssl.cpu",
+    )
     options = parser.parse_args(arguments)
     torch.set_num_threads(options.threads)
+    if not options.default_malloc:
+        keep_freed_memory()
     found = "cuda" if torch.cuda.is_available() else "cpu"
     device = torch.device(options.device or found)
     versions = f"torch {torch.__version__}, Python {platform.python_version()}"

@@ -7,7 +7,6 @@ import torch
 
 # Of glibc's malloc.h.
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
-_DEFAULTS = {_TRIM_THRESHOLD: 2**17, _MMAP_THRESHOLD: 2**17}
 _KEEP = {_TRIM_THRESHOLD: 2**30, _MMAP_THRESHOLD: 2**25}  # 32 MiB is the most glibc takes
 
 
@@ -17,16 +16,13 @@ def prepare_cpu(threads: int) -> None:
     keep_freed_memory()
 
 
-def keep_freed_memory(keep: bool = True) -> None:
+def keep_freed_memory() -> None:
     """Let glibc keep the memory of freed tensors, up to 1 GiB, where it would give it back.
 
     A training step frees and takes the same sizes again and again; each time the system would map
     and clear the pages anew. Values do not change. Without glibc nothing happens.
-
-    Args:
-        keep: false for glibc's own thresholds, which benchmarks compare with.
     """
     with suppress(OSError, AttributeError):
         mallopt = ctypes.CDLL(None).mallopt
-        for parameter, value in (_KEEP if keep else _DEFAULTS).items():
+        for parameter, value in _KEEP.items():
             mallopt(parameter, value)
