@@ -26,7 +26,7 @@ report: .venv/ready
 test: .venv/ready
 	pytest
 
-# make test-paper: the whole paper in miniature, from archives to all tables (about 15 minutes).
+# make test-paper: the whole paper in miniature, from archives to all tables.
 test-paper: .venv/ready
 	pytest -m paper
 
