@@ -330,8 +330,8 @@ class Training(Closed):
     evaluation_batch_size: Count = 256
     precision: Literal["float32", "bf16"] = Field(
         "float32",
-        description="bf16: BigGAN, and the classifier in training, compute in bfloat16; weights, "
-        "losses, optimizers and LMO's second-order part stay float32",
+        description="bf16: the classifier in training computes in bfloat16; weights, losses, "
+        "optimizers, the generator and LMO's second-order part stay float32",
     )
     deterministic: bool = Field(
         False, description="GPU: only operations that repeat bit for bit, which is slower"

@@ -1,37 +1,18 @@
 """bf16: where it is on, its gradients point as float32's do; where it is off, nothing changes."""
 
-import copy
-
 import pytest
 import torch
 import torch.nn.functional as F
 from toys import CLASSES, Darken, Flip
 
 from mpssl import configfile
-from mpssl.calibration import make_usable, random_task
-from mpssl.foundation_networks import build_generator
+from mpssl.calibration import random_task
 from mpssl.meta_gradient import validation_gradient
-from mpssl.models.biggan import FoldedBigGan
 from mpssl.models.classifier import Classifier
-from mpssl.models.generator import Entry, FrozenGenerator
 from mpssl.objectives import build_objective
 from mpssl.plan import Cell, Plan
 
 SIDE, IMAGES = 32, 32
-LAYERS = [(True, 16, 8), (False, 8, 4), (True, 4, 2), (True, 2, 1)]
-
-
-@pytest.fixture(scope="module")
-def network():
-    torch.manual_seed(0)
-    made = build_generator(num_classes=7, z_dim=16, channel_width=8, layers=LAYERS)
-    make_usable(made)
-    return made.eval()
-
-
-@pytest.fixture
-def generator(network):
-    return FrozenGenerator(FoldedBigGan(copy.deepcopy(network), 1.0), SIDE)
 
 
 def classifier():
@@ -66,32 +47,6 @@ def test_classifier_computes_in_bf16_in_training_alone():
     assert seen == [torch.bfloat16, torch.float32, torch.float32]
     assert features.dtype == torch.float32
     assert {p.dtype for p in model.parameters()} == {torch.float32}
-
-
-def test_generator_in_bf16_gives_float32_images_and_gradients(generator):
-    z = torch.randn(4, generator.z_dim)
-    y = torch.full((4, generator.classes), 1 / generator.classes)
-    before = generator(z, y)
-    generator.use_bf16()
-    images = generator(z.requires_grad_(), y.requires_grad_())
-    assert images.dtype == torch.float32
-    assert (images - before).abs().max() < 0.1
-    assert not torch.equal(images, before)
-    images.sum().backward()
-    assert (z.grad.dtype, y.grad.dtype) == (torch.float32, torch.float32)
-
-
-def test_generator_of_the_users_own_stays_in_float32():
-    class Own(torch.nn.Module):
-        z_dim, classes, output_range = 4, 3, (0, 1)
-
-        def forward(self, z, y):
-            assert z.dtype == torch.float32
-            return torch.sigmoid(z[:, :3, None, None].expand(-1, -1, SIDE, SIDE))
-
-    frozen = FrozenGenerator(Entry(Own()), SIDE)
-    frozen.use_bf16()
-    assert frozen(torch.zeros(2, 4), torch.zeros(2, 3)).dtype == torch.float32
 
 
 @pytest.mark.parametrize("name", ["scr", "freematch"])
@@ -134,14 +89,11 @@ def test_second_order_part_stays_in_float32():
         assert torch.equal(value, expected)
 
 
-def test_task_is_in_bf16_where_the_settings_say_so(network):
+@pytest.mark.parametrize("precision", ["float32", "bf16"])
+def test_task_has_the_precision_of_the_settings(precision):
     config = configfile.load("config/mini.yaml")
-    for precision in ("float32", "bf16"):
-        training = config.training.model_copy(update={"precision": precision})
-        plan = Plan(config.model_copy(update={"training": training}))
-        frozen = FrozenGenerator(FoldedBigGan(copy.deepcopy(network), 1.0), SIDE)
-        cell = Cell("mnist", 25, "generative", "naive_gssl", "default", "resnet8")
-        task = random_task(plan, cell, torch.device("cpu"), frozen)
-        assert task.model.precision == precision
-        weights = {p.dtype for p in frozen.parameters()}
-        assert weights == {torch.bfloat16 if precision == "bf16" else torch.float32}
+    training = config.training.model_copy(update={"precision": precision})
+    plan = Plan(config.model_copy(update={"training": training}))
+    cell = Cell("mnist", 25, "oracle", "freematch", "default", "resnet8")
+    task = random_task(plan, cell, torch.device("cpu"), None)
+    assert task.model.precision == precision

@@ -33,13 +33,6 @@ class FrozenGenerator(nn.Module):
         self.image_size = image_size
         self.z_dim: int = network.z_dim
         self.classes: int = network.classes
-        self._bf16 = False
-
-    def use_bf16(self) -> None:
-        """Compute in bfloat16 from now on. A network of the user's own stays as it is."""
-        if not isinstance(self.network, Entry):
-            self.network.to(torch.bfloat16)
-            self._bf16 = True
 
     def forward(self, z: Tensor, y: Tensor) -> Tensor:
         """Generate images.
@@ -51,10 +44,7 @@ class FrozenGenerator(nn.Module):
         Returns:
             [U, 3, image_size, image_size] in [0, 1], differentiable in z and y.
         """
-        images = (
-            self.network(z.bfloat16(), y.bfloat16()).float() if self._bf16 else self.network(z, y)
-        )
-        images = (images + 1) / 2
+        images = (self.network(z, y) + 1) / 2
         if images.shape[-1] == self.image_size:
             return images
         return F.interpolate(
