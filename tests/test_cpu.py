@@ -29,10 +29,13 @@ def test_another_malloc_is_left_alone(monkeypatch):
     keep_freed_memory()
 
 
-def test_threads_are_set():
+def test_a_job_has_its_threads_and_keeps_memory(monkeypatch):
+    kept = []
+    monkeypatch.setattr("mpssl.cpu.keep_freed_memory", lambda: kept.append(True))
     before = torch.get_num_threads()
     try:
         prepare_cpu(before + 1)
         assert torch.get_num_threads() == before + 1
+        assert kept
     finally:
         torch.set_num_threads(before)

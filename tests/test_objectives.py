@@ -31,6 +31,15 @@ def gradients(objective, weak, strong):
     return torch.autograd.grad(objective(weak, strong), [weak, strong], allow_unused=True)
 
 
+@pytest.mark.parametrize("name", OBJECTIVES)
+@pytest.mark.parametrize("views", ["joint", "separate"])
+def test_objective_has_the_views_of_the_configuration(name, views):
+    assert built(name).views == "joint"
+    options = Objectives(views=views).of(name)
+    assert build_objective(name, 3, options).views == views
+    assert Objectives(views=views).of("none") == {}
+
+
 def test_every_name_of_the_configuration_has_an_objective():
     assert set(OBJECTIVES) == set(get_args(ObjectiveName)) - {"none"}
     assert all(isinstance(built(name), Objective) for name in OBJECTIVES)

@@ -5,8 +5,8 @@ import torch
 import torch.nn.functional as F
 from toys import CLASSES, Darken, Flip
 
-from mpssl import configfile
 from mpssl.calibration import random_task
+from mpssl.configfile import read_yaml, resolve
 from mpssl.meta_gradient import validation_gradient
 from mpssl.models.classifier import Classifier
 from mpssl.objectives import build_objective
@@ -91,9 +91,9 @@ def test_second_order_part_stays_in_float32():
 
 @pytest.mark.parametrize("precision", ["float32", "bf16"])
 def test_task_has_the_precision_of_the_settings(precision):
-    config = configfile.load("config/mini.yaml")
-    training = config.training.model_copy(update={"precision": precision})
-    plan = Plan(config.model_copy(update={"training": training}))
+    content = read_yaml("config/mini.yaml")
+    content["training"]["precision"] = precision
+    plan = Plan(resolve(content))
     cell = Cell("mnist", 25, "oracle", "freematch", "default", "resnet8")
     task = random_task(plan, cell, torch.device("cpu"), None)
     assert task.model.precision == precision

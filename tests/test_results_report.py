@@ -68,6 +68,9 @@ def page(content, tmp_path, monkeypatch):
     without = config.model_copy(update={"claims": {}})
     make_report(without)
     Paths(config).report.rename(tmp_path / "without_claims.html")
+    table = config.tables["table1"].model_copy(update={"reference": "generative/mpssl"})
+    make_report(config.model_copy(update={"tables": config.tables | {"table1": table}}))
+    Paths(config).report.rename(tmp_path / "other_reference.html")
     make_report(config)
     return Paths(config).report
 
@@ -89,6 +92,11 @@ def test_without_claims_there_is_no_section_of_them(page):
     assert 'id="claims"' in page.read_text()
     text = page.with_name("without_claims.html").read_text()
     assert "claims" not in text[text.index("<body>") : text.index('<section id="configuration"')]
+
+
+def test_a_table_with_another_reference_has_no_answer_above_it(page):
+    assert "Labels alone" in page.read_text()
+    assert "Labels alone" not in page.with_name("other_reference.html").read_text()
 
 
 def test_it_names_environment_and_times(page):

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -327,13 +328,20 @@ def test_a_failed_job_shows_its_one_clear_line(tmp_path):
     assert not (folder / "resources/paper/packed/chaoyang/meta.json").exists()
 
 
-def test_the_rate_limit_that_is_lifted_is_snakemakes_default():
-    """`lift_default_rate_limit` in workflow/rules/common.smk relies on these names."""
+def test_snakemakes_default_rate_limit_is_lifted_and_a_users_kept():
+    """`lift_default_rate_limit` of the rules, on what Snakemake makes of its own options."""
     from snakemake.cli import get_argument_parser
     from snakemake.scheduling.job_scheduler import JobRateLimiter, JobScheduler
     from snakemake.settings.types import MaxJobsPerTimespan
 
+    rules = (ROOT / "workflow/rules/common.smk").read_text()
+    found: dict = {}
+    exec(rules[rules.index("def lift_default_rate_limit") :], found)
     default = get_argument_parser().get_default("max_jobs_per_timespan")
-    limit = JobRateLimiter(MaxJobsPerTimespan.parse_choice(default))
-    assert (limit.max_jobs, limit.timespan) == (100, 1)
+    for text, lifted in ((default, True), ("50/1s", False), ("100/60s", False)):
+        limiter = JobRateLimiter(MaxJobsPerTimespan.parse_choice(text))
+        scheduler = SimpleNamespace(job_rate_limiter=limiter)
+        found["lift_default_rate_limit"](scheduler)
+        assert (scheduler.job_rate_limiter is None) is lifted
     assert "job_rate_limiter" in JobScheduler.__init__.__code__.co_names
+    assert "lift_default_rate_limit(workflow.scheduler)" in (ROOT / "Snakefile").read_text()
