@@ -97,6 +97,8 @@ def test_best_oracle_is_underlined_and_best_generative_bold(config):
     write_all(config)
     make_table(config, "table1")
     lines = read(config, "md").splitlines()
+    for setting in ("*Oracle SSL (D + D_u)*", "*Generative SSL (D + G_F)*"):
+        assert sum(setting in line for line in lines) == 2  # among accuracies and differences
     by_label = {line.split("|")[1].strip(): line for line in reversed(lines) if "|" in line}
     assert by_label["FixMatch"] == "| FixMatch | 71.00 ± 1.73 | <u>55.00 ± 0.00</u> |"
     assert by_label["FreeMatch"] == "| FreeMatch | <u>81.00 ± 1.00</u> | 54.00 ± 0.00 |"
