@@ -56,8 +56,6 @@ def assemble(
         if network is not None:
             choose_layout(network, architecture, device)
     model.precision = training.precision
-    if device.type == "cuda" and generator is not None:
-        generator.to(memory_format=torch.channels_last)
     ingredients = Ingredients(
         classes=classes,
         device=device,

@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
+from torch.autograd.graph import Node
 from torch.overrides import TorchFunctionMode
 
 _aten = torch.ops.aten
@@ -55,10 +56,50 @@ class _Geometry:
 
     def backward(self, gradient: Tensor, x: Tensor, weight: Tensor, mask: tuple[bool, bool]):
         """Gradients at x and weight, None where the mask is false."""
-        return _aten.convolution_backward(
+        by_squares = mask[0] and self._has_few_channels(x)
+        at_x, at_weight, _ = _aten.convolution_backward(
             *(gradient, x, weight, None, self.stride, self.padding, self.dilation),
-            *(False, (0, 0), self.groups, (*mask, False)),
-        )[:2]
+            *(False, (0, 0), self.groups, (mask[0] and not by_squares, mask[1], False)),
+        )
+        return self._backward_by_squares(gradient, x, weight) if by_squares else at_x, at_weight
+
+    def _has_few_channels(self, x: Tensor) -> bool:
+        """Whether this is the first convolution of a network, on a CPU, and the next function fits.
+
+        The CPU's kernel computes 16 channels at every pixel where 3 are wanted.
+        """
+        stride = self.stride[0]
+        return (
+            x.device.type == "cpu"
+            and stride > 1
+            and x.shape[1] * stride**2 <= 16
+            and self.stride[1] == stride
+            and self.padding[0] == self.padding[1]
+            and self.dilation == (1, 1)
+            and self.groups == 1
+            and not any(side % stride for side in x.shape[2:])
+        )
+
+    def _backward_by_squares(self, gradient: Tensor, x: Tensor, weight: Tensor) -> Tensor:
+        """The gradient at x, with the pixels of a stride x stride square as channels.
+
+        Over squares the convolution has stride 1, and so its transpose is a convolution.
+        """
+        stride = self.stride[0]
+        lead = -self.padding[0] % stride  # so that the padding is whole squares
+        trail = [-(side + lead) % stride for side in weight.shape[2:]]
+        kernel = F.pixel_unshuffle(F.pad(weight, (lead, trail[1], lead, trail[0])), stride)
+        padding = (self.padding[0] + lead) // stride
+        sides = [side // stride for side in x.shape[2:]]
+        # Padding of the gradient before and after it; a convolution pads both alike.
+        before = [side - 1 - padding for side in kernel.shape[2:]]
+        after = [n - m + padding for n, m in zip(sides, gradient.shape[2:], strict=True)]
+        most = [max(0, *pair) for pair in zip(before, after, strict=True)]
+        squares = F.conv2d(gradient, kernel.flip(2, 3).transpose(0, 1), padding=most)
+        rows, columns = (
+            slice(m - b, m - b + n) for m, b, n in zip(most, before, sides, strict=True)
+        )
+        return F.pixel_shuffle(squares[:, :, rows, columns], stride)
 
 
 class _Convolution(Function):
@@ -73,8 +114,21 @@ class _Convolution(Function):
         x, weight = ctx.saved_tensors
         if not torch.is_grad_enabled():  # the last pass, which goes towards the inputs alone
             return ctx.geometry.backward(gradient, x, weight, (True, False))[0], None, None, None
-        at_x, at_weight = _ConvolutionBackward.apply(gradient, x, weight.detach(), ctx.geometry)
+        at_x, at_weight = _ConvolutionBackward.apply(
+            gradient, x, weight.detach(), ctx.geometry, _is_wanted(ctx.next_functions[0][0])
+        )
         return at_x, at_weight, gradient.sum((0, 2, 3)) if ctx.biased else None, None
+
+
+def _is_wanted(node: Node | None) -> bool:
+    """Whether the backward pass that is running needs the gradient for this node.
+
+    The first pass goes towards the parameters and does not need any at the images. A leaf's is
+    taken to be needed, as autograd does not tell.
+    """
+    if node is None or node.name() == "torch::autograd::AccumulateGrad":
+        return node is not None
+    return torch._C._will_engine_execute_node(node)
 
 
 def is_of_convolution(gradient: Tensor) -> bool:
@@ -84,11 +138,11 @@ def is_of_convolution(gradient: Tensor) -> bool:
 
 class _ConvolutionBackward(Function):
     @staticmethod
-    def forward(ctx, gradient, x, weight, geometry):
+    def forward(ctx, gradient, x, weight, geometry, x_is_wanted):
         ctx.save_for_backward(gradient, x, weight)
         ctx.geometry = geometry
         ctx.set_materialize_grads(False)
-        return geometry.backward(gradient, x, weight, (ctx.needs_input_grad[1], True))
+        return geometry.backward(gradient, x, weight, (x_is_wanted, True))
 
     @staticmethod
     @once_differentiable
@@ -103,7 +157,7 @@ class _ConvolutionBackward(Function):
         if along_x is not None:
             through = ctx.geometry.forward(along_x, weight)
             at_gradient = through if at_gradient is None else at_gradient.add_(through)
-        return at_gradient, at_x, None, None
+        return at_gradient, at_x, None, None, None
 
 
 # ----------------------------------------------------------------------------------- batch norm

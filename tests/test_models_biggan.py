@@ -10,8 +10,9 @@ from pytorch_pretrained_biggan import BigGAN, BigGANConfig
 from mpssl.calibration import make_usable
 from mpssl.models.biggan import (
     FoldedBigGan,
+    _ModulatedConvolution,
     merge_phases,
-    modulated_convolution,
+    split_phases,
     up_sampling_kernels,
 )
 
@@ -63,12 +64,28 @@ def test_images_and_gradients_are_the_networks(network, truncation):
         torch.testing.assert_close(value, gradient, rtol=1e-10, atol=1e-12)
 
 
-def test_channels_last_gives_the_same(network):
+@pytest.mark.parametrize("z_alone", [True, False])
+def test_either_input_alone_gets_its_gradient(network, z_alone):
+    """A block's gradient at a map that needs none is computed, not returned."""
+    folded = FoldedBigGan(copy.deepcopy(network), 1.0)
+    z, y = make_inputs()
+    one, other = (z, y) if z_alone else (y, z)
+    expected = torch.autograd.grad(folded(z, y).square().sum(), one)[0]
+    other.requires_grad_(False)
+    found = torch.autograd.grad(folded(z, y).square().sum(), one)[0]
+    torch.testing.assert_close(found, expected)
+
+
+def test_the_gradient_at_the_images_is_left_as_it_was(network):
     folded = FoldedBigGan(copy.deepcopy(network), 1.0)
     inputs = make_inputs()
-    expected = folded(*inputs)
-    folded.to(memory_format=torch.channels_last)
-    torch.testing.assert_close(folded(*inputs), expected, rtol=0, atol=1e-12)
+    direction = torch.randn(COUNT, 3, 32, 32, dtype=torch.float64)
+    kept = direction.clone()
+    images = folded(*inputs)
+    first = torch.autograd.grad(images, inputs, direction, retain_graph=True)
+    second = torch.autograd.grad(images, inputs, direction)
+    assert torch.equal(direction, kept)
+    assert all(map(torch.equal, first, second))
 
 
 def test_no_parameter_requires_a_gradient_and_nothing_is_computed_for_nothing(network):
@@ -88,6 +105,13 @@ def test_up_sampling_kernels_are_up_sampling_and_convolution(size):
     torch.testing.assert_close(found, expected)
 
 
+def test_split_phases_is_the_transpose_of_merge_phases():
+    phases = torch.randn(2, 12, 5, 4, dtype=torch.float64, requires_grad=True)
+    direction = torch.randn(2, 3, 8, 6, dtype=torch.float64)
+    (expected,) = torch.autograd.grad(merge_phases(phases), phases, direction)
+    assert torch.equal(split_phases(direction), expected)
+
+
 @pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
 def test_modulated_convolution(memory_format):
     x = torch.randn(2, 3, 4, 5, dtype=torch.float64).to(memory_format=memory_format)
@@ -96,7 +120,7 @@ def test_modulated_convolution(memory_format):
     x.requires_grad_()
 
     def convolve(x, modulation):
-        return modulated_convolution(x, modulation, weight, bias, 1)
+        return _ModulatedConvolution.apply(x, *modulation.chunk(2, dim=1), weight, bias, 1)
 
     assert torch.autograd.gradcheck(convolve, (x, modulation))
     scale, shift = modulation.chunk(2, dim=1)

@@ -4,8 +4,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
-from mpssl.second_order import SecondOrder
+from mpssl.second_order import SecondOrder, _Geometry
 
 LAYERS = {
     "convolution": nn.Conv2d(4, 6, 3, padding=1, bias=False),
@@ -74,6 +75,54 @@ def test_parameters_alone_may_be_asked_for_and_directions_may_be_missing():
         (gradient,) = torch.autograd.grad(y.square().sum(), [layer[0].weight], create_graph=True)
         mixed.append(torch.autograd.grad(gradient.square().sum(), x)[0])
     torch.testing.assert_close(mixed[1], mixed[0], rtol=1e-9, atol=1e-9)
+
+
+FIRST_LAYERS = {  # channels, kernel, stride, padding, sides of the images
+    "resnet": (3, 7, 2, 3, (16, 16)),
+    "small_resnet": (3, 3, 2, 1, (12, 8)),
+    "unpadded": (3, 3, 2, 0, (12, 12)),
+    "padded_widely": (2, 3, 2, 3, (8, 8)),
+    "pointwise": (3, 1, 2, 0, (8, 8)),
+    "patches": (1, 4, 4, 0, (16, 12)),
+    "by_three": (1, 5, 3, 2, (9, 12)),
+}
+
+
+@pytest.mark.parametrize("name", FIRST_LAYERS)
+def test_first_convolutions_gradient_at_the_images(name, monkeypatch):
+    channels, side, stride, padding, sides = FIRST_LAYERS[name]
+    layer = nn.Conv2d(channels, 5, side, stride, padding).double()
+    taken = []
+    by_squares = _Geometry._backward_by_squares
+    monkeypatch.setattr(
+        _Geometry,
+        "_backward_by_squares",
+        lambda *arguments: taken.append(by_squares(*arguments)) or taken[-1],
+    )
+    x = torch.randn(2, channels, *sides, dtype=torch.float64)
+    expected, found = (second_derivative(layer, x, mode) for mode in (False, True))
+    torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-9)
+    assert len(taken) == 3  # the first pass, and two ways back through the second one
+
+
+def test_the_first_pass_computes_no_gradient_at_the_images():
+    class Masks(TorchDispatchMode):
+        def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+            if func is torch.ops.aten.convolution_backward.default:
+                masks.append(tuple(args[-1][:2]))
+            return func(*args, **(kwargs or {}))
+
+    masks = []
+    layers = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Conv2d(4, 2, 3))
+    images = torch.rand(2, 3, 8, 8, requires_grad=True)
+    view = images.flip(3)
+    with SecondOrder():
+        y = layers(view)
+    with Masks():
+        gradients = torch.autograd.grad(y.square().sum(), layers.parameters(), create_graph=True)
+    assert masks == [(True, True), (False, True)]
+    (mixed,) = torch.autograd.grad(gradients, images, [torch.ones_like(g) for g in gradients])
+    assert mixed.norm() > 0
 
 
 def test_only_the_block_is_concerned():

@@ -8,7 +8,8 @@ The images and their gradients are those of `pytorch_pretrained_biggan.BigGAN` u
   whole network;
 - the last convolution makes the three channels that are used, of the class's `channel_width`;
 - nearest up-sampling and the 3 x 3 convolution after it are one 2 x 2 convolution for each of the
-  four positions of a pixel: 16 products in place of 36.
+  four positions of a pixel: 16 products in place of 36;
+- all maps are channels last, and a block's passes write over one another.
 
 Shape letters: U images, C channels, H, W sides, Z latent.
 """
@@ -24,6 +25,9 @@ from torch.autograd.function import once_differentiable
 from torch.nn.utils.spectral_norm import SpectralNorm
 
 from mpssl.biggan_compat import BigGAN, BigGANBatchNorm, GenBlock
+
+# Row and column of a pixel of the up-sampled map: even or odd.
+PHASES = ((0, 0), (0, 1), (1, 0), (1, 1))
 
 
 class FoldedBigGan(nn.Module):
@@ -64,17 +68,18 @@ class FoldedBigGan(nn.Module):
         rgb = generator.conv_to_rgb
         self.rgb = nn.Conv2d(rgb.in_channels, 3, 3, padding=1)
         self.rgb.weight.data, self.rgb.bias.data = rgb.weight[:3].clone(), rgb.bias[:3].clone()
-        self.eval().requires_grad_(False)
+        self.eval().requires_grad_(False).to(memory_format=torch.channels_last)
 
     def forward(self, z: Tensor, y: Tensor) -> Tensor:
         """Latents z [U, Z] and foundation labels y [U, classes] -> [U, 3, H, W] in [-1, 1]."""
         condition = torch.cat([z, self.embeddings(y)], dim=1)
         modulations = iter(self.modulation(condition).split(self.sizes, dim=1))
-        x = self.gen_z(condition).view(-1, 4, 4, self.width).permute(0, 3, 1, 2).contiguous()
+        x = self.gen_z(condition).view(-1, 4, 4, self.width).permute(0, 3, 1, 2)
         for block in self.blocks:
             x = block(x, modulations) if isinstance(block, _Block) else block(x)
-        last = self.last_modulation.expand(len(x), -1)
-        return torch.tanh(modulated_convolution(x, last, self.rgb.weight, self.rgb.bias, 1))
+        last = self.last_modulation.expand(len(x), -1).chunk(2, dim=1)
+        rgb = self.rgb
+        return torch.tanh(_ModulatedConvolution.apply(x, *last, rgb.weight, rgb.bias, 1))
 
 
 class _Block(nn.Module):
@@ -93,17 +98,62 @@ class _Block(nn.Module):
             ]
         )
         self.bias = block.conv_3.bias
+        self.paddings = (0, 1, 1, 0)
 
     def forward(self, x: Tensor, modulations: Iterator[Tensor]) -> Tensor:
-        skip = x[:, : x.shape[1] // 2] if self.halved else x
-        if self.up_sample:
-            skip = F.interpolate(skip, scale_factor=2, mode="nearest")
-        for index, (weight, padding) in enumerate(zip(self.weights, (0, 1, 1, 0), strict=True)):
-            bias = self.bias if index == 3 else None
-            x = modulated_convolution(x, next(modulations), weight, bias, padding)
-            if index == 1 and self.up_sample:
-                x = merge_phases(x)
-        return x + skip
+        """Maps [U, C, H, W] -> [U, C', H', W']; takes the four modulations of its convolutions."""
+        pairs = [part for _ in self.weights for part in next(modulations).chunk(2, dim=1)]
+        return _ModulatedBlock.apply(self, x, *pairs)
+
+
+class _ModulatedBlock(Function):
+    """Keeps the input of each modulation for the backward pass, which modulates it once more.
+
+    Native autograd would keep the convolutions' inputs too, though frozen weights do not need them.
+    """
+
+    @staticmethod
+    def forward(ctx, block, x, *pairs):
+        inputs = []
+        y = x
+        for index, weight in enumerate(block.weights):
+            inputs.append(y)
+            y = F.conv2d(
+                torch.relu_(_modulate(y, *pairs[2 * index : 2 * index + 2])),
+                *(weight, block.bias if index == 3 else None),
+                padding=block.paddings[index],
+            )
+            if index == 1 and block.up_sample:
+                y = merge_phases(y)
+        skip = x[:, : x.shape[1] // 2] if block.halved else x
+        for pixels in _pixels_of(y, block.up_sample):
+            pixels += skip
+        ctx.block = block
+        ctx.save_for_backward(*inputs, *pairs)
+        return y
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, gradient):
+        block, (*inputs, at_x) = ctx.block, (*ctx.saved_tensors[:4], gradient)
+        pairs, at_pairs = ctx.saved_tensors[4:], []
+        for index in reversed(range(4)):
+            if index == 1 and block.up_sample:
+                at_x = split_phases(at_x)
+            at_x, *at_pair = _modulated_convolution_backward(
+                *(at_x, inputs[index], *pairs[2 * index : 2 * index + 2]),
+                *(block.weights[index], block.paddings[index]),
+            )
+            at_pairs = at_pair + at_pairs
+        skip = at_x[:, : at_x.shape[1] // 2] if block.halved else at_x
+        for pixels in _pixels_of(gradient, block.up_sample):
+            skip += pixels
+        return None, at_x, *at_pairs
+
+
+def _pixels_of(x: Tensor, up_sampled: bool) -> list[Tensor]:
+    """Views of a map that each stand beside the map before nearest up-sampling."""
+    return [x[:, :, i::2, j::2] for i, j in PHASES] if up_sampled else [x]
 
 
 def up_sampling_kernels(kernel: Tensor) -> Tensor:
@@ -117,88 +167,72 @@ def up_sampling_kernels(kernel: Tensor) -> Tensor:
         kernel: [C', C, 3, 3].
 
     Returns:
-        [4 C', C, 2, 2].
+        [4 C', C, 2, 2], phase by phase.
     """
-    # Sums of the 3 rows (or columns) that fall on the same one of the 2.
-    odd = torch.tensor([[1.0, 1, 0], [0, 0, 1]]).to(kernel)
-    even = torch.tensor([[1.0, 0, 0], [0, 1, 1]]).to(kernel)
-    phases = [
-        torch.einsum("ar,oirc,bc->oiab", rows, kernel, columns)
-        for rows in (odd, even)
-        for columns in (odd, even)
-    ]
-    return torch.stack(phases, dim=1).flatten(0, 1)
+    # For an even and an odd pixel, sums of the 3 rows (or columns) that fall on the same one of 2.
+    sums = torch.tensor([[[1.0, 0, 0], [0, 1, 1]], [[1.0, 1, 0], [0, 0, 1]]]).to(kernel)
+    return torch.cat(
+        [torch.einsum("ar,oirc,bc->oiab", sums[i], kernel, sums[j]) for i, j in PHASES]
+    )
 
 
-def merge_phases(x: Tensor) -> Tensor:
-    """[U, 4 C, H + 1, W + 1] -> [U, C, 2 H, 2 W]; odd pixels look one further: the border goes."""
-    return F.pixel_shuffle(x, 2)[:, :, 1:-1, 1:-1]
+def merge_phases(phases: Tensor) -> Tensor:
+    """[U, 4 C, H + 1, W + 1] -> [U, C, 2 H, 2 W], in channels-last format."""
+    u, c, h, w = phases.shape
+    merged = phases.new_empty(u, 2 * (h - 1), 2 * (w - 1), c // 4).permute(0, 3, 1, 2)
+    for to, part in _same_pixels(merged, phases):
+        to.copy_(part)
+    return merged
 
 
-def modulated_convolution(
-    x: Tensor, modulation: Tensor, weight: Tensor, bias: Tensor | None, padding: int
-) -> Tensor:
-    """Convolve relu(scale * x + shift), with x [U, C, H, W] and `modulation` [U, 2 C] of both.
+def split_phases(merged: Tensor) -> Tensor:
+    """The transpose of `merge_phases`: zeros where no pixel comes from."""
+    u, c, h, w = merged.shape
+    phases = merged.new_zeros(u, h // 2 + 1, w // 2 + 1, 4 * c).permute(0, 3, 1, 2)
+    for part, to in _same_pixels(merged, phases):
+        to.copy_(part)
+    return phases
 
-    The weights are frozen: no gradient goes to them.
-    """
-    return _ModulatedConvolution.apply(x, *modulation.chunk(2, dim=1), weight, bias, padding)
+
+def _same_pixels(merged: Tensor, phases: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    """Views of both for each phase; odd pixels look one further."""
+    for (row, column), part in zip(PHASES, phases.chunk(4, dim=1), strict=True):
+        to = merged[:, :, row::2, column::2]
+        yield to, part[:, :, row : row + to.shape[2], column : column + to.shape[3]]
 
 
 class _ModulatedConvolution(Function):
-    """Keeps x alone for the backward pass, which scales it once more.
-
-    Native autograd would keep the convolution's input too, though frozen weights do not need it.
-    """
+    """Convolve relu(scale * x + shift); as `_ModulatedBlock`, it keeps x alone."""
 
     @staticmethod
     def forward(ctx, x, scale, shift, weight, bias, padding):
         ctx.save_for_backward(x, scale, shift, weight)
         ctx.padding = padding
-        inner = torch.relu_(_scale_shift(x, scale, shift))
-        return F.conv2d(inner, weight, bias, padding=padding)
+        return F.conv2d(torch.relu_(_modulate(x, scale, shift)), weight, bias, padding=padding)
 
     @staticmethod
     @once_differentiable
     def backward(ctx, gradient):
-        x, scale, shift, weight = ctx.saved_tensors
-        inner = torch.nn.grad.conv2d_input(x.shape, weight, gradient, padding=ctx.padding)
-        inner = torch.ops.aten.threshold_backward(inner, _scale_shift(x, scale, shift), 0)
-        return *_scale_shift_backward(inner, x, scale), None, None, None
+        gradients = _modulated_convolution_backward(gradient, *ctx.saved_tensors, ctx.padding)
+        return *gradients, None, None, None
 
 
-def _scale_shift(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
-    """scale * x + shift for every image and channel.
-
-    Where the pixels of a channel lie together, the channels of all images are taken for those of
-    one image: an evaluated batch norm has fused kernels for both directions.
-    """
-    if _by_pixel(x):
-        return torch.addcmul(shift[..., None, None], x, scale[..., None, None])
-    zero = torch.zeros(scale.numel(), dtype=x.dtype, device=x.device)
-    y = F.batch_norm(_as_one(x), zero, zero + 1, scale.flatten(), shift.flatten(), eps=0.0)
-    return y.view(x.shape)
+def _modulate(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
+    """scale * x + shift, with x [U, C, H, W], scale and shift [U, C]."""
+    return torch.addcmul(shift[..., None, None], x, scale[..., None, None])
 
 
-def _scale_shift_backward(gradient: Tensor, x: Tensor, scale: Tensor) -> tuple[Tensor, ...]:
-    """Gradients at x, scale and shift."""
-    if _by_pixel(x):
-        at_scale = (gradient * x).sum(dim=(2, 3))
-        return gradient * scale[..., None, None], at_scale, gradient.sum(dim=(2, 3))
-    zero = torch.zeros(scale.numel(), dtype=x.dtype, device=x.device)
-    at_x, at_scale, at_shift = torch.ops.aten.native_batch_norm_backward(
-        *(_as_one(gradient), _as_one(x), scale.flatten(), zero, zero + 1, None, None),
-        *(False, 0.0, (True, True, True)),
-    )
-    return at_x.view(x.shape), at_scale.view(scale.shape), at_shift.view(scale.shape)
-
-
-def _by_pixel(x: Tensor) -> bool:
-    return x.is_contiguous(memory_format=torch.channels_last) and not x.is_contiguous()
-
-
-def _as_one(x: Tensor) -> Tensor:
-    return x.reshape(1, -1, *x.shape[2:])
+def _modulated_convolution_backward(gradient, x, scale, shift, weight, padding):
+    """Gradients at x, scale and shift; each of the passes writes over the last one's result."""
+    at_x = torch.ops.aten.convolution_backward(
+        *(gradient, x, weight, None, (1, 1), (padding, padding), (1, 1), False, (0, 0), 1),
+        (True, False, False),
+    )[0]
+    modulated = _modulate(x, scale, shift)
+    torch.ops.aten.threshold_backward(at_x, modulated, 0, grad_input=at_x)
+    at_scale = torch.mul(at_x, x, out=modulated).sum((2, 3))
+    at_shift = at_x.sum((2, 3))
+    return at_x.mul_(scale[..., None, None]), at_scale, at_shift
 
 
 def _modulation(

@@ -12,6 +12,7 @@ from mpssl.meta_gradient import validation_gradient
 from mpssl.models.classifier import Classifier
 from mpssl.models.latents import ConditionalMapper, LabelConverter
 from mpssl.rng import Shuffled
+from mpssl.second_order import SecondOrder
 from mpssl.sources.base import Ingredients, Source, Step
 
 
@@ -154,7 +155,8 @@ class LatentMetaOptimization(Source):
             gradients["validation"] = settings.validation_weight * gradient
             record["meta_validation_loss"] = loss
         if settings.gap_weight > 0:
-            gap = self._gap(step.model, x, leaf)
+            with SecondOrder():  # its convolutions' gradients at images are the faster ones
+                gap = self._gap(step.model, x, leaf)
             (gradient,) = torch.autograd.grad(gap, leaf)
             gradients["gap"] = settings.gap_weight * gradient
             record["gap"] = gap.detach()
