@@ -22,6 +22,7 @@ from mpssl.foundation_networks import (
     build_generator,
     settle,
 )
+from mpssl.optimizers import SGD, Adam
 
 Progress = Callable[[int, dict[str, float]], None]
 
@@ -93,7 +94,7 @@ def train_generator(
 
     makers = [*model.parameters(), *encoder.parameters()]
     optimizers = [
-        torch.optim.Adam(parameters, lr=learning_rate, betas=(0.5, 0.99), fused=True)
+        Adam(parameters, lr=learning_rate, betas=(0.5, 0.99), fused=True)
         for parameters in (makers, critic.parameters())
     ]
     schedules = [torch.optim.lr_scheduler.CosineAnnealingLR(o, steps) for o in optimizers]
@@ -202,7 +203,7 @@ def train_foundation_classifier(
     n_test = int(held_out * len(images))
     test, train = order[:n_test], order[n_test:]
     pixels, targets = torch.from_numpy(images.copy()).movedim(-1, 1), torch.from_numpy(labels)
-    optimizer = torch.optim.SGD(
+    optimizer = SGD(
         model.parameters(), lr=learning_rate, momentum=0.9, nesterov=True, weight_decay=weight_decay
     )
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)

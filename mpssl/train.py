@@ -21,6 +21,7 @@ from mpssl.errors import UserError
 from mpssl.evaluate import accuracy
 from mpssl.models.classifier import Classifier
 from mpssl.objectives.base import Objective
+from mpssl.optimizers import SGD
 from mpssl.preemption import Preempted
 from mpssl.rng import Shuffled, Streams
 from mpssl.sources.base import Source, Step
@@ -106,7 +107,7 @@ class Loop:
     def __init__(self, task: Task) -> None:
         self.task = task
         training = task.training
-        self.optimizer = torch.optim.SGD(
+        self.optimizer = SGD(
             task.model.parameters(),
             lr=training.learning_rate,
             momentum=training.momentum,

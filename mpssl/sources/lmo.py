@@ -11,6 +11,7 @@ from torch import Tensor
 from mpssl.meta_gradient import validation_gradient
 from mpssl.models.classifier import Classifier
 from mpssl.models.latents import ConditionalMapper, LabelConverter
+from mpssl.optimizers import Adam
 from mpssl.rng import Shuffled
 from mpssl.second_order import SecondOrder
 from mpssl.sources.base import Ingredients, Source, Step
@@ -50,7 +51,7 @@ class LatentMetaOptimization(Source):
             self.converter = LabelConverter(
                 settings.converter, ingredients.classes, self.generator.classes
             ).to(ingredients.device)
-        self.optimizer = torch.optim.Adam(
+        self.optimizer = Adam(
             [
                 {"params": self.mapper.parameters(), "lr": settings.mapper_learning_rate},
                 {"params": self.converter.parameters(), "lr": settings.converter_learning_rate},
