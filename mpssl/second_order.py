@@ -25,13 +25,18 @@ _aten = torch.ops.aten
 class SecondOrder(TorchFunctionMode):
     """Inside the block networks are made of these functions; their gradients are differentiable.
 
+    Under autocast, where a function's gradient may have another type than its input, nothing is
+    replaced.
     Gradients at parameters may be differentiated again towards inputs, not towards parameters.
     """
 
     def __torch_function__(
         self, func: Callable, types: Any, args: tuple = (), kwargs: dict | None = None
     ) -> Any:
-        return _REPLACEMENTS.get(func, func)(*args, **(kwargs or {}))
+        replacement = _REPLACEMENTS.get(func)
+        if replacement is not None and torch.is_autocast_enabled(args[0].device.type):
+            replacement = None
+        return (replacement or func)(*args, **(kwargs or {}))
 
 
 # ---------------------------------------------------------------------------------- convolution

@@ -3,6 +3,7 @@
 import pytest
 import torch
 import torch.nn.functional as F
+from test_sources_lmo import X, Y, make_source
 from toys import CLASSES, Darken, Flip
 
 from mpssl.calibration import random_task
@@ -11,6 +12,7 @@ from mpssl.meta_gradient import validation_gradient
 from mpssl.models.classifier import Classifier
 from mpssl.objectives import build_objective
 from mpssl.plan import Cell, Plan
+from mpssl.second_order import SecondOrder
 
 SIDE, IMAGES = 32, 32
 
@@ -87,6 +89,22 @@ def test_second_order_part_stays_in_float32():
     model.precision = "bf16"
     for value, expected in zip(gradient(), reference, strict=True):
         assert torch.equal(value, expected)
+
+
+@pytest.mark.parametrize("statistics", ["joint", "running"])
+def test_gradient_of_the_gap_at_phi_and_xi(statistics):
+    source = make_source(gap_statistics=statistics)
+    model, draw = classifier(), source._new_draw(X, Y)
+    learned = [*source.mapper.parameters(), *source.converter.parameters()]
+
+    def gradient():
+        with SecondOrder():
+            gap = source._gap(model, X, source._generate(draw))
+        return torch.autograd.grad(gap, learned)
+
+    reference = gradient()
+    model.precision = "bf16"
+    assert cosine(gradient(), reference) > 0.99
 
 
 @pytest.mark.parametrize("precision", ["float32", "bf16"])
