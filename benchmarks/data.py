@@ -19,12 +19,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from mpssl import configfile
-from mpssl.calibration import device_name, random_task
+from mpssl.config import reading
 from mpssl.data.batches import Batches
 from mpssl.data.store import Packed
-from mpssl.plan import Cell, Plan
-from mpssl.train import Loop
+from mpssl.plan.cells import Cell
+from mpssl.plan.plan import Plan
+from mpssl.tools.calibration import device_name, random_task
+from mpssl.training.train import Loop
 
 # name: (configuration, architecture, packed side, image side, batch, images)
 SIZES = {
@@ -84,7 +85,7 @@ def measure(
 def base_loop(name: str, share: float, device: torch.device, folder: Path) -> Loop:
     """The base method's training loop on random images in a file."""
     path, architecture, side, size, batch, count = SIZES[name]
-    config = configfile.load(path)
+    config = reading.load(path)
     training = config.training.model_copy(update={"image_size": size, "batch_size": batch})
     packing = config.packing.model_copy(update={"size": side})
     config = config.model_copy(update={"training": training, "packing": packing})

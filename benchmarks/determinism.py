@@ -18,10 +18,11 @@ import sys
 import torch
 
 from benchmarks.gpu_check import SIZES
-from mpssl import configfile
-from mpssl.calibration import device_name, measure, random_generator, random_task
-from mpssl.determinism import deterministic
-from mpssl.plan import Cell, Column, Plan, cell_of
+from mpssl.config import reading
+from mpssl.machine.determinism import deterministic
+from mpssl.plan.cells import Cell, Column, cell_of
+from mpssl.plan.plan import Plan
+from mpssl.tools.calibration import device_name, measure, random_generator, random_task
 
 ROWS = ["base/base", "oracle/freematch", "generative/naive_gssl", "generative/mpssl"]
 
@@ -35,7 +36,7 @@ def weights_after(plan: Plan, cell: Cell, device: torch.device, frozen, steps: i
 
 def observe(options: argparse.Namespace) -> dict:
     """Seconds of a step by row, and whether a second training ends the same; in this process."""
-    device, plan = torch.device(options.device), Plan(configfile.load(SIZES[options.size][0]))
+    device, plan = torch.device(options.device), Plan(reading.load(SIZES[options.size][0]))
     roles, seen = plan.config.roles, {}
     column = Column(
         roles.datasets["main"][0], roles.fractions["default"][0], roles.architectures["default"][0]

@@ -31,13 +31,14 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from mpssl import configfile
-from mpssl.calibration import device_name, measure, random_generator, random_task
-from mpssl.config import Config
+from mpssl.config import reading
+from mpssl.config.experiment import Config
 from mpssl.models.generator import FrozenGenerator
-from mpssl.plan import Cell, Column, Plan, cell_of
-from mpssl.sources.lmo import LatentMetaOptimization
-from mpssl.train import Loop
+from mpssl.plan.cells import Cell, Column, cell_of
+from mpssl.plan.plan import Plan
+from mpssl.tools.calibration import device_name, measure, random_generator, random_task
+from mpssl.training.sources.lmo import LatentMetaOptimization
+from mpssl.training.train import Loop
 
 EXTRA_ROWS = [  # beside those of Table 1
     "oracle/scr",
@@ -244,7 +245,7 @@ def main(arguments: list[str] | None = None) -> int:
         f"{device_name(device)}; torch {torch.__version__}, Python {platform.python_version()}; "
         f"{path}, agreement at batch {batch}"
     )
-    return check(configfile.load(path), device, batch)
+    return check(reading.load(path), device, batch)
 
 
 if __name__ == "__main__":

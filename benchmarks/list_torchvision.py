@@ -1,4 +1,4 @@
-"""Print `mpssl/models/torchvision_list.py`: what torchvision's classification models need.
+"""Print `mpssl/config/torchvision_list.py`: what torchvision's classification models need.
 
     python benchmarks/list_torchvision.py > new.py && ruff format new.py
 
@@ -10,9 +10,9 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from mpssl.errors import UserError
+from mpssl.common.errors import UserError
+from mpssl.compat.torchvision import models
 from mpssl.models.classifier import split_last_linear, torchvision_network
-from mpssl.torchvision_compat import models
 
 SIZES = (32, 48, 64, 75, 128, 224)  # sides tried for the smallest that works, pixels
 

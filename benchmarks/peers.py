@@ -53,7 +53,7 @@ def main() -> None:
     python = arguments.python or environment()
     import torch
 
-    from mpssl.cpu import prepare_cpu
+    from mpssl.machine.cpu import prepare_cpu
 
     prepare_cpu(arguments.threads)  # as our training does; USB does not
     print(
@@ -123,13 +123,14 @@ def our_step(size: str, method: str, views: str):
     """Our training loop's step on fixed images and views; `views` as `objectives.views`."""
     import torch
 
-    from mpssl import configfile
-    from mpssl.calibration import random_task
-    from mpssl.plan import Cell, Plan
-    from mpssl.train import Loop
+    from mpssl.config import reading
+    from mpssl.plan.cells import Cell
+    from mpssl.plan.plan import Plan
+    from mpssl.tools.calibration import random_task
+    from mpssl.training.train import Loop
 
     path, architecture, side, batch, ratio, _ = SIZES[size]
-    config = configfile.load(ROOT / path)
+    config = reading.load(ROOT / path)
     training = config.training.model_copy(update={"image_size": side, "batch_size": batch})
     packing = config.packing.model_copy(update={"size": side})
     ratios = config.unlabeled_ratio.model_copy(update={"oracle": ratio})
@@ -149,7 +150,7 @@ def our_step(size: str, method: str, views: str):
     x, y, weak, strong = images(size)
     objective = task.objective
     if objective.classes != SIZES[size][-1]:
-        from mpssl.objectives import build_objective
+        from mpssl.training.objectives import build_objective
 
         task.objective = build_objective(method, SIZES[size][-1], config.objectives.of(method))
     loop = Loop(task)
@@ -166,7 +167,7 @@ def usb_step(size: str, method: str, use_cat: bool):
     warnings.simplefilter("ignore")
     import torch
 
-    import mpssl.torchvision_compat  # noqa: F401  (torchvision of another torch build still loads)
+    import mpssl.compat.torchvision  # noqa: F401  (torchvision of another torch build still loads)
 
     audio = types.ModuleType("torchaudio")  # USB imports it for data sets of sounds
     audio.__spec__ = importlib.machinery.ModuleSpec("torchaudio", None)

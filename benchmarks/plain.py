@@ -10,8 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mpssl.sources.lmo import GAPS
-from mpssl.train import Loop, Task
+from mpssl.training.sources.lmo import GAPS
+from mpssl.training.train import Loop, Task
 
 
 class PlainStep:

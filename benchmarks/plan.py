@@ -20,10 +20,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from mpssl import configfile
-from mpssl.digest import code_digest
-from mpssl.paths import Paths
-from mpssl.plan import Plan, run_modules
+from mpssl.common.code_digest import code_digest
+from mpssl.config import reading
+from mpssl.plan.paths import Paths
+from mpssl.plan.plan import Plan, run_modules
 
 ROOT = Path(__file__).resolve().parent.parent
 FRACTIONS = list(range(5, 100, 10))
@@ -59,7 +59,7 @@ def main() -> None:
 
 def many_runs(runs: int) -> dict:
     """The paper's configuration with as many data sets as `runs` runs of Table 1 take."""
-    content = configfile.read_yaml(ROOT / "config/config.yaml")
+    content = reading.read_yaml(ROOT / "config/config.yaml")
     content |= {"experiment": "many", "wanted": [TABLE]}
     content["roles"] = {
         "datasets": {},
@@ -80,7 +80,7 @@ def many_runs(runs: int) -> dict:
         )
         content["datasets"] = datasets
         if len(datasets) == 2:
-            plan = Plan(configfile.resolve(content))
+            plan = Plan(reading.resolve(content))
             per_dataset = sum(1 for _ in plan.runs(plan.cells(TABLE)))
         count += per_dataset
     return content
@@ -88,7 +88,7 @@ def many_runs(runs: int) -> dict:
 
 def own_part(path: Path) -> int:
     """What the rules ask of the package for every run; returns the number of runs."""
-    plan = Plan(configfile.load(path))
+    plan = Plan(reading.load(path))
     paths, count = Paths(plan.config), 0
     for cell in plan.wanted_cells():
         plan.fixed_runs(cell)

@@ -13,10 +13,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mpssl import configfile, runner
-from mpssl.config import Config
-from mpssl.plan import Plan, Run
-from mpssl.train import Loop
+from mpssl.config import reading
+from mpssl.config.experiment import Config
+from mpssl.plan.cells import Run
+from mpssl.plan.plan import Plan
+from mpssl.runs import runner
+from mpssl.training.train import Loop
 
 RUNS = [
     "mnist/25/generative/mpssl/default/resnet8/lambda-1/seed-0",
@@ -57,7 +59,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=60)
     parser.add_argument("runs", nargs="*", default=RUNS)
     options = parser.parse_args()
-    config = configfile.load(options.config)
+    config = reading.load(options.config)
     torch.set_num_threads(config.threads)
     for name in options.runs:
         both = (gradients(config, Run.parse(name), options.steps, p) for p in ("float32", "bf16"))

@@ -84,16 +84,16 @@ def prepare() -> None:
     """Packed images, a split and foundation weights in the working folder, all random."""
     import numpy as np
 
-    from mpssl import configfile, weights
-    from mpssl.calibration import make_usable
-    from mpssl.cost import dataset_sizes
+    from mpssl.config import reading
     from mpssl.data import split, store
-    from mpssl.foundation_networks import build_generator
-    from mpssl.models import generator
+    from mpssl.foundation.networks import build_generator
+    from mpssl.models import generator, tensor_file
     from mpssl.models.classifier import Classifier
-    from mpssl.paths import Paths
+    from mpssl.plan.cost import dataset_sizes
+    from mpssl.plan.paths import Paths
+    from mpssl.tools.calibration import make_usable
 
-    config = configfile.load(ROOT / "config/mini.yaml")
+    config = reading.load(ROOT / "config/mini.yaml")
     paths, side = Paths(config), config.packing.size
     settings = config.datasets["mnist"]
     count = settings.pool_size + settings.test_size
@@ -117,7 +117,7 @@ def prepare() -> None:
     for architecture in ("resnet8", "resnet18"):
         path = paths.classifier(architecture)
         model = Classifier(architecture, glyphs, *normalization)
-        weights.save(path, model.state_dict())
+        tensor_file.save(path, model.state_dict())
 
 
 def child(run: str) -> None:
@@ -128,14 +128,15 @@ def child(run: str) -> None:
         marks.append((time.time(), time.process_time()))
 
     mark()
-    from mpssl import cli, configfile  # noqa: F401 (the command imports it)
-    from mpssl.commands import parse_run
+    from mpssl.cli.arguments import parse_run
+    from mpssl.config import reading  # noqa: F401 (the command imports it)
 
     mark()
-    config = configfile.load(ROOT / "config/mini.yaml")
+    config = reading.load(ROOT / "config/mini.yaml")
     parsed = parse_run(config, run)
     mark()
-    from mpssl import runner, train
+    from mpssl.runs import runner
+    from mpssl.training import train
 
     mark()
 

@@ -10,8 +10,8 @@ the machine does meets all of them alike; the least of the times is printed.
 `floor` is the time of a step over that of its arithmetic alone: the operations of its convolutions
 and matrix products (torch's FlopCounterMode) at the rate of a large matrix product, measured in
 the same run. `plain` is the time of the plain reference over that of the row, `memory` the peak of
-what a step allocates. All contenders keep freed memory, as training does (`mpssl.cpu`); with
---default-malloc none does.
+what a step allocates. All contenders keep freed memory, as training does (`mpssl.machine.cpu`);
+with --default-malloc none does.
 """
 
 import argparse
@@ -28,14 +28,16 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.plain import PlainStep, TorchOptStep
-from mpssl import configfile
-from mpssl.calibration import device_name, random_network, random_task
-from mpssl.config import Config, TrainedGenerator
-from mpssl.cpu import keep_freed_memory
+from mpssl.config import reading
+from mpssl.config.experiment import Config
+from mpssl.config.foundation import TrainedGenerator
+from mpssl.machine.cpu import keep_freed_memory
 from mpssl.models.biggan import FoldedBigGan
 from mpssl.models.generator import FrozenGenerator
-from mpssl.plan import Column, Plan, cell_of
-from mpssl.train import Loop, Task
+from mpssl.plan.cells import Column, cell_of
+from mpssl.plan.plan import Plan
+from mpssl.tools.calibration import device_name, random_network, random_task
+from mpssl.training.train import Loop, Task
 
 REFERENCE = "plain"
 MPSSL = "generative/mpssl"
@@ -71,8 +73,8 @@ class Contender:
 def configuration(size: str) -> Config:
     """The experiment whose sizes are taken."""
     if size == "mini":
-        return configfile.load("config/mini.yaml")
-    config = configfile.load("config/config.yaml")
+        return reading.load("config/mini.yaml")
+    config = reading.load("config/config.yaml")
     if size == "full":
         return config
     sizes = {"image_size": 64, "batch_size": 32, "evaluation_batch_size": 32}
@@ -227,7 +229,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument(
         "--default-malloc",
         action="store_true",
-        help="give freed memory back, as a process does that is not set up by mpssl.cpu",
+        help="give freed memory back, as a process does that is not set up by mpssl.machine.cpu",
     )
     options = parser.parse_args(arguments)
     torch.set_num_threads(options.threads)

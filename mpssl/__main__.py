@@ -1,5 +1,5 @@
 """`python -m mpssl` is the command `mpssl`."""
 
-from mpssl.cli import main
+from mpssl.cli.main import main
 
 main()

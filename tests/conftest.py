@@ -9,7 +9,7 @@ import pytest
 # Before torch is imported: on busy cores its threads wait for each other, ten times as long.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-import pipeline  # noqa: E402
+from tests.support import pipeline  # noqa: E402
 
 ROOT = Path(__file__).resolve().parent.parent
 

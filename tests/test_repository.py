@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from mpssl import config, configfile
-from mpssl.config import Closed
-from mpssl.reference import reference
+from mpssl.config import experiment, reading
+from mpssl.config.fields import Closed
+from mpssl.config.reference_page import reference
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -38,7 +38,7 @@ def test_conda_environment_and_constraints_agree():
 
 def test_schema_is_the_one_of_the_models():
     stored = json.loads((ROOT / "workflow/schemas/config.schema.json").read_text())
-    assert stored == configfile.schema(), "run: mpssl schema > workflow/schemas/config.schema.json"
+    assert stored == reading.schema(), "run: mpssl schema > workflow/schemas/config.schema.json"
 
 
 def test_configuration_reference_is_the_one_of_the_models():
@@ -63,7 +63,7 @@ HANDED_ON |= {"FreeMatch"}
 def test_every_key_is_read_by_some_code(model):
     files = [*(ROOT / "mpssl").rglob("*.py"), *(ROOT / "workflow").rglob("*.smk")]
     code = "\n".join(f.read_text() for f in files if f.name != "config.py")
-    code += (ROOT / "mpssl/config.py").read_text().split("@model_validator", 1)[1]
+    code += (ROOT / "mpssl/config/experiment.py").read_text().split("@model_validator", 1)[1]
     for field in model.model_fields:
         pattern = rf"\.{field}\b|[\"']{field}[\"']"
         if model.__name__ in HANDED_ON:
@@ -81,9 +81,9 @@ def test_assumptions_name_keys_that_exist():
     """Keys in the last column of docs/assumptions.md are keys of the configuration."""
     known = {field for model in models() for field in model.model_fields}
     known |= set(
-        yaml.safe_load((ROOT / "config/methods.yaml").read_text())["methods"]["generative"]
+        yaml.safe_load((ROOT / "mpssl/shipped/methods.yaml").read_text())["methods"]["generative"]
     )
-    known |= set(yaml.safe_load((ROOT / "config/datasets.yaml").read_text())["datasets"])
+    known |= set(yaml.safe_load((ROOT / "mpssl/shipped/datasets.yaml").read_text())["datasets"])
     known |= {"generative"}
     rows = [
         line.split("|")[-2]
@@ -102,7 +102,7 @@ def test_assumptions_name_keys_that_exist():
 
 def test_no_default_outside_the_configuration():
     """Settings that reach the training code have no second default in its signatures."""
-    assert config.Training().epochs == 200
+    assert experiment.Training().epochs == 200
     for path in (ROOT / "mpssl/objectives").glob("*.py"):
         for name in ("confidence_threshold", "temperature", "fairness_weight"):
             assert not re.search(rf"{name}: float =", path.read_text()), path

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from mpssl.config import Dataset, EmbeddedDigits, Glyphs, ImageFolder, Packing
+from mpssl.common.errors import UserError
+from mpssl.config.data import Dataset, EmbeddedDigits, Glyphs, ImageFolder, Packing
 from mpssl.data.store import Reading
-from mpssl.errors import UserError
 
 
 def read_dataset(dataset: Dataset, packing: Packing, folder: Path | None) -> Reading:

@@ -17,9 +17,9 @@ import urllib3
 from filelock import FileLock
 from tqdm import tqdm
 
-from mpssl.config import Download
-from mpssl.errors import UserError
-from mpssl.files import write_json
+from mpssl.common.errors import UserError
+from mpssl.common.files import write_json
+from mpssl.config.data import Download
 
 CHUNK_BYTES = 1 << 16
 TIMEOUT_S = (20, 60)  # to connect, and between two pieces

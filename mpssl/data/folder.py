@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
-from mpssl.config import ImageFolder, Packing
+from mpssl.common.errors import UserError
+from mpssl.config.data import ImageFolder, Packing
 from mpssl.data.store import Reading
-from mpssl.errors import UserError
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}
 # By content, whatever the suffix: others of Pillow's start programs (EPS) or hold no photographs.

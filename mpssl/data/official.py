@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 from scipy.io.matlab import MatReadError
 
-from mpssl.config import ImageNet, Packing, PaperData
+from mpssl.common.errors import UserError
+from mpssl.config.data import ImageNet, Packing, PaperData
 from mpssl.data.folder import read_images
 from mpssl.data.layouts import LISTINGS, Folder, Labeled, Listing
 from mpssl.data.store import Reading
-from mpssl.errors import UserError
 
 SHOWN = 3  # names of missing images
 # What damaged lists raise, in our own reading of them and in scipy's.

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import numpy as np
 
-from mpssl.config import Split
+from mpssl.common.errors import UserError
+from mpssl.common.files import json_digest, read_made, write_made
+from mpssl.config.data import Split
 from mpssl.data.store import Packed
-from mpssl.errors import UserError
-from mpssl.files import json_digest, read_made, write_made
 
 
 def split_pool(

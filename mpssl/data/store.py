@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from mpssl.errors import UserError
-from mpssl.files import atomic, read_json, read_made, verified, write_json, write_made
+from mpssl.common.errors import UserError
+from mpssl.common.files import atomic, read_json, read_made, verified, write_json, write_made
 
 IMAGES, LABELS, META, VERIFIED = "images.npy", "labels.npy", "meta.json", "verified.json"
 HASHED_BYTES = 1 << 24  # at once

@@ -24,7 +24,7 @@ from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 from torch.nn.utils.spectral_norm import SpectralNorm
 
-from mpssl.biggan_compat import BigGAN, BigGANBatchNorm, GenBlock
+from mpssl.compat.biggan import BigGAN, BigGANBatchNorm, GenBlock
 
 # Row and column of a pixel of the up-sampled map: even or odd.
 PHASES = ((0, 0), (0, 1), (1, 0), (1, 1))

@@ -9,10 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from mpssl import weights
-from mpssl.config import nearest
-from mpssl.errors import UserError
-from mpssl.models import BACKBONES, SMALL_RESNETS, UNSPLITTABLE, UNSPLITTABLE_REASON
+from mpssl.common.errors import UserError, nearest
+from mpssl.config.architectures import BACKBONES, SMALL_RESNETS, UNSPLITTABLE, UNSPLITTABLE_REASON
+from mpssl.models import tensor_file
 
 # googlenet and inception_v3 as their published weights were trained, without their auxiliary heads.
 BUILD_OPTIONS = dict.fromkeys(
@@ -174,7 +173,7 @@ def torchvision_network(architecture: str) -> nn.Module:
     Dropout and stochastic depth are off: the meta-gradient and the consistency of two views need
     one function, and a run must not depend on random numbers outside of its streams.
     """
-    from mpssl.torchvision_compat import models  # slow to import; the small networks need none
+    from mpssl.compat.torchvision import models  # slow to import; the small networks need none
 
     network = models.get_model(architecture, **BUILD_OPTIONS.get(architecture, {}))
     for module in network.modules():
@@ -241,7 +240,7 @@ def load_foundation_classifier(
     """
     try:
         if path.suffix == ".safetensors":
-            state: Mapping[str, Tensor] = weights.load(path)[0]
+            state: Mapping[str, Tensor] = tensor_file.load(path)[0]
         else:
             state = torch.load(path, map_location="cpu", weights_only=True)
             state = _split_head(state, architecture)

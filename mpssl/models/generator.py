@@ -8,12 +8,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mpssl import entry as entry_points
-from mpssl import weights
-from mpssl.config import Config
-from mpssl.errors import UserError
-from mpssl.files import write_text
-from mpssl.paths import generator_weights
+from mpssl.common import entry_points as entry_points
+from mpssl.common.errors import UserError
+from mpssl.common.files import write_text
+from mpssl.config.experiment import Config
+from mpssl.models import tensor_file
+from mpssl.models.generator_files import generator_weights
 
 CONFIG = "config.json"
 
@@ -56,7 +56,7 @@ def save(network: nn.Module, folder: Path) -> None:
     """Write a BigGAN as `config.json` and `model.safetensors`."""
     config = json.dumps(network.config.to_dict(), indent=2, sort_keys=True) + "\n"
     path = generator_weights(folder, trained=True)
-    weights.save(path, network.state_dict(), {CONFIG: config})
+    tensor_file.save(path, network.state_dict(), {CONFIG: config})
     write_text(folder / CONFIG, config)
 
 
@@ -68,14 +68,14 @@ def load(folder: Path, image_size: int, truncation: float = 1.0) -> FrozenGenera
     Raises:
         UserError: a file is missing, damaged, or not of the configuration's shapes.
     """
-    from mpssl.biggan_compat import BigGAN, BigGANConfig  # slow: boto3
+    from mpssl.compat.biggan import BigGAN, BigGANConfig  # slow: boto3
     from mpssl.models.biggan import FoldedBigGan
 
     try:
         text, path = (folder / CONFIG).read_text(), generator_weights(folder)
         network = BigGAN(BigGANConfig.from_dict(json.loads(text)))
         if path.suffix == ".safetensors":
-            state, metadata = weights.load(path)
+            state, metadata = tensor_file.load(path)
             if metadata[CONFIG] != text:
                 raise ValueError(f"{CONFIG} is not that of the weights")
         else:

@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mpssl.config import Converter, Mapper
+from mpssl.config.method import Converter, Mapper
 
 
 class ConditionalMapper(nn.Module):

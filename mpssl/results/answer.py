@@ -7,12 +7,14 @@ from statistics import mean, stdev
 
 import pandas as pd
 
-from mpssl.config import BASE_ROW, Config
+from mpssl.common.errors import UserError
+from mpssl.common.files import atomic, read_made, write_text
+from mpssl.config.experiment import Config
+from mpssl.config.fields import BASE_ROW
 from mpssl.data import store
-from mpssl.errors import UserError
-from mpssl.files import atomic, read_made, write_text
-from mpssl.paths import Paths
-from mpssl.plan import Cell, Column, Plan, cell_of
+from mpssl.plan.cells import Cell, Column, cell_of
+from mpssl.plan.paths import Paths
+from mpssl.plan.plan import Plan
 from mpssl.results.claims import CONFIDENCE, paired_interval
 from mpssl.results.records import Records, run_file
 from mpssl.results.tables import column_titles, row_label

@@ -7,10 +7,12 @@ from statistics import mean, stdev
 import pandas as pd
 from scipy.stats import t as student
 
-from mpssl.config import Claim, Config
-from mpssl.files import atomic, write_text
-from mpssl.paths import Paths
-from mpssl.plan import Column, Plan, cell_of
+from mpssl.common.files import atomic, write_text
+from mpssl.config.experiment import Config
+from mpssl.config.tables import Claim
+from mpssl.plan.cells import Column, cell_of
+from mpssl.plan.paths import Paths
+from mpssl.plan.plan import Plan
 from mpssl.results.records import Records
 from mpssl.results.tables import column_titles, row_label
 

@@ -11,10 +11,11 @@ import pandas as pd
 from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import MaxNLocator
 
-from mpssl.config import Config
-from mpssl.files import atomic
-from mpssl.paths import Paths
-from mpssl.plan import Cell, Plan, cell_of
+from mpssl.common.files import atomic
+from mpssl.config.experiment import Config
+from mpssl.plan.cells import Cell, cell_of
+from mpssl.plan.paths import Paths
+from mpssl.plan.plan import Plan
 from mpssl.results import samples
 from mpssl.results.records import Records, run_file
 from mpssl.results.style import STYLE, colour_of, number

@@ -10,32 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
-from mpssl.config import Config
-from mpssl.errors import UserError
-from mpssl.files import as_json, atomic, file_digest, read_made, write_made
-from mpssl.inputs import lying_there
-from mpssl.paths import Paths
-from mpssl.plan import SELECTED, Cell, Plan, Run
-
-COLUMNS = [
-    "experiment",
-    "dataset",
-    "fraction",
-    "setting",
-    "method",
-    "variant",
-    "architecture",
-    "lambda",
-    "seed",
-    "best_epoch",
-    "val_accuracy",
-    "test_accuracy",
-    "seconds",
-    "device",
-    "commit",
-]
+from mpssl.common.errors import UserError
+from mpssl.common.files import as_json, file_digest, read_made
+from mpssl.config.experiment import Config
+from mpssl.plan.cells import SELECTED, Cell, Run
+from mpssl.plan.input_digests import lying_there
+from mpssl.plan.paths import Paths
+from mpssl.plan.plan import Plan
 
 
 @dataclass(frozen=True)
@@ -237,41 +218,3 @@ def _refuse_selected(path: Path, run: Run) -> None:
         f"{path} was chosen in another search: it does not agree with {run.id}; delete it and run "
         "snakemake again"
     )
-
-
-def select_weight(config: Config, cell: Cell) -> None:
-    """Write the lambda of the search run with the best validation accuracy.
-
-    Of several equals the smallest is taken: the one that changes the base model least.
-
-    Raises:
-        UserError: a run of the search has not finished, or does not belong to the others.
-    """
-    path = Paths(config).selected(cell)
-    path.unlink(missing_ok=True)  # of an earlier search
-    accuracies = {run.weight: r["val_accuracy"] for run, r in Records(config, [cell]).search(cell)}
-    for run in Plan(config).search_runs(cell):
-        if run.weight not in accuracies:
-            raise UserError(f"the run {run.id} of the lambda search has not finished")
-    best = max(accuracies.values())
-    chosen = min((w for w, accuracy in accuracies.items() if accuracy == best), key=float)
-    write_made(path, {"lambda": float(chosen), "weight": chosen, "val_accuracy": accuracies})
-
-
-def collect_runs(config: Config) -> None:
-    """Write runs.csv, one line a cell and seed, and search.csv, one line a run of the searches.
-
-    Finished runs of tables that are not wanted now are in them too, where they belong to the rest.
-
-    Raises:
-        UserError: a run of the wanted tables is damaged, or does not belong to the others.
-    """
-    plan, results = Plan(config), Paths(config).results
-    records = Records(config, plan.wanted_cells())
-    runs, searches = [], []
-    for cell in plan.all_cells():
-        runs += records.of(cell).records
-        searches += [record for _, record in records.search(cell)]
-    for name, rows in (("runs.csv", runs), ("search.csv", searches)):
-        with atomic(results / name) as path:
-            pd.DataFrame(rows, columns=COLUMNS).to_csv(path, index=False)

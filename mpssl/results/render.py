@@ -1,15 +1,10 @@
 """Tables as text: Markdown for readers, LaTeX for papers."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
 
-from mpssl.config import Config
-
-if TYPE_CHECKING:
-    from mpssl.results.tables import Entry
+from mpssl.config.experiment import Config
+from mpssl.results.entries import Entry
 
 SETTING_TITLES = {
     "base": "",

@@ -11,12 +11,14 @@ import yaml
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
-from mpssl.config import BASE_ROW, Config
-from mpssl.files import write_text
-from mpssl.paths import REPORT_TEMPLATE, Paths
-from mpssl.plan import Plan
+from mpssl.common.files import write_text
+from mpssl.config.experiment import Config
+from mpssl.config.fields import BASE_ROW
+from mpssl.plan.paths import Paths
+from mpssl.plan.plan import Plan
 from mpssl.results.records import Records
 from mpssl.results.times import stage_times
+from mpssl.shipped import REPORT_TEMPLATE
 
 OF_SAMPLES = ("samples", "classes", "trajectory")
 IN_UNITS = (

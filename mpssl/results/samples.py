@@ -10,16 +10,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 from PIL import Image
 
-from mpssl import snapshots
-from mpssl.config import Config
+from mpssl.common.files import read_made
+from mpssl.config.experiment import Config
 from mpssl.data import store
 from mpssl.data.split import read_split
-from mpssl.files import read_made
-from mpssl.paths import Paths
-from mpssl.plan import Column, cell_of
+from mpssl.plan.cells import Column, cell_of
+from mpssl.plan.paths import Paths
 from mpssl.results.records import Records, run_file
 from mpssl.results.style import colour_of, number
 from mpssl.results.tables import column_titles, row_label
+from mpssl.runs import snapshots
 
 SAMPLES_IN_A_ROW = 8
 THUMB = 0.42  # side of one image in the figures class by class, inches
@@ -127,7 +127,7 @@ def foundation_names(config: Config, count: int) -> list[str]:
         # "latin A" is a script and what was drawn; the drawing tells it
         names = [n.split()[-1] for n in read_made(meta)["classes"]] if meta.exists() else []
     else:
-        from mpssl.torchvision_compat import models  # slow
+        from mpssl.compat.torchvision import models  # slow
 
         names = models.ResNet18_Weights.IMAGENET1K_V1.meta["categories"]
     return names if len(names) == count else [str(i) for i in range(count)]

@@ -1,6 +1,6 @@
 """How all figures look, and how their numbers are written."""
 
-from mpssl.plan import Column
+from mpssl.plan.cells import Column
 
 # Okabe and Ito's palette, which colour-blind readers can tell apart; one colour a method.
 COLOURS = {

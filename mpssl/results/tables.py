@@ -1,71 +1,18 @@
 """Tables as the paper prints them: mean and standard deviation over seeds, in percent."""
 
 import math
-from dataclasses import dataclass
-from statistics import mean, stdev
 
 import pandas as pd
 
-from mpssl.config import Config
-from mpssl.configfile import PAPER_RESULTS
-from mpssl.files import write_text
-from mpssl.paths import Paths
-from mpssl.plan import Cell, Column, Plan, cell_of
+from mpssl.common.files import write_text
+from mpssl.config.experiment import Config
+from mpssl.plan.cells import Cell, Column, cell_of
+from mpssl.plan.paths import Paths
+from mpssl.plan.plan import Plan
 from mpssl.results import render
+from mpssl.results.entries import Entry, PaperValue
 from mpssl.results.records import CellRecords, Records
-
-
-@dataclass(frozen=True)
-class PaperValue:
-    """What the paper prints for a cell; `note` marks a doubtful reading."""
-
-    mean: float
-    std: float
-    note: str
-
-
-@dataclass
-class Entry:
-    """One cell of a table."""
-
-    cell: Cell
-    label: str
-    records: CellRecords
-    impossible: str | None
-    reference: CellRecords | None
-    paper: PaperValue | None
-    best: bool = False
-
-    @property
-    def complete(self) -> bool:
-        """Whether every seed's run has finished."""
-        return self.impossible is None and not self.records.missing
-
-    @property
-    def accuracies(self) -> list[float]:
-        """Test accuracies in percent, one a seed."""
-        return [record["test_accuracy"] for record in self.records.records]
-
-    @property
-    def mean(self) -> float:
-        """Mean test accuracy; NaN where runs are missing."""
-        return mean(self.accuracies) if self.complete else math.nan
-
-    @property
-    def std(self) -> float:
-        """Sample standard deviation over the seeds (ddof 1); NaN where it does not exist."""
-        return stdev(self.accuracies) if self.complete and len(self.accuracies) > 1 else math.nan
-
-    @property
-    def difference(self) -> tuple[float, float] | None:
-        """Mean paired difference to the reference row and its standard error over the seeds."""
-        if self.reference is None or self.reference.missing or not self.complete:
-            return None
-        pairs = zip(self.accuracies, self.reference.records, strict=True)
-        differences = [accuracy - record["test_accuracy"] for accuracy, record in pairs]
-        if len(differences) < 2:
-            return mean(differences), math.nan
-        return mean(differences), stdev(differences) / math.sqrt(len(differences))
+from mpssl.shipped import PAPER_RESULTS
 
 
 def paper_values() -> dict[Cell, PaperValue]:

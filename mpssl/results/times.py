@@ -4,8 +4,8 @@ import csv
 from collections import defaultdict
 from dataclasses import dataclass
 
-from mpssl.config import Config
-from mpssl.paths import Paths
+from mpssl.config.experiment import Config
+from mpssl.plan.paths import Paths
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from mpssl import configfile
-from mpssl.config import nearest
-from mpssl.errors import UserError
-from mpssl.paths import Paths
-from mpssl.plan import Plan
+from mpssl.common.errors import UserError, nearest
+from mpssl.config import reading
+from mpssl.plan.paths import Paths
+from mpssl.plan.plan import Plan
 from mpssl.results.records import Records
 from mpssl.results.tables import texts
 
@@ -25,7 +24,7 @@ def trace(path: Path) -> str:
         UserError: there is no such table or figure, its runs are missing or do not belong
             together, or a table is not what its runs give.
     """
-    config = configfile.load(path.parent.parent / "config.json")
+    config = reading.load(path.parent.parent / "config.json")
     plan, name, kind = Plan(config), path.stem, path.suffix.removeprefix(".")
     if name not in plan.grids or not path.exists():
         raise UserError(f"{path} is no table or figure of a run{nearest(name, plan.grids)}")

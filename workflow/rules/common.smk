@@ -2,13 +2,15 @@
 import json
 from functools import cache, partial
 
-from mpssl import memory
-from mpssl.configfile import PAPER_RESULTS, read_yaml, resolve
-from mpssl.digest import code_digest
-from mpssl.errors import UserError
-from mpssl.files import file_digest, write_made
-from mpssl.paths import REPORT_TEMPLATE, Paths
-from mpssl.plan import Plan, Run, run_modules
+from mpssl.plan import job_memory
+from mpssl.config.reading import read_yaml, resolve
+from mpssl.common.code_digest import code_digest
+from mpssl.common.errors import UserError
+from mpssl.common.files import file_digest, write_made
+from mpssl.plan.paths import Paths
+from mpssl.shipped import PAPER_RESULTS, REPORT_TEMPLATE
+from mpssl.plan.plan import Plan, run_modules
+from mpssl.plan.cells import Run
 
 try:
     for file in workflow.configfiles:  # Snakemake's own reader lets a repeated key pass
@@ -96,11 +98,11 @@ def run_inputs(wildcards):
     return inputs
 
 
-packed_mb = cache(partial(memory.packed_mb, experiment))
+packed_mb = cache(partial(job_memory.packed_mb, experiment))
 
 
 def run_memory_mb(wildcards):
-    return memory.training_mb(plan, run_of(wildcards).cell, packed_mb)
+    return job_memory.training_mb(plan, run_of(wildcards).cell, packed_mb)
 
 
 def run_settings(wildcards):

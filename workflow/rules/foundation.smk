@@ -43,7 +43,7 @@ if experiment.foundation.generator.kind == "trained":
         params:
             config=paths.resolved_config,
             settings=experiment.foundation.generator.model_dump_json(),
-            code=code_digest("mpssl.foundation_jobs"),
+            code=code_digest("mpssl.foundation.jobs"),
         shell:
             "exec python -m mpssl train-generator --config {params.config} --threads {threads} > {log} 2>&1"
 
@@ -67,7 +67,7 @@ if experiment.foundation.classifier.kind == "trained":
         params:
             config=paths.resolved_config,
             settings=experiment.foundation.classifier.model_dump_json(),
-            code=code_digest("mpssl.foundation_jobs"),
+            code=code_digest("mpssl.foundation.jobs"),
             normalization=[experiment.training.normalize_mean, experiment.training.normalize_std],
         shell:
             "exec python -m mpssl train-classifier --config {params.config} --threads {threads}"
@@ -92,7 +92,7 @@ if experiment.domain:
         params:
             config=paths.resolved_config,
             settings=experiment.domain.model_dump_json(),
-            code=code_digest("mpssl.domain"),
+            code=code_digest("mpssl.foundation.domain_distance"),
         shell:
             "python -m mpssl domain --config {params.config} {wildcards.dataset}"
             " {wildcards.architecture} 2>&1 | tee {log} >&2"

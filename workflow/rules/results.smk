@@ -26,7 +26,7 @@ rule collect_runs:
         runtime=20,
     params:
         config=paths.resolved_config,
-        code=code_digest("mpssl.results.records"),
+        code=code_digest("mpssl.results.collect"),
     shell:
         "exec python -m mpssl collect --config {params.config} > {log} 2>&1"
 

@@ -46,7 +46,7 @@ rule select_weight:
         runtime=10,
     params:
         config=paths.resolved_config,
-        code=code_digest("mpssl.results.records"),
+        code=code_digest("mpssl.results.collect"),
         cell=CELL,
     shell:
         "exec python -m mpssl select --config {params.config} {params.cell} > {log} 2>&1"

@@ -1,0 +1,160 @@
+"""What people call: before the runs, beside them, and with what they leave."""
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+from mpssl.cli.arguments import PATH, known, of_dataset, of_experiment
+from mpssl.common.errors import UserError
+from mpssl.config import reading
+from mpssl.config.experiment import Config
+from mpssl.plan.paths import Paths
+from mpssl.plan.plan import Plan
+
+
+@click.command()
+@click.argument("project", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--images", required=True, type=PATH, help="A folder of class folders, or a CSV.")
+@click.option("--test", type=PATH, help="Test images, laid out alike; else a fifth is held out.")
+@click.option("--unlabeled", type=PATH, help="A folder of unlabeled images.")
+@click.option(
+    "--foundation",
+    type=click.Choice(["auto", "small", "biggan-deep-256"]),
+    default="auto",
+    show_default=True,
+    help="auto: small where there is no GPU.",
+)
+@click.option("--architecture", help="Of the classifier; torchvision's names are known.")
+def init(project, images, test, unlabeled, foundation, architecture) -> None:
+    """Write PROJECT/config.yaml for your own images."""
+    from mpssl.tools import init_project
+
+    if foundation == "auto":
+        import torch
+
+        foundation = "biggan-deep-256" if torch.cuda.is_available() else "small"
+    click.echo(init_project.initialize(project, images, test, unlabeled, foundation, architecture))
+    click.echo(
+        f"\nwrote {project}/config.yaml, foundation {foundation}. What it takes, then the runs:\n"
+        f"  mpssl plan --config {project}/config.yaml\n"
+        f"  snakemake --cores all --configfile {project}/config.yaml"
+    )
+
+
+@click.command()
+@of_experiment
+@click.option("--calibrate", is_flag=True, help="Time training steps on this device first.")
+@click.option(
+    "--steps", default=20, show_default=True, type=click.IntRange(min=1), help="Steps to time."
+)
+@click.argument("names", nargs=-1)
+def plan(config: Config, calibrate: bool, steps: int, names: tuple[str, ...]) -> None:
+    """Say what NAMES take: jobs, disk, hours.
+
+    NAMES are tables and figures; without any, those of `wanted`.
+    """
+    from mpssl.plan.cost_report import report
+
+    plan = Plan(config)
+    chosen = list(dict.fromkeys(names))
+    for name in chosen:
+        known("table or figure", name, plan.grids)
+    if calibrate:
+        from mpssl.tools.calibration import calibrate as measure
+
+        measure(plan, chosen, steps)
+    click.echo(report(plan, chosen))
+
+
+@click.command()
+@of_dataset
+def data_check(config: Config, dataset: str) -> None:
+    """Verify DATASET's files without packing it.
+
+    Images of your own are all read.
+    """
+    from mpssl.data import official
+
+    settings, folder = config.datasets[dataset], Paths(config).data(dataset)
+    if settings.adapter == "folder":
+        from mpssl.tools import init_project
+
+        click.echo(init_project.summary(settings, init_project.check(settings)))
+        return
+    if settings.adapter not in official.LISTINGS:
+        raise UserError(f"{settings.title} has no official files to check")
+    click.echo(official.check(settings, folder))
+
+
+@click.command()
+@of_experiment
+@click.option("--watch", is_flag=True, help="Refresh until all runs are done.")
+def status(config: Config, watch: bool) -> None:
+    """Show which runs are done, running, waiting, failed.
+
+    Reads files only, so it also works beside a cluster.
+    """
+    from mpssl.tools.status import show
+
+    show(config, watch)
+
+
+@click.command()
+@click.argument("path", type=PATH)
+def trace(path: Path) -> None:
+    """List the runs behind a table or figure, as csv."""
+    from mpssl.results.trace import trace as trace_
+
+    click.echo(trace_(path))
+
+
+@click.command()
+@click.argument("model", type=PATH)
+@click.argument("images", nargs=-1, required=True, type=PATH)
+@click.option("--csv", "as_csv", is_flag=True, help="Lines of file,label,probability.")
+def predict(model: Path, images: tuple[Path, ...], as_csv: bool) -> None:
+    """Label IMAGES (files, folders) with a MODEL file.
+
+    The exit code is 1 where one is unreadable.
+    """
+    from mpssl.tools import predict as predicting
+
+    files = predicting.find_images(list(images))
+    results = list(predicting.predict(model, files))
+    found = [result for result in results if not isinstance(result, UserError)]
+    click.echo(predicting.as_csv(found) if as_csv else predicting.as_table(found), nl=not as_csv)
+    unread = [result for result in results if isinstance(result, UserError)]
+    for error in unread:
+        click.echo(f"mpssl: skipped: {error}", err=True)
+    if unread:
+        sys.exit(1)
+
+
+@click.command()
+@click.argument("model", type=PATH)
+@click.option("--onnx", "out", required=True, type=PATH, help="The file to write.")
+def export(model: Path, out: Path) -> None:
+    """Write a MODEL file as ONNX, checked.
+
+    onnxruntime must give what torch gives.
+    """
+    from mpssl.tools.export import export_onnx
+
+    difference = export_onnx(model, out)
+    click.echo(f"wrote {out}; largest difference of a probability to torch: {difference:.1e}")
+
+
+@click.command()
+def schema() -> None:
+    """Print the JSON schema of the configuration."""
+    click.echo(json.dumps(reading.schema(), indent=2))
+
+
+@click.command()
+def reference() -> None:
+    """Print docs/configuration.md, which has every key."""
+    from mpssl.config.reference_page import reference as page
+
+    click.echo(page(), nl=False)

@@ -1,0 +1,1 @@
+"""Work-arounds of other packages, each to be deleted one day."""

@@ -1,0 +1,72 @@
+"""Types of single values, and the base of all configuration models."""
+
+import os
+import re
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+)
+
+
+def _number(value: Any) -> Any:
+    """PyYAML reads 1e-4 as a text, YAML 1.2 as a number."""
+    text = isinstance(value, str) and re.fullmatch(r"[-+]?[0-9]{1,20}[eE][-+]?[0-9]{1,3}", value)
+    return float(value) if text else value
+
+
+def _place(value: Any) -> Any:
+    """A path that a file system can have."""
+    if value == "":
+        raise ValueError("the path is empty")
+    parts = [os.fsencode(part) for part in str(value).split("/")]
+    if max(map(len, parts)) > 255 or sum(map(len, parts)) + len(parts) > 4095:
+        raise ValueError("the path, or a name in it, is too long")
+    return value
+
+
+def _inside(value: str) -> str:
+    """A path that does not lead out of the folder where it starts."""
+    path = PurePosixPath(_place(value or "."))
+    if path.is_absolute() or ".." in path.parts:
+        raise ValueError("the path leads out of the data set's folder")
+    return value
+
+
+AS_IN_YAML_1_2 = BeforeValidator(_number)
+Number = Annotated[float, AS_IN_YAML_1_2]
+Place = Annotated[Path, BeforeValidator(_place)]
+Inside = Annotated[str, AfterValidator(_inside)]
+Positive = Annotated[float, Field(gt=0), AS_IN_YAML_1_2]
+NonNegative = Annotated[float, Field(ge=0), AS_IN_YAML_1_2]
+Probability = Annotated[float, Field(ge=0, le=1), AS_IN_YAML_1_2]
+Count = Annotated[int, Field(ge=1)]
+Side = Annotated[int, Field(ge=1, le=10_000)]
+Percent = Annotated[int, Field(ge=1, le=100)]
+Name = Annotated[str, StringConstraints(max_length=100, pattern=r"^[a-z0-9][a-z0-9_.-]*$")]
+CellRow = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]+/[a-z0-9_]+(/[a-z0-9_.-]+)?$")]
+BASE_ROW = "base/base"
+Setting = Literal["base", "oracle", "generative", "transfer"]
+SourceName = Literal["none", "real", "foundation", "uniform", "pseudo", "lmo"]
+ObjectiveName = Literal["none", "uda", "fixmatch", "freematch", "scr", "l1", "l2", "smooth_l1"]
+
+
+class Closed(BaseModel):
+    """Base of all configuration models: no unknown keys, no changes, no NaN."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+def merge(base: dict, changes: dict) -> dict:
+    """`base` with the values of `changes`, recursively; a new dictionary."""
+    merged = dict(base)
+    for key, value in changes.items():
+        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        merged[key] = merge(merged[key], value) if both else value
+    return merged

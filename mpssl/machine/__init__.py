@@ -1,0 +1,1 @@
+"""The machine a job runs on: threads, GPU slots, repeatable operations, signals."""

@@ -1,0 +1,95 @@
+"""A trained model as one file that says all that its use needs: weights, labels, preprocessing."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+
+from mpssl.common.errors import UserError, one_line
+from mpssl.config.data import Packing
+from mpssl.config.experiment import Config
+from mpssl.config.fields import Positive, Side
+from mpssl.models import tensor_file
+from mpssl.models.classifier import Classifier
+
+FORMAT = "mpssl"
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid", strict=True, allow_inf_nan=False))
+class Description:
+    """What stands in the file beside the weights."""
+
+    architecture: str
+    classes: Annotated[list[str], Field(min_length=1)]
+    packing_size: Side
+    """Side to which an image is resized first, pixels."""
+    resize: Literal["crop", "squash"]
+    """How: `crop` or `squash`, as in the configuration's `packing`."""
+    image_size: Side
+    """Side of the centre that the model reads, pixels."""
+    mean: Annotated[list[float], Field(min_length=3, max_length=3)]
+    std: Annotated[list[Positive], Field(min_length=3, max_length=3)]
+
+    def __post_init__(self) -> None:
+        if self.image_size > self.packing_size:
+            raise ValueError("image_size is larger than packing_size")
+
+    @property
+    def packing(self) -> Packing:
+        """The first step of the preprocessing."""
+        return Packing(size=self.packing_size, resize=self.resize)
+
+
+def describe(config: Config, architecture: str, classes: list[str]) -> Description:
+    """The description of a model that is trained under a configuration."""
+    training = config.training
+    return Description(
+        architecture,
+        classes,
+        config.packing.size,
+        config.packing.resize,
+        training.image_size,
+        list(training.normalize_mean),
+        list(training.normalize_std),
+    )
+
+
+def save(path: Path, model: Classifier, description: Description) -> None:
+    """Write a model as safetensors; the description is in its metadata."""
+    metadata = {FORMAT: json.dumps(asdict(description), ensure_ascii=False)}
+    tensor_file.save(path, model.state_dict(), metadata)
+
+
+def load(path: Path) -> tuple[Classifier, Description]:
+    """Read a model, in evaluation mode on the CPU; a run's folder stands for the file in it.
+
+    Raises:
+        UserError: the file is missing, damaged, or no model of this project.
+    """
+    path = path / "model.safetensors" if path.is_dir() else path
+    try:
+        if path.exists() and not path.is_file():
+            raise UserError(f"the model {path} is no regular file")
+        state, metadata = tensor_file.load(path)
+    except FileNotFoundError:
+        raise UserError(f"the model {path} does not exist") from None
+    except (ValueError, OSError) as error:
+        reason = one_line(str(error))
+        raise UserError(
+            f"{path} is no model that `mpssl train` wrote, or damaged: {reason}"
+        ) from None
+    try:
+        description = Description(**json.loads(metadata[FORMAT]))
+        model = Classifier(
+            description.architecture,
+            len(description.classes),
+            tuple(description.mean),
+            tuple(description.std),
+        )
+        model.load_state_dict(state)
+    except (KeyError, ValueError, TypeError, RuntimeError):
+        raise UserError(f"{path} is no model that `mpssl train` wrote") from None
+    return model.eval().requires_grad_(False), description

@@ -1,0 +1,318 @@
+"""What an experiment takes: jobs, downloads, disk, training steps and device hours. No torch here.
+
+Everything is counted from nothing, as if no file of the experiment were there yet. Device hours are
+of the training runs alone: their steps and evaluations, at the seconds that `mpssl plan
+--calibrate` measured on the user's own device.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from mpssl.common.errors import UserError
+from mpssl.common.files import read_json
+from mpssl.config.architectures import BACKBONES
+from mpssl.config.data import Download, EmbeddedDigits, Glyphs, ImageNet, PaperData
+from mpssl.config.experiment import Config
+from mpssl.plan.cells import Cell
+from mpssl.plan.paths import Paths
+from mpssl.plan.plan import Plan
+
+SAMPLES = 32  # images in a run's samples.png, counted without the PNG's compression
+
+
+# --------------------------------------------------------------------------------- sizes of data
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Images of the pool and the test split, and classes."""
+
+    pool: int
+    test: int
+    classes: int
+
+
+def dataset_sizes(config: Config, name: str) -> Sizes:
+    """The sizes of a data set that is not there yet; those of a folder of images are counted.
+
+    Raises:
+        UserError: the configuration does not say them.
+    """
+    dataset = config.datasets[name]
+    if isinstance(dataset, EmbeddedDigits):
+        return Sizes(dataset.pool_size, dataset.test_size, 10)
+    if isinstance(dataset, Glyphs):
+        from mpssl.data.glyphs import GLYPHS, TEXTURES
+
+        classes = len(" ".join(GLYPHS.values()).split()) + len(TEXTURES)
+        return Sizes(classes * dataset.images_per_class, 0, classes)
+    if isinstance(dataset, PaperData | ImageNet):
+        from mpssl.data.official import expected_sizes
+
+        expected = expected_sizes(dataset)
+        if None in expected.values():
+            missing = next(key for key, value in expected.items() if value is None)
+            raise UserError(
+                f"the size of {name} is not known: datasets.{name} says no `{missing}`"
+                + (", or no `images_per_class`" if isinstance(dataset, ImageNet) else "")
+            )
+        return Sizes(**expected)
+    from mpssl.data.folder import read_folder
+
+    reading = read_folder(dataset, config.packing)  # lists the files, opens none
+    test = len(reading.labels) - reading.pool - reading.unlabeled
+    return Sizes(reading.pool, test, len(reading.classes))
+
+
+def split_sizes(config: Config, name: str, fraction: int) -> tuple[int, int]:
+    """Images of D and D_val, as `mpssl.data.split` makes them."""
+    labeled = round(dataset_sizes(config, name).pool * fraction / 100)
+    validation = round(labeled * config.split.validation_fraction)
+    return labeled - validation, validation
+
+
+# ------------------------------------------------------------------------------------------ jobs
+
+
+def jobs(plan: Plan, names: list[str]) -> dict[str, int]:
+    """Jobs by rule of `snakemake NAMES`, or of `snakemake` where `names` is empty, from nothing."""
+    config, cells = plan.config, chosen_cells(plan, names)
+    chosen = names or plan.wanted
+    runs = list(plan.runs(cells))
+    counts = Counter(names or ["all", "collect_runs", "test_claims", "make_report"])
+    counts["make_table"] = sum(name in config.tables for name in chosen)
+    counts["make_figure"] = sum(name in config.figures for name in chosen)
+    counts["train_run"] = len(runs)
+    counts["select_weight"] = sum(plan.searched(cell) for cell in cells)
+    counts["split_pool"] = len({(cell.dataset, cell.fraction) for cell in cells})
+    datasets = needed_datasets(plan, cells)
+    counts["pack_images"] = len(datasets)
+    counts["fetch_dataset"] = sum(bool(_downloads(config, name)) for name in datasets)
+    counts.update(
+        f"fetch_{download.file.replace('.', '_').replace('-', '_')}"
+        for download in needed_weights(plan, cells)
+    )
+    architectures = {c.architecture for c in cells if "foundation_classifier" in plan.needs(c)}
+    if config.foundation.classifier.kind == "trained":
+        counts["train_foundation_classifier"] = len(architectures)
+    if config.foundation.generator.kind == "trained":
+        counts["train_generator"] = int(any("generator" in plan.needs(c) for c in cells))
+    if config.domain is not None:
+        pairs = {(c.dataset, c.architecture) for c in cells if "generator" in plan.needs(c)}
+        counts["measure_domain"] = len(pairs)
+    counts["write_answer"] = int(config.answer is not None and not names)
+    return {rule: count for rule, count in counts.items() if count}
+
+
+def chosen_cells(plan: Plan, names: list[str]) -> list[Cell]:
+    """The distinct cells of the named tables and figures, or of the wanted ones."""
+    if not names:
+        return plan.wanted_cells()
+    return list(dict.fromkeys(cell for name in names for cell in plan.cells(name)))
+
+
+def needed_datasets(plan: Plan, cells: list[Cell]) -> list[str]:
+    """Data sets that are packed for `cells`, the foundation's own where something reads it."""
+    foundation = plan.config.foundation
+    needs = {need for cell in cells for need in plan.needs(cell)}
+    trained = {
+        "generator": foundation.generator.kind == "trained",
+        "foundation_classifier": foundation.classifier.kind == "trained",
+        "foundation_images": True,
+    }
+    names = {cell.dataset for cell in cells}
+    return sorted(names | {foundation.dataset for need in needs if trained.get(need)})
+
+
+def needed_weights(plan: Plan, cells: list[Cell]) -> list[Download]:
+    """Files of pretrained weights that are downloaded for `cells`."""
+    foundation, files, paths = plan.config.foundation, set(), Paths(plan.config)
+    for cell in cells:
+        needs = plan.needs(cell)
+        if "generator" in needs and foundation.generator.kind == "pretrained":
+            files |= {"config.json", "pytorch_model.bin"}
+        if "foundation_classifier" in needs and foundation.classifier.kind == "pretrained":
+            files.add(paths.classifier(cell.architecture).name)
+    return [download for _, download in plan.weight_downloads() if download.file in files]
+
+
+def _downloads(config: Config, name: str) -> list[Download]:
+    """Downloads of a data set; none where the user has a copy."""
+    dataset = config.datasets[name]
+    has_copy = getattr(dataset, "path", None) is not None
+    return [] if has_copy else getattr(dataset, "downloads", [])
+
+
+# ------------------------------------------------------------------------------------ disk, bytes
+
+
+@dataclass(frozen=True)
+class Space:
+    """Bytes on the disk. `unknown`: files and data sets whose size is not known."""
+
+    archives: int
+    weights: int
+    packed: int
+    runs: int
+    unknown: list[str]
+
+    @property
+    def download(self) -> int:
+        """Bytes that are downloaded."""
+        return self.archives + self.weights
+
+    @property
+    def total(self) -> int:
+        """All of it; archives of images take about the same once more when they are unpacked."""
+        return 2 * self.archives + self.weights + self.packed + self.runs
+
+
+def space(plan: Plan, cells: list[Cell]) -> Space:
+    """What `cells` need on the disk."""
+    config = plan.config
+    datasets = needed_datasets(plan, cells)
+    archives = [download for name in datasets for download in _downloads(config, name)]
+    weights = needed_weights(plan, cells)
+    unknown = [download.file for download in archives + weights if download.bytes is None]
+    packed = 0
+    for name in datasets:
+        try:
+            sizes = dataset_sizes(config, name)
+        except UserError:
+            unknown.append(f"packed {name}")
+        else:
+            packed += (sizes.pool + sizes.test) * config.packing.size**2 * 3
+    runs = sum(_run_bytes(plan, run.cell) for run in plan.runs(cells))
+    return Space(
+        archives=sum(download.bytes or 0 for download in archives),
+        weights=sum(download.bytes or 0 for download in weights),
+        packed=packed,
+        runs=runs,
+        unknown=unknown,
+    )
+
+
+def _run_bytes(plan: Plan, cell: Cell) -> int:
+    """The classifier's weights, the samples and a little text."""
+    backbone = BACKBONES[cell.architecture]
+    head = 4 * (backbone.features + 1) * dataset_sizes(plan.config, cell.dataset).classes
+    with_samples = plan.method(cell)[0].objective != "none"
+    samples = SAMPLES * plan.config.training.image_size**2 * 3 if with_samples else 0
+    return backbone.bytes + head + samples + 100_000
+
+
+# ----------------------------------------------------------------------------------- steps, hours
+
+
+def kind(plan: Plan, cell: Cell) -> str:
+    """What the seconds of a step depend on beside the architecture: `lmo+scr`, `real+uda x7`."""
+    method, lmo = plan.method(cell)
+    ratio = getattr(plan.config.unlabeled_ratio, cell.setting, 1)
+    name = f"{method.source}+{method.objective}" + (f" x{ratio}" if ratio != 1 else "")
+    if method.source == "lmo":
+        name += "" if lmo.validation_weight > 0 else ", no validation loss"
+        name += "" if lmo.gap_weight > 0 else ", no gap"
+    return name
+
+
+def measured_with(config: Config) -> dict:
+    """The settings on which all measured seconds depend; others make a calibration void."""
+    generator, training = config.foundation.generator, config.training
+    return {
+        "batch_size": training.batch_size,
+        "image_size": training.image_size,
+        "precision": training.precision,
+        "packing_size": config.packing.size,
+        "evaluation_batch_size": training.evaluation_batch_size,
+        "validation_batch_size": config.lmo.validation_batch_size,
+        "device": config.device,
+        "threads": config.threads,
+        "generator": generator.model_dump(
+            mode="json", include={"kind", "z_dim", "channel_width", "layers", "entry", "options"}
+        ),
+    }
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Measured seconds of a training step and of an evaluated image, by kind and architecture."""
+
+    device: str
+    seconds: dict[tuple[str, str], tuple[float, float]]
+
+    @classmethod
+    def load(cls, config: Config) -> "Calibration | None":
+        """The stored calibration, or None where there is none or it is of other settings."""
+        path = Paths(config).results / "calibration.json"
+        try:
+            content = read_json(path)
+            if content["measured_with"] != measured_with(config):
+                return None
+            seconds = {
+                (entry["kind"], entry["architecture"]): (
+                    float(entry["seconds_per_step"]),
+                    float(entry["seconds_per_evaluated_image"]),
+                )
+                for entry in content["entries"]
+            }
+            return cls(content["device"], seconds)
+        except FileNotFoundError:
+            return None
+        except (ValueError, KeyError, TypeError) as error:
+            raise UserError(f"{path} is damaged ({error}); delete it and calibrate again") from None
+
+
+def steps(config: Config, cell: Cell) -> int:
+    """Classifier steps of one run."""
+    training = config.training
+    labeled, _ = split_sizes(config, cell.dataset, cell.fraction)
+    an_epoch = training.steps_per_epoch or labeled // min(training.batch_size, labeled)
+    return training.epochs * an_epoch
+
+
+def run_seconds(plan: Plan, cell: Cell, calibration: Calibration | None) -> float | None:
+    """Seconds of one run: its steps, validation after each epoch, and the final evaluation."""
+    key = kind(plan, cell), cell.architecture
+    if calibration is None or key not in calibration.seconds:
+        return None
+    a_step, an_image = calibration.seconds[key]
+    _, validation = split_sizes(plan.config, cell.dataset, cell.fraction)
+    test = dataset_sizes(plan.config, cell.dataset).test
+    images = (plan.config.training.epochs + 1) * validation + test
+    return steps(plan.config, cell) * a_step + images * an_image
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a set of cells costs with lambda given (one run a seed) and with the search for it."""
+
+    cells: int
+    runs: int
+    searched_runs: int
+    steps: int
+    searched_steps: int
+    hours: float | None
+    searched_hours: float | None
+
+
+def cost(plan: Plan, cells: Iterable[Cell], calibration: Calibration | None) -> Cost:
+    """The cost of distinct cells, each run counted once. The search is the grid on one seed."""
+    config = plan.config
+    given, grid, cells = len(config.seeds), len(config.unlabeled_weight_grid), list(cells)
+    rows = []
+    for cell in cells:
+        without = plan.method(cell)[0].objective == "none"
+        searched = given if without else grid + given - 1
+        seconds = run_seconds(plan, cell, calibration)
+        rows.append((searched, steps(config, cell), seconds))
+    known = all(seconds is not None for _, _, seconds in rows)
+    return Cost(
+        cells=len(cells),
+        runs=given * len(cells),
+        searched_runs=sum(searched for searched, _, _ in rows),
+        steps=sum(given * a_run for _, a_run, _ in rows),
+        searched_steps=sum(searched * a_run for searched, a_run, _ in rows),
+        hours=sum(given * s for _, _, s in rows) / 3600 if known else None,
+        searched_hours=sum(searched * s for searched, _, s in rows) / 3600 if known else None,
+    )

@@ -1,0 +1,104 @@
+"""The text of `mpssl plan`: what an experiment takes, as aligned columns."""
+
+from collections import Counter
+from math import ceil
+
+from mpssl.plan.cells import Cell, cell_of
+from mpssl.plan.cost import Calibration, Cost, Space, chosen_cells, cost, jobs, space
+from mpssl.plan.plan import Plan
+
+UNMEASURED = "run with --calibrate"
+
+
+def report(plan: Plan, names: list[str]) -> str:
+    """The plan of the named tables and figures, or of the wanted ones, as text.
+
+    Raises:
+        UserError: the size of a data set is not known, or the calibration is damaged.
+    """
+    cells, calibration = chosen_cells(plan, names), Calibration.load(plan.config)
+    counts = jobs(plan, names)
+    rows = [[rule, f"{count:,}"] for rule, count in counts.items()]
+    rows.append(["in all", f"{sum(counts.values()):,}"])
+    parts = [_columns([["jobs of snakemake, from nothing", ""], *rows])]
+    parts.append(_space_lines(space(plan, cells)))
+    parts.append("\n".join(_left_out(plan, names or plan.wanted)))
+    parts.append(_cost_table(plan, names, cells, calibration))
+    return "\n\n".join(part for part in parts if part)
+
+
+def _space_lines(space: Space) -> str:
+    rows = [
+        ["download", _gigabytes(space.download)],
+        ["disk", _gigabytes(space.total)],
+        ["  archives, kept", _gigabytes(space.archives)],
+        ["  unpacked, about", _gigabytes(space.archives)],
+        ["  weights", _gigabytes(space.weights)],
+        ["  packed arrays", _gigabytes(space.packed)],
+        ["  run records", _gigabytes(space.runs)],
+    ]
+    unknown = f"\nnot in these sizes: {', '.join(space.unknown)}" if space.unknown else ""
+    return _columns(rows) + unknown
+
+
+def _left_out(plan: Plan, names: list[str]) -> list[str]:
+    """Cells that cannot be run, by reason."""
+    cells = {
+        cell_of(row, column)
+        for name in names
+        for row in plan.grids[name].rows
+        for column in plan.columns(name)
+    }
+    reasons = Counter(reason for cell in cells if (reason := plan.impossible(cell)))
+    return [f"left out, {count} cells: {reason}" for reason, count in sorted(reasons.items())]
+
+
+def _cost_table(
+    plan: Plan, names: list[str], cells: list[Cell], calibration: Calibration | None
+) -> str:
+    header = [
+        ["", "", "runs", "", "classifier steps", "", "device hours", ""],
+        ["", "cells", "given", "searched", "given", "searched", "given", "searched"],
+    ]
+    chosen = names or plan.wanted
+    rows = [_cost_row(name, cost(plan, plan.cells(name), calibration)) for name in chosen]
+    rows.append(_cost_row("in all", cost(plan, cells, calibration)))
+    notes = [
+        "given: lambda is a number; searched: tried over the grid on the first seed.",
+        "Tables share cells; in all, each run counts once, so it is less than the sum.",
+    ]
+    if calibration is not None:
+        notes.append(
+            f"Hours on {calibration.device}, of the training runs alone: starts, downloads, packing"
+            " and the foundation's own training are not in them."
+        )
+    return _columns(header + rows) + "\n" + "\n".join(notes)
+
+
+def _cost_row(name: str, cost: Cost) -> list[str]:
+    hours = [UNMEASURED, ""]
+    if cost.hours is not None:
+        hours = [_hours(cost.hours), _hours(cost.searched_hours)]
+    counts = (cost.cells, cost.runs, cost.searched_runs, cost.steps, cost.searched_steps)
+    return [name, *(f"{count:,}" for count in counts), *hours]
+
+
+def _hours(hours: float) -> str:
+    return f"{hours:,.1f}" if hours >= 0.1 else f"{hours:.4f}"
+
+
+def _gigabytes(count: int) -> str:
+    return f"{count / 1e9:,.1f} GB" if count >= 1e8 else f"{ceil(count / 1e5) / 10:,.1f} MB"
+
+
+def _columns(rows: list[list[str]]) -> str:
+    """Rows as aligned text: the first column to the left, numbers to the right."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    lines = (
+        "  ".join(
+            text.ljust(width) if i == 0 else text.rjust(width)
+            for i, (text, width) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in rows
+    )
+    return "\n".join(line.rstrip() for line in lines)

@@ -1,0 +1,148 @@
+"""Where everything lies: the one file that knows the paths of an experiment."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from mpssl.common.entry_points import entry_source
+from mpssl.config.architectures import BACKBONES
+from mpssl.config.data import ImageNet, PaperData
+from mpssl.config.experiment import Config
+from mpssl.models.generator_files import generator_weights
+from mpssl.plan.cells import Cell, Run
+
+
+@dataclass(frozen=True)
+class Paths:
+    """The files of one experiment; inputs it makes are in `resources`, what it finds in `results`.
+
+    Every method also takes Snakemake's wildcards in braces in place of a name.
+    """
+
+    config: Config
+
+    @property
+    def resources(self) -> Path:
+        """Packed data, splits and foundation weights."""
+        return Path("resources") / self.config.experiment
+
+    @property
+    def results(self) -> Path:
+        """Runs, tables, figures."""
+        return Path("results") / self.config.experiment
+
+    @property
+    def resolved_config(self) -> Path:
+        """The whole configuration that the jobs read."""
+        return self.results / "config.json"
+
+    @property
+    def benchmarks(self) -> Path:
+        """Seconds and memory of every job, one folder a stage."""
+        return self.results / "benchmarks"
+
+    @property
+    def logs(self) -> Path:
+        """What every job printed, one folder a stage."""
+        return self.results / "logs"
+
+    @property
+    def downloads(self) -> Path:
+        """Archives as downloaded, shared by all experiments."""
+        return Path("resources") / "downloads"
+
+    def data(self, dataset: str) -> Path:
+        """The unpacked official files of a data set, shared by all experiments."""
+        settings = self.config.datasets[dataset]
+        if getattr(settings, "path", None) is not None:
+            return settings.path
+        return Path("resources") / "data" / dataset / getattr(settings, "root", "")
+
+    def absent(self, dataset: str) -> bool:
+        """Whether a data set that only a person can fetch is not there."""
+        settings = self.config.datasets[dataset]
+        if not isinstance(settings, PaperData | ImageNet) or getattr(settings, "downloads", []):
+            return False
+        return not self.data(dataset).exists()
+
+    def unpacked(self, dataset: str) -> Path:
+        """Written last when a data set has been downloaded and unpacked."""
+        return Path("resources") / "data" / f"{dataset}.json"
+
+    def packed(self, dataset: str) -> Path:
+        """Folder of a packed data set: images.npy, labels.npy, meta.json."""
+        return self.resources / "packed" / dataset
+
+    def split(self, dataset: str, fraction: int | str) -> Path:
+        """Indices of D, D_val and D_u at one label fraction (percent)."""
+        return self.resources / "splits" / dataset / f"{fraction}.json"
+
+    def generator(self) -> Path:
+        """Folder of a BigGAN: config.json and its weights. A Python entry point has none."""
+        generator = self.config.foundation.generator
+        if generator.kind == "pretrained":
+            return generator.path
+        return self.resources / "foundation" / "generator"
+
+    def generator_files(self) -> list[Path]:
+        """The generator's files: a BigGAN's, official or of our own, or an entry point's source.
+
+        Raises:
+            UserError: the entry point's module cannot be found.
+        """
+        generator, folder = self.config.foundation.generator, self.generator()
+        if generator.kind == "python":
+            return [entry_source(generator.entry), *generator.files]
+        return [folder / "config.json", generator_weights(folder, generator.kind == "trained")]
+
+    def classifier(self, architecture: str) -> Path:
+        """Weights of the foundation classifier of one architecture."""
+        classifier = self.config.foundation.classifier
+        if classifier.kind == "pretrained":
+            return classifier.path / (BACKBONES[architecture].weights or f"{architecture}.pth")
+        return self.resources / "foundation" / f"{architecture}.safetensors"
+
+    def domain(self, dataset: str, architecture: str) -> Path:
+        """How far the generator's images lie from a data set, as one architecture sees it."""
+        return self.results / "domain" / f"{dataset}-{architecture}.json"
+
+    def answer(self, suffix: str) -> Path:
+        """The answer: md for readers, csv for programs."""
+        return self.results / f"answer.{suffix}"
+
+    @property
+    def chosen_model(self) -> Path:
+        """A copy of the model file that the answer names."""
+        return self.results / "model.safetensors"
+
+    def run(self, run: Run | str) -> Path:
+        """Folder of a run: metrics.json, history.csv, model.safetensors."""
+        return self.results / "runs" / (run if isinstance(run, str) else run.id)
+
+    def progress(self, run: Run | str) -> Path:
+        """The heartbeat of a run in training; gone when the run is whole."""
+        return self.run(run) / "progress.json"
+
+    def train_log(self, run: Run | str) -> Path:
+        """What a run's job printed."""
+        return self.logs / "train" / f"{run if isinstance(run, str) else run.id}.log"
+
+    def cell(self, cell: Cell | str) -> Path:
+        """Folder of a cell, which holds its runs."""
+        return self.results / "runs" / (cell if isinstance(cell, str) else cell.id)
+
+    def selected(self, cell: Cell | str) -> Path:
+        """The outcome of a cell's lambda search."""
+        return self.cell(cell) / "selected.json"
+
+    def table(self, name: str, suffix: str) -> Path:
+        """A table in one format: csv, md or tex."""
+        return self.results / "tables" / f"{name}.{suffix}"
+
+    def figure(self, name: str, suffix: str) -> Path:
+        """A figure in one format, png or pdf, or the numbers that it shows, csv."""
+        return self.results / "figures" / f"{name}.{suffix}"
+
+    @property
+    def report(self) -> Path:
+        """All results on one page."""
+        return self.results / "report.html"

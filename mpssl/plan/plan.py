@@ -1,0 +1,188 @@
+"""From tables to cells to runs: the plan of an experiment. Imports no torch; Snakemake reads it.
+
+A cell is one entry of a table; tables share cells. A run trains one classifier. A cell needs one
+run a seed; where lambda is searched, the first seed is run over the grid, the best of them by
+validation accuracy is the first seed's run, and the other seeds take its lambda ("selected").
+"""
+
+from collections.abc import Iterator
+from functools import cache, cached_property
+from pathlib import Path
+
+from mpssl.common.entry_points import entry_source
+from mpssl.common.files import file_digest
+from mpssl.config.architectures import BACKBONES
+from mpssl.config.data import Download
+from mpssl.config.experiment import Config
+from mpssl.config.fields import BASE_ROW
+from mpssl.config.method import Lmo, Method
+from mpssl.config.tables import Columns, Grid
+from mpssl.plan.cells import SELECTED, Cell, Column, Run, cell_of
+from mpssl.plan.paths import Paths
+from mpssl.training.objectives import OBJECTIVES
+from mpssl.training.sources import SOURCES
+
+TORCHVISION_URL = "https://download.pytorch.org/models/"
+
+
+class Plan:
+    """The runs that the tables and figures of one experiment need."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.grids: dict[str, Grid] = {**config.tables, **config.figures}
+        self._method_of = cache(config.method)  # Snakemake asks many times for each run
+
+    def columns(self, name: str) -> list[Column]:
+        """The columns of a table or figure."""
+        return self.product(self.grids[name])
+
+    def product(self, columns: Columns) -> list[Column]:
+        """Data sets x label fractions x architectures."""
+        roles = self.config.roles
+        return [
+            Column(dataset, fraction, architecture)
+            for dataset in roles.datasets[columns.datasets]
+            for fraction in roles.fractions[columns.fractions]
+            for architecture in roles.architectures[columns.architectures]
+        ]
+
+    def cells(self, name: str) -> list[Cell]:
+        """The distinct cells of a table or figure that can be run, row by row."""
+        cells = (
+            cell_of(row, column) for row in self.grids[name].rows for column in self.columns(name)
+        )
+        return list(dict.fromkeys(c for c in cells if self.impossible(c) is None))
+
+    def impossible(self, cell: Cell) -> str | None:
+        """Why a cell cannot be run, or None."""
+        source, foundation = self.method(cell)[0].source, self.config.foundation.dataset
+        if source == "real" and cell.fraction == 100 and not self._has_unlabeled(cell.dataset):
+            return "no unlabeled images are left at 100 %"
+        if source == "foundation" and foundation is None:
+            return "foundation.dataset names no real images"
+        used = [cell.dataset, *([foundation] if source == "foundation" else [])]
+        for dataset in used:
+            if dataset in self._absent:
+                return f"{dataset} must be fetched by hand, see docs/data.md"
+        return None
+
+    def _has_unlabeled(self, dataset: str) -> bool:
+        """Whether a data set has unlabeled images of its own."""
+        return getattr(self.config.datasets[dataset], "unlabeled", None) is not None
+
+    @cached_property
+    def _absent(self) -> set[str]:
+        return {name for name in self.config.datasets if Paths(self.config).absent(name)}
+
+    @cached_property
+    def wanted(self) -> list[str]:
+        """The tables and figures that the configuration asks for."""
+        wanted = self.config.wanted
+        return list(self.grids) if "all" in wanted else list(dict.fromkeys(wanted))
+
+    def wanted_cells(self) -> list[Cell]:
+        """The distinct cells of all wanted tables and figures, and of the answer."""
+        cells = [cell for name in self.wanted for cell in self.cells(name)]
+        return list(dict.fromkeys([*cells, *self.answer_cells()]))
+
+    def answer_cells(self) -> list[Cell]:
+        """The distinct cells that the answer compares, the base model's first; empty without it."""
+        answer = self.config.answer
+        if answer is None:
+            return []
+        cells = (
+            cell_of(row, column)
+            for column in self.product(answer)
+            for row in [BASE_ROW, *answer.rows]
+        )
+        return list(dict.fromkeys(c for c in cells if self.impossible(c) is None))
+
+    def weight_downloads(self) -> list[tuple[Path, Download]]:
+        """Files of pretrained weights and their folders: pinned ones, and torchvision's others."""
+        generator, classifier = self.config.foundation.generator, self.config.foundation.classifier
+        parts = [part for part in (generator, classifier) if part.kind == "pretrained"]
+        found = {d.file: (part.path, d) for part in parts for d in part.downloads}
+        if classifier.kind == "pretrained":
+            roles = self.config.roles.architectures.values()
+            for architecture in sorted({name for names in roles for name in names}):
+                file = BACKBONES[architecture].weights
+                if file is not None and file not in found:
+                    digits = file.removesuffix(".pth").rpartition("-")[2]
+                    download = Download(file=file, urls=[TORCHVISION_URL + file], sha256=digits)
+                    found[file] = classifier.path, download
+        return list(found.values())
+
+    def all_cells(self) -> list[Cell]:
+        """The distinct cells of all tables and figures."""
+        return list(dict.fromkeys(cell for name in self.grids for cell in self.cells(name)))
+
+    def method(self, cell: Cell) -> tuple[Method, Lmo]:
+        """The method of a cell with its variant's changes, and its settings of LMO."""
+        return self._method_of(cell.row)
+
+    def searched(self, cell: Cell) -> bool:
+        """Whether lambda is searched for this cell."""
+        return self.config.unlabeled_weight == "search" and self.method(cell)[0].objective != "none"
+
+    def search_runs(self, cell: Cell) -> list[Run]:
+        """The runs of the lambda search: the grid on the first seed."""
+        return [
+            Run(cell, f"{weight:g}", self.config.seeds[0])
+            for weight in self.config.unlabeled_weight_grid
+        ]
+
+    def fixed_runs(self, cell: Cell) -> list[Run]:
+        """The cell's runs whose folders are known before the search has chosen lambda."""
+        if self.searched(cell):
+            return [Run(cell, SELECTED, seed) for seed in self.config.seeds[1:]]
+        no_objective = self.method(cell)[0].objective == "none"
+        weight = "0" if no_objective else f"{self.config.unlabeled_weight:g}"
+        return [Run(cell, weight, seed) for seed in self.config.seeds]
+
+    def runs(self, cells: list[Cell]) -> Iterator[Run]:
+        """All runs of `cells`, those of the search included."""
+        for cell in cells:
+            if self.searched(cell):
+                yield from self.search_runs(cell)
+            yield from self.fixed_runs(cell)
+
+    def needs(self, cell: Cell) -> set[str]:
+        """What a run of the cell must have at hand beside data and split."""
+        needs = set(SOURCES[self.method(cell)[0].source][1])
+        return needs | ({"foundation_classifier"} if self.config.training.pretrained else set())
+
+    def settings(self, cell: Cell) -> dict:
+        """The slice of the configuration that a run of the cell depends on, as plain data.
+
+        Data, splits and weights are not in it: they reach the run as files.
+        """
+        config = self.config
+        method, lmo = self.method(cell)
+        ratio = getattr(config.unlabeled_ratio, cell.setting, 0)
+        slice_ = {
+            "source": method.source,
+            "objective": method.objective,
+            "objective_options": config.objectives.of(method.objective),
+            "unlabeled_ratio": ratio,
+            "lmo": lmo.model_dump() if method.source == "lmo" else None,
+            "training": config.training.model_dump(),
+            "augmentation": config.augmentation.model_dump(),
+            "truncation": config.foundation.truncation if "generator" in self.needs(cell) else None,
+        }
+        generator = config.foundation.generator
+        if "generator" in self.needs(cell) and generator.kind == "python":
+            slice_["generator"] = generator.model_dump(mode="json", include={"entry", "options"})
+            slice_["generator"]["source"] = file_digest(entry_source(generator.entry))
+        if cell.setting == "base":
+            slice_["augmentation"] = {"labeled": slice_["augmentation"]["labeled"]}
+        return slice_
+
+
+def run_modules(settings: dict) -> list[str]:
+    """The modules from which the code of a run is reached: the runner, its source, its objective.
+
+    For `mpssl.common.code_digest.code_digest`; `settings` are those of `Plan.settings`.
+    """
+    names = [SOURCES[settings["source"]][0], OBJECTIVES.get(settings["objective"])]
+    return ["mpssl.runs.runner", *(name.partition(":")[0] for name in names if name)]

@@ -1,0 +1,1 @@
+"""One training run as a job: gather its inputs, train, write its record."""

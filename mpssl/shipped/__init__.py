@@ -1,0 +1,8 @@
+"""Data that the package carries: methods, tables, claims, data sets, the paper's values."""
+
+from pathlib import Path
+
+SHIPPED = Path(__file__).resolve().parent
+INCLUDED = [SHIPPED / f"{name}.yaml" for name in ("datasets", "methods", "tables", "claims")]
+PAPER_RESULTS = SHIPPED / "paper_results.csv"
+REPORT_TEMPLATE = SHIPPED / "report.html.jinja"

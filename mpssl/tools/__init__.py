@@ -1,0 +1,1 @@
+"""What people call: init, calibration, status, predict, export."""

@@ -1,0 +1,278 @@
+"""Seconds of a training step on this device, with random images and random weights.
+
+A step costs the same whatever the images show, so nothing needs to be downloaded to measure it.
+"""
+
+import platform
+import time
+from dataclasses import dataclass
+from importlib.metadata import version
+
+import numpy as np
+import torch
+from pytorch_pretrained_biggan import BigGAN, BigGANConfig
+from pytorch_pretrained_biggan.model import BigGANBatchNorm
+from torch import nn
+from torch.nn.utils.spectral_norm import SpectralNorm
+
+from mpssl.common.errors import UserError
+from mpssl.common.files import read_json, write_json
+from mpssl.config.experiment import Config
+from mpssl.data.batches import Batches
+from mpssl.data.store import Packed
+from mpssl.foundation.networks import POWER_ITERATIONS, build_generator
+from mpssl.machine.cpu import prepare_cpu
+from mpssl.machine.devices import claimed_device
+from mpssl.models import generator
+from mpssl.models.biggan import FoldedBigGan
+from mpssl.models.classifier import Classifier
+from mpssl.models.generator_files import generator_weights
+from mpssl.plan.cells import Cell
+from mpssl.plan.cost import Calibration, chosen_cells, dataset_sizes, kind, measured_with
+from mpssl.plan.paths import Paths
+from mpssl.plan.plan import Plan
+from mpssl.training.assemble import assemble
+from mpssl.training.evaluate import accuracy
+from mpssl.training.rng import Streams
+from mpssl.training.train import Loop, Task
+
+WARM_UP_STEPS = 2
+STATISTICS_BATCH = 4  # images behind the random generator's batch-norm statistics
+# BigGAN-deep-256's config.json, as `config/config.yaml` pins it.
+BIGGAN_DEEP_256 = {
+    "attention_layer_position": 8,
+    "channel_width": 128,
+    "class_embed_dim": 128,
+    "eps": 1e-4,
+    "layers": [
+        *[(False, 16, 16), (True, 16, 16), (False, 16, 16), (True, 16, 8), (False, 8, 8)],
+        *[(True, 8, 8), (False, 8, 8), (True, 8, 4), (False, 4, 4), (True, 4, 2)],
+        *[(False, 2, 2), (True, 2, 1)],
+    ],
+    "n_stats": 51,
+    "num_classes": 1000,
+    "output_dim": 256,
+    "z_dim": 128,
+}
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """Seconds of one training step and of one evaluated image; peak bytes on a GPU, else 0."""
+
+    seconds_per_step: float
+    seconds_per_evaluated_image: float
+    peak_bytes: int
+
+
+# ------------------------------------------------------------------- a task of random ingredients
+
+
+def random_generator(config: Config) -> generator.FrozenGenerator:
+    """The generator at its real size: the pretrained one if it is there, else random weights."""
+    foundation, size = config.foundation, config.training.image_size
+    settings, folder = foundation.generator, Paths(config).generator()
+    if settings.kind == "python":
+        return generator.load_configured(config, folder)
+    if settings.kind == "pretrained" and generator_weights(folder).exists():
+        return generator.load(folder, size, foundation.truncation)
+    folded = FoldedBigGan(random_network(config), foundation.truncation)
+    return generator.FrozenGenerator(folded, size)
+
+
+def random_network(config: Config) -> BigGAN:
+    """The generator's network at its real size, with random weights that can be used."""
+    settings = config.foundation.generator
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        if settings.kind == "pretrained":
+            network = BigGAN(BigGANConfig.from_dict(BIGGAN_DEEP_256))
+        else:
+            network = build_generator(
+                num_classes=dataset_sizes(config, config.foundation.dataset).classes,
+                z_dim=settings.z_dim,
+                channel_width=settings.channel_width,
+                layers=settings.layers,
+            )
+        make_usable(network)
+    return network
+
+
+@torch.no_grad()
+def make_usable(network: BigGAN) -> None:
+    """Random weights whose images are finite and vary; as the class leaves them, they are NaN.
+
+    The last batch norm is uninitialised memory, spectral norms have not settled, and statistics of
+    0 and 1 let the images vanish.
+    """
+    last_norm = network.generator.bn
+    nn.init.ones_(last_norm.weight)
+    nn.init.zeros_(last_norm.bias)
+    nn.init.normal_(network.embeddings.weight)
+    for module in network.modules():
+        for hook in module._forward_pre_hooks.values():
+            if isinstance(hook, SpectralNorm):
+                for _ in range(POWER_ITERATIONS):
+                    hook(module, None)  # in training mode each is one power iteration
+        if hasattr(module, "gamma"):
+            nn.init.ones_(module.gamma)  # of the attention, which at 0 has no gradient
+
+    def store(norm: BigGANBatchNorm, inputs: tuple) -> None:
+        variance, mean = torch.var_mean(inputs[0], dim=(0, 2, 3), correction=0)
+        norm.running_means[:], norm.running_vars[:] = mean, variance
+
+    network.eval()
+    norms = [module for module in network.modules() if isinstance(module, BigGANBatchNorm)]
+    hooks = [norm.register_forward_pre_hook(store) for norm in norms]
+    labels = torch.eye(network.config.num_classes)[:STATISTICS_BATCH]
+    network(torch.randn(len(labels), network.config.z_dim), labels, 1.0)
+    for hook in hooks:
+        hook.remove()
+
+
+def random_task(
+    plan: Plan, cell: Cell, device: torch.device, frozen: generator.FrozenGenerator | None
+) -> Task:
+    """What a run of `cell` trains on and with, at its real sizes, all of it random.
+
+    Args:
+        plan: of the configuration.
+        cell: any row, data set and architecture.
+        device: where it lies.
+        frozen: the generator, on that device, if the cell's source needs one.
+    """
+    config, settings, needs = plan.config, plan.settings(cell), plan.needs(cell)
+    training, classes = config.training, dataset_sizes(config, cell.dataset).classes
+    streams = Streams(0, device)
+    count = max(
+        training.batch_size, training.evaluation_batch_size, config.lmo.validation_batch_size
+    )
+    pixels = np.random.default_rng(0)
+    shape = (count, config.packing.size, config.packing.size, 3)
+    packed = Packed(
+        images=pixels.integers(0, 256, shape, dtype=np.uint8),
+        labels=np.arange(count) % classes,
+        classes=[str(k) for k in range(classes)],
+        pool=count,
+        digest="random",
+    )
+    images = Batches(packed, np.arange(count), training.image_size, device)
+    foundation_classifier = None
+    if "foundation_classifier" in needs:
+        with streams.use("foundation_weights"):
+            foundation_classifier = Classifier(
+                cell.architecture,
+                frozen.classes if frozen is not None else classes,
+                training.normalize_mean,
+                training.normalize_std,
+            )
+        foundation_classifier.to(device).eval().requires_grad_(False)
+    return assemble(
+        settings,
+        architecture=cell.architecture,
+        classes=classes,
+        weight=config.unlabeled_weight_grid[0],
+        streams=streams,
+        device=device,
+        labeled=images,
+        validation=images,
+        unlabeled=images,
+        generator=frozen,
+        foundation_classifier=foundation_classifier,
+        identity={},
+    )
+
+
+# ---------------------------------------------------------------------------------------- timing
+
+
+def measure(task: Task, steps: int) -> Measurement:
+    """Time `steps` training steps after a warm-up, and the evaluation of one batch."""
+    device = task.labeled.labels.device
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+    loop, rate, batch = Loop(task), task.training.learning_rate, task.training.evaluation_batch_size
+    task.model.train()
+    numbers = iter(range(1, WARM_UP_STEPS + steps + 1))  # step 0 would also record gradient norms
+    for _ in range(WARM_UP_STEPS):
+        loop.step(next(numbers), rate)
+    started = _now(device)
+    for number in numbers:
+        loop.step(number, rate)
+    per_step = (_now(device) - started) / steps
+    accuracy(task.model, task.validation, batch)
+    started = _now(device)
+    accuracy(task.model, task.validation, batch)
+    per_image = (_now(device) - started) / len(task.validation)
+    peak = torch.cuda.max_memory_allocated(device) if device.type == "cuda" else 0
+    return Measurement(per_step, per_image, peak)
+
+
+def _now(device: torch.device) -> float:
+    """The time when all work on the device is done."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter()
+
+
+def calibrate(plan: Plan, names: list[str], steps: int) -> None:
+    """Measure every kind of step of the named (or wanted) tables; add it to calibration.json.
+
+    What was measured before on this device, with these versions and settings, is kept.
+
+    Raises:
+        UserError: a step does not fit in the device's memory, or calibration.json is damaged.
+    """
+    prepare_cpu(plan.config.threads)
+    with claimed_device(plan.config.device, runs_per_gpu=1) as device:
+        _calibrate(plan, names, steps, device)
+
+
+def _calibrate(plan: Plan, names: list[str], steps: int, device: torch.device) -> None:
+    config = plan.config
+    path = Paths(config).results / "calibration.json"
+    head = {
+        "device": device_name(device),
+        "versions": {name: version(name) for name in ("torch", "kornia")}
+        | {"python": platform.python_version()},
+        "measured_with": measured_with(config),
+    }
+    entries = {}
+    Calibration.load(config)  # a damaged file is an error before the measurement, not after it
+    if path.exists():
+        stored = read_json(path)
+        if all(stored.get(key) == value for key, value in head.items()):
+            entries = {(e["kind"], e["architecture"]): e for e in stored["entries"]}
+    cells: dict[tuple[str, str], Cell] = {}
+    for cell in chosen_cells(plan, names):
+        cells.setdefault((kind(plan, cell), cell.architecture), cell)
+    frozen = None
+    if any("generator" in plan.needs(cell) for cell in cells.values()):
+        frozen = random_generator(config).to(device)
+    for (name, architecture), cell in cells.items():
+        try:
+            measured = measure(random_task(plan, cell, device, frozen), steps)
+        except torch.OutOfMemoryError:
+            raise UserError(
+                f"{name} with {architecture} does not fit in the memory of {head['device']}"
+            ) from None
+        entries[name, architecture] = {
+            "kind": name,
+            "architecture": architecture,
+            "seconds_per_step": measured.seconds_per_step,
+            "seconds_per_evaluated_image": measured.seconds_per_evaluated_image,
+            "peak_bytes": measured.peak_bytes,
+            "timed_steps": steps,
+        }
+        write_json(path, head | {"entries": list(entries.values())})
+        memory = f", {measured.peak_bytes / 1e9:.1f} GB" if measured.peak_bytes else ""
+        print(
+            f"{name}, {architecture}: {measured.seconds_per_step:.4f} s a step{memory}", flush=True
+        )
+
+
+def device_name(device: torch.device) -> str:
+    """The GPU's own name, or the number of the CPU's threads."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"CPU (threads: {torch.get_num_threads()})"

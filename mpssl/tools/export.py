@@ -1,0 +1,81 @@
+"""A trained model as ONNX, checked against torch."""
+
+import json
+import warnings
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from mpssl.common.errors import UserError
+from mpssl.common.files import atomic
+from mpssl.models import model_file
+from mpssl.models.classifier import Classifier
+
+TOLERANCE = 1e-4  # of probabilities; float32 and another order of sums stay far below it
+
+
+class Probabilities(nn.Module):
+    """Images [B, 3, S, S] in [0, 1] to probabilities [B, K]."""
+
+    def __init__(self, model: Classifier) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Softmax of the logits."""
+        return self.model(image).softmax(dim=1)
+
+
+def export_onnx(model_path: Path, out: Path) -> float:
+    """Write a model as ONNX and return the largest difference to torch's probabilities.
+
+    The input `image` is [B, 3, S, S] in [0, 1], any B; normalization is inside. Labels and the
+    steps before it are in the metadata, as in the model's own file.
+
+    Raises:
+        UserError: onnx or onnxruntime is missing, or the two disagree; then nothing is left.
+    """
+    try:
+        import onnx
+        import onnxruntime
+        import onnxscript  # noqa: F401
+    except ImportError as error:
+        raise UserError(
+            f"export needs {error.name}: pip install --constraint constraints.txt '.[export]'"
+        ) from None
+    model, description = model_file.load(model_path)
+    network, side = Probabilities(model).eval(), description.image_size
+    with atomic(out) as path, warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # torch's exporter warns of its own parts
+        batch = torch.export.Dim("batch")
+        program = torch.onnx.export(
+            network,
+            (torch.rand(2, 3, side, side),),
+            dynamo=True,
+            input_names=["image"],
+            output_names=["probability"],
+            dynamic_shapes=({0: batch},),
+            verbose=False,
+        )
+        graph = program.model_proto
+        metadata = {model_file.FORMAT: json.dumps(asdict(description), ensure_ascii=False)}
+        onnx.helper.set_model_props(graph, metadata)
+        onnx.save(graph, path)
+        session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+        difference = max(_difference(session, network, count, side) for count in (1, 5))
+        if not difference <= TOLERANCE:
+            raise UserError(
+                f"onnxruntime and torch differ by {difference:.1e} on random images, more than "
+                f"{TOLERANCE:g}; {out} is not written"
+            )
+    return difference
+
+
+@torch.no_grad()
+def _difference(session, network: nn.Module, count: int, side: int) -> float:
+    """The largest difference of probabilities over `count` random images."""
+    images = torch.rand(count, 3, side, side, generator=torch.Generator().manual_seed(count))
+    (found,) = session.run(None, {"image": images.numpy()})
+    return (torch.from_numpy(found) - network(images)).abs().max().item()

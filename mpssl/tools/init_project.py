@@ -1,0 +1,223 @@
+"""`mpssl init`: a configuration for the user's own images, and a check of them."""
+
+import csv
+import hashlib
+import io
+import re
+import textwrap
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import yaml
+
+from mpssl.common.errors import UserError
+from mpssl.common.files import write_text
+from mpssl.config import reading
+from mpssl.config.data import ImageFolder
+from mpssl.data import folder
+from mpssl.shipped import SHIPPED
+
+PRESETS = {"small": "mini.yaml", "biggan-deep-256": "config.yaml"}
+TEMPLATE = SHIPPED / "own-data.yaml"
+ORACLE = ("oracle/uda", "oracle/fixmatch", "oracle/freematch")
+SHOWN = 5  # files named in the summary, of each kind
+CLASSES_SHOWN = 20
+
+
+@dataclass
+class Report:
+    """What a check of the images found."""
+
+    train: Counter
+    test: Counter
+    unlabeled: int
+    sides: list[int]
+    """The shorter side of each readable image, pixels."""
+    excluded: dict[Path, str] = field(default_factory=dict)
+    """Files to leave out, each with the reason."""
+
+
+def check(dataset: ImageFolder) -> Report:
+    """Read every image: which are unreadable, and which are the same picture twice.
+
+    Of equal pictures in one part the first stays; of equal ones in training and test the test
+    image; of equal ones with different labels none.
+
+    Raises:
+        UserError: no image is left.
+    """
+    train, test, unlabeled = folder.list_images(dataset)
+    listed = [("test", name, f) for name, files in test.items() for f in files]
+    listed += [("training", name, f) for name, files in train.items() for f in files]
+    listed += [("unlabeled", "", f) for f in unlabeled]
+    groups: dict[str, list[tuple[str, str, Path]]] = {}
+    report = Report(Counter(), Counter(), 0, [])
+    for part, name, file in listed:
+        try:
+            image = folder.read_upright(file)
+        except UserError as error:
+            report.excluded[file] = str(error).rpartition(";")[0] or str(error)
+            continue
+        report.sides.append(min(image.size))
+        digest = hashlib.sha256(f"{image.size}".encode() + image.tobytes()).hexdigest()
+        groups.setdefault(digest, []).append((part, name, file))
+    for group in groups.values():
+        _judge(group, report)
+    return report
+
+
+def _judge(group: list[tuple[str, str, Path]], report: Report) -> None:
+    """Count the first of a group of equal pictures, the test's if it has one; exclude the rest."""
+    labels = sorted({name for part, name, _ in group if part != "unlabeled"})
+    if len(labels) > 1:
+        for _, _, file in group:
+            report.excluded[file] = f"the same picture has the labels {' and '.join(labels)}"
+        return
+    part, name, kept = group[0]
+    if part == "unlabeled":
+        report.unlabeled += 1
+    else:
+        (report.test if part == "test" else report.train)[name] += 1
+    for other, _, file in group[1:]:
+        where = "" if other == part else f" of the {part} images"
+        report.excluded[file] = f"the same picture as {kept}{where}"
+
+
+def summary(dataset: ImageFolder, report: Report) -> str:
+    """A check in a few lines."""
+    train, test = report.train, report.test
+    lines = [
+        f"{dataset.title}: {train.total()} training and {test.total()} test images of "
+        f"{len(train)} classes, {report.unlabeled} unlabeled"
+    ]
+    names = sorted(train, key=lambda name: (train[name], name))
+    width = max(map(len, names[:CLASSES_SHOWN]), default=0)
+    shown = sorted(names[:CLASSES_SHOWN])
+    lines += [f"  {name:<{width}}  {train[name]:>5} + {test[name]:>4}" for name in shown]
+    if len(names) > CLASSES_SHOWN:
+        lines.append(f"  ... and {len(names) - CLASSES_SHOWN} larger classes")
+    if report.sides:
+        sides = sorted(report.sides)
+        lines.append(
+            f"shorter sides: {sides[0]} to {sides[-1]} pixels, median {sides[len(sides) // 2]}"
+        )
+    untested = [name for name in names if not test[name]]
+    if untested:
+        lines.append(f"warning: no test image of {', '.join(untested[:SHOWN])}{_more(untested)}")
+    if len(names) > 1 and train[names[-1]] >= 10 * train[names[0]]:
+        lines.append(
+            f"warning: unbalanced: {train[names[-1]]} images of {names[-1]}, "
+            f"{train[names[0]]} of {names[0]}"
+        )
+    if report.excluded:
+        lines.append(f"left out: {len(report.excluded)} files")
+        files = list(report.excluded)
+        lines += [f"  {f}: {report.excluded[f]}" for f in files[:SHOWN]]
+        lines += ["  ..."] if len(files) > SHOWN else []
+    return "\n".join(lines)
+
+
+def _more(names: list) -> str:
+    return f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+
+
+def initialize(
+    project: Path,
+    images: Path,
+    test: Path | None,
+    unlabeled: Path | None,
+    foundation: str,
+    architecture: str | None,
+) -> str:
+    """Check the images, write PROJECT/config.yaml (and excluded.csv); returns the summary.
+
+    Raises:
+        UserError: PROJECT has a configuration already, or the images are too few.
+    """
+    target = project / "config.yaml"
+    if target.exists():
+        raise UserError(f"{target} is there already; edit it, or delete it to begin again")
+    name = re.sub(r"[^a-z0-9_.-]+", "-", project.resolve().name.lower()).strip("-_.")
+    if not name:
+        raise UserError(f"'{project.name}' has no letter a-z or digit to name the results by")
+    places = {
+        "path": images.absolute(),
+        "test": test and test.absolute(),
+        "unlabeled": unlabeled and unlabeled.absolute(),
+    }
+    dataset = ImageFolder(adapter="folder", title=project.resolve().name, **places)
+    report = check(dataset)
+    if report.excluded:
+        places["exclude"] = (project / "excluded.csv").absolute()
+    _enough(report, dataset.title)
+    entry = {"adapter": "folder", "title": dataset.title}
+    entry |= {key: str(value) for key, value in places.items() if value is not None}
+    text = _configuration(name, entry, foundation, architecture, unlabeled is not None)
+    reading.resolve(yaml.safe_load(text), where=str(target))
+    if report.excluded:
+        write_text(places["exclude"], _excluded_csv(report))
+        train, test_files, _ = folder.list_images(ImageFolder.model_validate(entry))
+        report.train = Counter({label: len(files) for label, files in train.items()})
+        report.test = Counter({label: len(files) for label, files in test_files.items()})
+    write_text(target, text)
+    return summary(dataset, report)
+
+
+def _enough(report: Report, title: str) -> None:
+    """Raise UserError where nothing can be learned from so few images."""
+    if len(report.train) < 2:
+        raise UserError(f"{title}: training images of two classes are needed")
+    if report.train.total() < 2 * len(report.train) and report.train.total() < 4:
+        raise UserError(f"{title}: {report.train.total()} training images are too few")
+    if not report.test:
+        raise UserError(f"{title}: no test image is left")
+
+
+def _excluded_csv(report: Report) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["file", "reason"])
+    writer.writerows([str(file), reason] for file, reason in report.excluded.items())
+    return text.getvalue()
+
+
+def _configuration(
+    name: str, entry: dict, foundation: str, architecture: str | None, with_oracle: bool
+) -> str:
+    """The text of a configuration: the template's own part, and sections of a shipped one."""
+    preset = sections((SHIPPED.parent.parent / "config" / PRESETS[foundation]).read_text())
+    small = foundation == "small"
+    datasets = {name: entry}
+    if small:
+        datasets["glyphs"] = yaml.safe_load(preset["datasets"])["datasets"]["glyphs"]
+    rows = ["generative/naive_gssl", "generative/pssl", "generative/mpssl"]
+    rows += ORACLE if with_oracle else ()
+    own = TEMPLATE.read_text()
+    values = {
+        "NAME": name,
+        "DATASETS": _block({"datasets": datasets}),
+        "ROWS": ", ".join(rows),
+        "ARCHITECTURE": architecture or ("resnet8" if small else "resnet18"),
+        "SEEDS": "[0, 1, 2, 3, 4]" if small else "[0, 1, 2]",
+        "GRID": "[0.3, 1.0]" if small else "[0.1, 0.3, 1.0]",
+        "VALIDATION": "0.25" if small else "0.2",
+        "PRESET": PRESETS[foundation],
+    }
+    for key, value in values.items():
+        own = own.replace(f"@{key}@", value)
+    if not small:  # no real images of ImageNet are needed
+        preset["foundation"] = re.sub(r"  dataset: .*\n", "", preset["foundation"])
+    kept = ("foundation", "packing", "training", "augmentation", "objectives", "lmo")
+    return "\n".join([own, *(preset[key] for key in kept if key in preset)]).rstrip() + "\n"
+
+
+def sections(text: str) -> dict[str, str]:
+    """The top-level sections of a YAML file as they are written, comments included."""
+    parts = re.split(r"^(?=[a-z_]+:)", text, flags=re.MULTILINE)[1:]
+    return {part.partition(":")[0]: part.rstrip() + "\n" for part in parts}
+
+
+def _block(content: dict) -> str:
+    text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=1000)
+    return textwrap.dedent(text).rstrip()

@@ -1,0 +1,1 @@
+"""The paper: the loop, sources, objectives, the meta-gradient, views, streams, checkpoints."""

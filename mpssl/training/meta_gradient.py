@@ -1,0 +1,100 @@
+"""The exact second-order gradient of the validation loss at the unlabeled images.
+
+Algorithm 1, lines 7 and 8, differentiates CE(x_val, y_val; theta') through
+
+    theta' = theta - eta * (g_labeled + lambda * g_unlabeled(x_u)),
+
+where only g_unlabeled depends on the images x_u. With v the gradient of the validation loss at
+theta', the gradient at x_u is -eta * lambda * d<g_unlabeled, v>/dx_u: a double backward over the
+objective alone. It needs no graph over theta', the labeled loss or the validation loss.
+"""
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from mpssl.models.classifier import Classifier
+from mpssl.training.second_order import SecondOrder, is_of_convolution
+
+
+def validation_gradient(
+    model: Classifier,
+    objective: Callable[[Tensor], Tensor],
+    images: Tensor,
+    labeled_gradient: list[Tensor | None],
+    *,
+    learning_rate: float,
+    weight: float,
+    x_val: Tensor,
+    y_val: Tensor,
+) -> tuple[Tensor, Tensor]:
+    """Differentiate the validation loss after one SGD step with respect to the unlabeled images.
+
+    Args:
+        model: the classifier at theta, in training mode; nothing of it is changed. It computes in
+            float32 here whatever its precision is.
+        objective: the consistency loss of images under `model`, differentiable twice.
+        images: a leaf x_u [U, 3, S, S] that requires a gradient.
+        labeled_gradient: gradient of the labeled loss at each parameter, None for zero.
+        learning_rate: eta.
+        weight: lambda.
+        x_val: [V, 3, S, S].
+        y_val: int64 [V].
+
+    Returns:
+        The gradient at the images [U, 3, S, S], and the validation loss at theta'.
+    """
+    parameters = tuple(model.parameters())
+    with model.in_float32(), model.statistics_frozen():
+        with SecondOrder():
+            unlabeled_loss = objective(images)
+        unlabeled_gradient = torch.autograd.grad(
+            unlabeled_loss, parameters, create_graph=True, allow_unused=True
+        )
+        updated = [
+            _step(parameter.detach(), learning_rate, labeled, unlabeled, weight)
+            for parameter, labeled, unlabeled in zip(
+                parameters, labeled_gradient, unlabeled_gradient, strict=True
+            )
+        ]
+        direction, loss = _look_ahead(model, updated, x_val, y_val)
+        del updated
+    # Parameters that the objective does not touch (the head under SCR) carry nothing.
+    pairs = [(g, v) for g, v in zip(unlabeled_gradient, direction, strict=True) if g is not None]
+    gradients, directions = zip(*pairs, strict=True)
+    (mixed,) = torch.autograd.grad(gradients, images, grad_outputs=directions)
+    return -learning_rate * weight * mixed, loss
+
+
+def _look_ahead(
+    model: Classifier, updated: list[Tensor], x_val: Tensor, y_val: Tensor
+) -> tuple[tuple[Tensor, ...], Tensor]:
+    """The validation loss's gradient at theta', and the loss."""
+    names = [name for name, _ in model.named_parameters()]
+    state = dict(zip(names, updated, strict=True))
+    loss = F.cross_entropy(torch.func.functional_call(model, state, (x_val,)), y_val)
+    return torch.autograd.grad(loss, updated), loss.detach()
+
+
+def _step(
+    parameter: Tensor,
+    learning_rate: float,
+    labeled: Tensor | None,
+    unlabeled: Tensor | None,
+    weight: float,
+) -> Tensor:
+    """One parameter of theta', a leaf that requires a gradient.
+
+    It is written over the unlabeled gradient where that is a convolution's: its place in the graph
+    is needed again, its numbers are not.
+    """
+    if unlabeled is None:
+        gradient = torch.zeros_like(parameter)
+    else:
+        gradient = unlabeled.detach()
+        gradient = (gradient if is_of_convolution(unlabeled) else gradient.clone()).mul_(weight)
+    if labeled is not None:
+        gradient.add_(labeled.detach())
+    return gradient.mul_(-learning_rate).add_(parameter).requires_grad_()

@@ -1,0 +1,18 @@
+"""Consistency objectives on two views of unlabeled images: one file a family, one line each."""
+
+import pkgutil
+
+OBJECTIVES = {
+    "uda": "mpssl.training.objectives.uda:Uda",
+    "fixmatch": "mpssl.training.objectives.fixmatch:FixMatch",
+    "freematch": "mpssl.training.objectives.freematch:FreeMatch",
+    "scr": "mpssl.training.objectives.distances:CosineDistance",
+    "l1": "mpssl.training.objectives.distances:L1Distance",
+    "l2": "mpssl.training.objectives.distances:L2Distance",
+    "smooth_l1": "mpssl.training.objectives.distances:SmoothL1Distance",
+}
+
+
+def build_objective(name: str, classes: int, options: dict):
+    """The objective `name` for `classes` classes, with its settings from the configuration."""
+    return pkgutil.resolve_name(OBJECTIVES[name])(classes=classes, **options)

@@ -1,0 +1,249 @@
+"""Latent meta-optimization: images chosen by the mapper and the converter that it learns.
+
+Paper: Sec. 3.1, Eqs. (6) to (9) and Algorithm 1, lines 3 to 10.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from mpssl.compat.optimizers import Adam
+from mpssl.models.classifier import Classifier
+from mpssl.models.latents import ConditionalMapper, LabelConverter
+from mpssl.training.meta_gradient import validation_gradient
+from mpssl.training.rng import Shuffled
+from mpssl.training.second_order import SecondOrder
+from mpssl.training.sources.base import Ingredients, Source, Step
+
+
+@dataclass
+class Draw:
+    """The random part of a batch of synthetic images, and the images once they are made."""
+
+    x: Tensor | None
+    """The labeled images [B, 3, S, S] that they are compared with."""
+    y: Tensor
+    """Target classes [U]."""
+    z: Tensor
+    """Latents [U, Z]."""
+    noise: Tensor
+    """Of the label converter [U, foundation classes]."""
+    images: Tensor | None = None
+    """[U, 3, S, S], with their graph to phi and xi."""
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """What the images are made of; they are made again when they are needed."""
+        return {"x": self.x, "y": self.y, "z": self.z, "noise": self.noise}
+
+
+class LatentMetaOptimization(Source):
+    """G_F(M_phi(z, y), I_xi(y)), with phi and xi learned by Adam before each classifier step."""
+
+    def __init__(self, ingredients: Ingredients) -> None:
+        super().__init__(ingredients)
+        self.settings = settings = ingredients.lmo
+        self.generator = ingredients.generator
+        with self.streams.use("latent_weights"):
+            self.mapper = ConditionalMapper(
+                settings.mapper, self.generator.z_dim, ingredients.classes
+            ).to(ingredients.device)
+            self.converter = LabelConverter(
+                settings.converter, ingredients.classes, self.generator.classes
+            ).to(ingredients.device)
+        self.optimizer = Adam(
+            [
+                {"params": self.mapper.parameters(), "lr": settings.mapper_learning_rate},
+                {"params": self.converter.parameters(), "lr": settings.converter_learning_rate},
+            ]
+        )
+        self.validation = ingredients.validation
+        self.validation_order = Shuffled(ingredients.validation_count)
+        self._draw: Draw | None = None  # of the last `adapt`, for the `sample` that follows
+        self._carried: Draw | None = None  # of the last `sample`, for the next `adapt`
+
+    def adapt(self, step: Step) -> dict[str, Tensor]:
+        """One LMO step: Adam on phi and xi with the gradient of Eq. (6). Alg. 1, lines 3 to 8.
+
+        Everything reaches phi and xi through the images: its gradients are gathered there and go
+        back through the generator once.
+        """
+        if step.number % self.settings.adapt_every:
+            return {}
+        draw, self._carried = self._carried or self._new_draw(step.x, step.y), None
+        self._draw = draw
+        if draw.images is None:
+            draw.images = self._generate(draw)
+        leaf = draw.images.detach().requires_grad_()
+        gradients, record = self._image_gradients(step, draw.x, leaf)
+        if not gradients:  # both terms are switched off
+            return record
+        if step.number % self.settings.record_every == 0:
+            record |= self._gradient_norms(draw.images, gradients)
+        self.optimizer.zero_grad()
+        draw.images.backward(sum(gradients.values()))
+        self.optimizer.step()
+        return record
+
+    def sample(self, x: Tensor, y: Tensor) -> Tensor:
+        """Images of the same z and y under the updated phi and xi. Alg. 1, line 10.
+
+        For images other than those of the last `adapt`, or a second time, z is drawn anew.
+        """
+        draw, self._draw = self._draw, None
+        if draw is not None and self.settings.carry_samples:
+            self._carried = self._new_draw(x, y)
+            self._carried.images = self._generate(self._carried)
+            return self._carried.images.detach()
+        if draw is None or draw.x is not x:
+            return self.draw_images(y.repeat(self.ratio))
+        if self.settings.reuse_samples:
+            return draw.images.detach()
+        if self.settings.converter.redraw_noise:
+            with self.streams.use("latents"):
+                draw.noise = self.converter.draw_noise(len(draw.noise))
+        with torch.no_grad():
+            return self._generate(draw)
+
+    def _new_draw(self, x: Tensor, y: Tensor) -> "Draw":
+        with self.streams.use("latents"):
+            z = torch.randn(self.ratio * len(y), self.generator.z_dim, device=y.device)
+            return Draw(x, y.repeat(self.ratio), z, self.converter.draw_noise(len(z)))
+
+    @torch.no_grad()
+    def draw_images(self, y: Tensor) -> Tensor:
+        """Images of new latents for target classes y [U], in [0, 1]."""
+        with self.streams.use("latents"):
+            z = torch.randn(len(y), self.generator.z_dim, device=y.device)
+            noise = self.converter.draw_noise(len(y))
+        return self._generate(Draw(None, y, z, noise))
+
+    @torch.no_grad()
+    def foundation_labels(self, x: Tensor, y: Tensor) -> Tensor:
+        """The label converter's rows for y, without noise."""
+        return self.converter.logits[y].softmax(dim=1)
+
+    def _generate(self, draw: "Draw") -> Tensor:
+        return self.generator(self.mapper(draw.z, draw.y), self.converter(draw.y, draw.noise))
+
+    def _image_gradients(
+        self, step: Step, x: Tensor, leaf: Tensor
+    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """The gradient at the images of each of Eq. (6)'s two terms, and their values."""
+        settings, gradients, record = self.settings, {}, {}
+        if settings.validation_weight > 0:
+            with self.streams.use("validation_order"):
+                rows = self.validation_order.next(
+                    min(settings.validation_batch_size, self.validation_order.size)
+                )
+            x_val, y_val = self.validation(rows)
+
+            def objective(images: Tensor) -> Tensor:
+                with self.streams.use("meta_views"):
+                    weak, strong = step.weak(images), step.strong(images)
+                return step.objective.on_views(step.model, weak, strong, update=False)
+
+            gradient, loss = validation_gradient(
+                step.model,
+                objective,
+                leaf,
+                step.labeled_gradient,
+                learning_rate=step.learning_rate,
+                weight=step.weight,
+                x_val=x_val,
+                y_val=y_val,
+            )
+            gradients["validation"] = settings.validation_weight * gradient
+            record["meta_validation_loss"] = loss
+        if settings.gap_weight > 0:
+            with SecondOrder():  # its convolutions' gradients at images are the faster ones
+                gap = self._gap(step.model, x, leaf)
+            (gradient,) = torch.autograd.grad(gap, leaf)
+            gradients["gap"] = settings.gap_weight * gradient
+            record["gap"] = gap.detach()
+        return gradients, record
+
+    def _gap(self, model: Classifier, x: Tensor, images: Tensor) -> Tensor:
+        """L_gap between labeled and synthetic features at theta, not through theta'."""
+        x = x.repeat(self.ratio, 1, 1, 1)
+        if self.settings.gap_statistics == "joint":
+            # Two forwards would each normalize away the very difference that is measured.
+            with model.statistics_frozen():
+                real, synthetic = model.features(torch.cat([x, images])).chunk(2)
+        else:
+            model.eval()
+            real, synthetic = model.features(x), model.features(images)
+            model.train()
+        return GAPS[self.settings.gap](real, synthetic)
+
+    def _gradient_norms(self, images: Tensor, gradients: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Norm of each term's gradient at phi and xi, so that an inert term is seen."""
+        parts = {"phi": self.mapper.parameters(), "xi": self.converter.parameters()}
+        norms = {}
+        for part, parameters in parts.items():
+            parameters = list(parameters)
+            for term, gradient in gradients.items():
+                at_parameters = torch.autograd.grad(images, parameters, gradient, retain_graph=True)
+                norms[f"{term}_gradient_{part}"] = torch.cat(
+                    [g.flatten() for g in at_parameters]
+                ).norm()
+        return norms
+
+    @torch.no_grad()
+    def statistics(self) -> dict[str, float]:
+        """Spread of the mapped latents (1 at the start) and the converter's concentration."""
+        y = torch.arange(self.converter.logits.shape[0], device=self.converter.logits.device)
+        y = y.repeat_interleave(64)
+        with self.streams.use("statistics"):
+            z = torch.randn(len(y), self.generator.z_dim, device=y.device)
+        z_hat = self.mapper(z, y).view(-1, 64, self.generator.z_dim)
+        return {
+            "z_hat_std": z_hat.std().item(),
+            "z_hat_std_within_class": z_hat.std(dim=1).mean().item(),
+            **self.converter.statistics(),
+        }
+
+    def state_dict(self) -> dict:
+        """Mapper, converter, Adam's moments, the position in D_val and carried samples."""
+        return {
+            "mapper": self.mapper.state_dict(),
+            "converter": self.converter.state_dict(),
+            "adam": self.optimizer.state_dict(),
+            "validation_order": self.validation_order.state_dict(),
+            "carried": self._carried and self._carried.state_dict(),
+        }
+
+    def load_state_dict(self, state: dict) -> None:
+        """Go on where `state` was taken."""
+        self.mapper.load_state_dict(state["mapper"])
+        self.converter.load_state_dict(state["converter"])
+        self.optimizer.load_state_dict(state["adam"])
+        self.validation_order.load_state_dict(state["validation_order"])
+        self._carried = state["carried"] and Draw(**state["carried"])
+
+
+def pairwise_gap(real: Tensor, synthetic: Tensor) -> Tensor:
+    """Mean of ||g(x_i) - g(x_u,i)||^2 over pairs of the same class. Paper: Eq. (8)."""
+    return (real - synthetic).square().sum(dim=1).mean()
+
+
+def batch_mean_gap(real: Tensor, synthetic: Tensor) -> Tensor:
+    """||mean g(x) - mean g(x_u)||^2. Paper: Algorithm 1, line 8 (which prints f for g)."""
+    return (real.mean(dim=0) - synthetic.mean(dim=0)).square().sum()
+
+
+def mmd_gap(real: Tensor, synthetic: Tensor) -> Tensor:
+    """Squared maximum mean discrepancy under a sum of Gaussian kernels. Paper: Table 11.
+
+    Bandwidths are 1/4 to 4 times the mean squared distance, which carries no gradient.
+    """
+    both = torch.cat([real, synthetic])
+    distance = (both[:, None] - both[None, :]).square().sum(dim=2)
+    scale = distance.detach().sum() / (len(both) * (len(both) - 1))
+    scale = scale.clamp(min=torch.finfo(scale.dtype).tiny)  # collapsed features have no distance
+    kernel = sum(torch.exp(-distance / (2 * factor * scale)) for factor in (0.25, 0.5, 1, 2, 4))
+    n = len(real)
+    return kernel[:n, :n].mean() + kernel[n:, n:].mean() - 2 * kernel[:n, n:].mean()
+
+
+GAPS = {"pairwise": pairwise_gap, "batch_mean": batch_mean_gap, "mmd": mmd_gap}

@@ -1,0 +1,271 @@
+"""The one training loop: every method is a source and an objective in it.
+
+Reads beside Algorithm 1 of the paper; base, oracle and transfer methods leave out its LMO.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from tqdm import tqdm
+
+from mpssl.common.errors import UserError
+from mpssl.compat.optimizers import SGD
+from mpssl.config.training import Augmentation, Training
+from mpssl.data.batches import Batches
+from mpssl.machine import preemption
+from mpssl.machine.preemption import Preempted
+from mpssl.models.classifier import Classifier
+from mpssl.training import checkpoint
+from mpssl.training.evaluate import accuracy
+from mpssl.training.objectives.base import Objective
+from mpssl.training.rng import Shuffled, Streams
+from mpssl.training.sources.base import Source, Step
+from mpssl.training.views import build_views
+
+
+@dataclass
+class Task:
+    """All that one run trains on and with."""
+
+    training: Training
+    augmentation: Augmentation
+    model: Classifier
+    source: Source
+    objective: Objective | None
+    weight: float
+    """lambda."""
+    labeled: Batches
+    validation: Batches
+    streams: Streams
+    identity: dict
+    """Settings and digests; a checkpoint of another identity is not resumed."""
+
+
+@dataclass
+class Outcome:
+    """What training leaves: the best epoch's weights are loaded into the task's model."""
+
+    best_epoch: int
+    validation_accuracy: float
+    history: list[dict]
+    seconds: float
+    """Of training, over all of its interruptions."""
+
+
+def learning_rate_at(training: Training, epoch: int) -> float:
+    """The step schedule, scaled to the number of epochs; `epoch` counts from 0."""
+    passed = sum(epoch >= milestone * training.epochs for milestone in training.milestones)
+    return training.learning_rate * training.decay**passed
+
+
+def train(
+    task: Task, checkpoint_path: Path, observers: Sequence[Callable[["Loop"], None]] = ()
+) -> Outcome:
+    """Train to the last epoch, resuming from `checkpoint_path` where it holds this run.
+
+    `observers` see the loop at the start and after each epoch; they change nothing in it.
+
+    Raises:
+        UserError: a loss is not finite, or the checkpoint is damaged.
+        Preempted: a signal came; the checkpoint holds every step so far.
+    """
+    loop = Loop(task)
+    state = checkpoint.load(checkpoint_path, task.identity)
+    if state is not None:
+        loop.load_state_dict(state)
+        print(f"resuming after {loop.place} from {checkpoint_path}", flush=True)
+    if not loop.steps_done:  # within an epoch they have seen its start
+        for observe in observers:
+            observe(loop)
+    with tqdm(
+        total=task.training.epochs, initial=loop.epoch, unit="epoch", disable=None, leave=False
+    ) as bar:
+        while loop.epoch < task.training.epochs:
+            try:
+                row = loop.run_epoch()
+            except Preempted as preempted:
+                checkpoint.save(checkpoint_path, loop.state_dict())
+                raise Preempted(f"{preempted} after {loop.place}") from None
+            checkpoint.save(checkpoint_path, loop.state_dict())
+            for observe in observers:
+                observe(loop)
+            bar.update()
+            bar.set_postfix(loss=f"{row['labeled_loss']:.3f}", val=f"{row['val_accuracy']:.1f}%")
+            if bar.disable:
+                print(_line(row, task.training.epochs), flush=True)
+    task.model.load_state_dict(loop.best_weights)
+    return Outcome(loop.best_epoch, loop.best_accuracy, loop.history, loop.seconds)
+
+
+class Loop:
+    """The state of training between steps, and how one epoch changes it."""
+
+    def __init__(self, task: Task) -> None:
+        self.task = task
+        training = task.training
+        self.optimizer = SGD(
+            task.model.parameters(),
+            lr=training.learning_rate,
+            momentum=training.momentum,
+            nesterov=training.momentum > 0,
+            weight_decay=training.weight_decay,
+        )
+        size = training.image_size
+        views = task.augmentation
+        self.labeled_view = build_views(views.labeled, size)
+        self.weak, self.strong = build_views(views.weak, size), build_views(views.strong, size)
+        self.batch_size = min(training.batch_size, len(task.labeled))
+        self.steps = training.steps_per_epoch or len(task.labeled) // self.batch_size
+        self.order = Shuffled(len(task.labeled), task.labeled.prefetch)
+        self.epoch = 0
+        self.records: dict[str, list[Tensor]] = {}  # of the present epoch's steps
+        self.best_epoch, self.best_accuracy = 0, -1.0
+        self.best_weights: dict[str, Tensor] = {}
+        self.history: list[dict] = []
+        self.seconds = 0.0
+
+    @property
+    def place(self) -> str:
+        """How far training is, in words."""
+        within = f" and {self.steps_done} of {self.steps} steps" if self.steps_done else ""
+        return f"epoch {self.epoch}{within}"
+
+    @property
+    def steps_done(self) -> int:
+        """Steps of the present epoch."""
+        return len(self.records.get("labeled_loss", []))
+
+    def run_epoch(self) -> dict:
+        """Train the rest of an epoch and validate; returns the epoch's line of the history.
+
+        Raises:
+            UserError: a loss is not finite.
+            Preempted: a signal came; between two steps, so the state is whole.
+        """
+        started = time.perf_counter()
+        try:
+            return self._run_epoch()
+        finally:
+            self.seconds += time.perf_counter() - started
+
+    def _run_epoch(self) -> dict:
+        task, training = self.task, self.task.training
+        rate = learning_rate_at(training, self.epoch)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        task.model.train()
+        first = self.epoch * self.steps
+        while self.steps_done < self.steps:
+            preemption.check()
+            for key, value in self.step(first + self.steps_done, rate).items():
+                self.records.setdefault(key, []).append(value)
+        records = {key: torch.stack(values) for key, values in self.records.items()}
+        for key in ("labeled_loss", "unlabeled_loss"):  # recorded at every step
+            if len(broken := (~torch.isfinite(records.get(key, torch.zeros(1)))).nonzero()):
+                raise UserError(
+                    f"the loss is not finite at step {first + broken[0].item()} "
+                    f"(epoch {self.epoch + 1}); "
+                    "try a smaller training.learning_rate or unlabeled_weight"
+                )
+        self.records = {}
+        self.epoch += 1
+        val_accuracy = accuracy(task.model, task.validation, training.evaluation_batch_size)
+        row = {"epoch": self.epoch, "learning_rate": rate, "val_accuracy": val_accuracy}
+        row |= {key: values.mean().item() for key, values in records.items()}
+        self.history.append(row)
+        later_wins = training.equal_epochs == "last" and val_accuracy == self.best_accuracy
+        if val_accuracy > self.best_accuracy or later_wins:
+            self.best_epoch, self.best_accuracy = self.epoch, val_accuracy
+            self.best_weights = {
+                name: value.clone() for name, value in task.model.state_dict().items()
+            }
+        return row
+
+    def step(self, number: int, rate: float) -> dict[str, Tensor]:
+        """One training step; returns what to record."""
+        task, model = self.task, self.task.model
+        with task.streams.use("labeled_order"):
+            x, y = task.labeled.whole(self.order.next(self.batch_size))
+        with task.streams.use("labeled_views"):
+            x = self.labeled_view(x)
+        self.optimizer.zero_grad()
+        labeled_loss = F.cross_entropy(model(x), y)
+        labeled_loss.backward()  # Alg. 1, lines 7 and 11: at the same theta, so computed once
+        record = {"labeled_loss": labeled_loss.detach()}
+        if task.objective is not None:
+            labeled_gradient = [p.grad for p in model.parameters()]
+            record |= task.source.adapt(
+                Step(
+                    model=model,
+                    objective=task.objective,
+                    weak=self.weak,
+                    strong=self.strong,
+                    x=x,
+                    y=y,
+                    labeled_gradient=labeled_gradient,
+                    learning_rate=rate,
+                    weight=task.weight,
+                    number=number,
+                )
+            )
+            record["unlabeled_loss"] = self._unlabeled_loss(task.source.sample(x, y))
+        self.optimizer.step()
+        return record
+
+    def _unlabeled_loss(self, images: Tensor) -> Tensor:
+        """Add the gradient of lambda times the objective to the model's. Alg. 1, line 11."""
+        task = self.task
+        with task.streams.use("views"):
+            x_weak, x_strong = self.weak(images), self.strong(images)
+        if task.training.running_statistics == "all":
+            loss = task.objective.on_views(task.model, x_weak, x_strong, update=True)
+        else:
+            with task.model.statistics_frozen():
+                loss = task.objective.on_views(task.model, x_weak, x_strong, update=True)
+        (task.weight * loss).backward()
+        return loss.detach()
+
+    def state_dict(self) -> dict:
+        """Everything that the steps to come depend on."""
+        task = self.task
+        return {
+            "identity": task.identity,
+            "epoch": self.epoch,
+            "records": {key: torch.stack(values) for key, values in self.records.items()},
+            "model": task.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "source": task.source.state_dict(),
+            "objective": task.objective.state_dict() if task.objective is not None else {},
+            "streams": task.streams.state_dict(),
+            "order": self.order.state_dict(),
+            "best": (self.best_epoch, self.best_accuracy, self.best_weights),
+            "history": self.history,
+            "seconds": self.seconds,
+        }
+
+    def load_state_dict(self, state: dict) -> None:
+        """Go on where `state` was taken."""
+        task = self.task
+        self.epoch = state["epoch"]
+        device = task.labeled.labels.device
+        self.records = {key: [*values.to(device)] for key, values in state["records"].items()}
+        task.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        task.source.load_state_dict(state["source"])
+        if task.objective is not None:
+            task.objective.load_state_dict(state["objective"])
+        task.streams.load_state_dict(state["streams"])
+        self.order.load_state_dict(state["order"])
+        self.best_epoch, self.best_accuracy, self.best_weights = state["best"]
+        self.history = state["history"]
+        self.seconds = state["seconds"]
+
+
+def _line(row: dict, epochs: int) -> str:
+    losses = "  ".join(f"{k} {v:.4f}" for k, v in row.items() if k.endswith("_loss"))
+    return f"epoch {row['epoch']:>3}/{epochs}  {losses}  val_accuracy {row['val_accuracy']:.2f} %"

@@ -1,0 +1,632 @@
+"""Downloads from a local server with every fault, and archives that must not be unpacked."""
+
+import gzip
+import hashlib
+import io
+import json
+import os
+import random
+import socket
+import subprocess
+import sys
+import tarfile
+import zlib
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import yaml
+
+from mpssl.common.errors import UserError
+from mpssl.config.data import Download
+from mpssl.data import download
+from mpssl.data.download import fetch, prepare, unpack
+from tests.support.local_server import Answer, running, without_proxies
+from tests.support.official_fixtures import tar
+
+NAME = "data.tgz"
+BODY = random.Random(0).randbytes(300_000)
+OTHER = random.Random(1).randbytes(len(BODY))
+HALF = len(BODY) // 2
+SHORT = 50_000
+PIECE = 5_000  # what is lost at most where a connection breaks; in earnest 1 MiB
+
+
+@pytest.fixture(autouse=True)
+def no_proxies_and_small_pieces(monkeypatch):
+    monkeypatch.setattr(download, "CHUNK_BYTES", PIECE)
+    for name in set(os.environ) - set(without_proxies(os.environ)):
+        monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def server():
+    with running() as state:
+        yield state
+
+
+def wanted(*urls, body=BODY, **changes):
+    known = {"bytes": len(body), "sha256": hashlib.sha256(body).hexdigest()}
+    known["md5"] = hashlib.md5(body).hexdigest()
+    return Download(**{"file": NAME, "urls": list(urls)} | known | changes)
+
+
+def partial(folder, content):
+    folder.mkdir(exist_ok=True)
+    path = folder / f".{NAME}.0.part"
+    path.write_bytes(content)
+    return path
+
+
+def whole(folder, body=BODY):
+    """The file is there, and nothing else that anybody sees."""
+    assert [path.name for path in folder.iterdir() if path.name[0] != "."] == [NAME]
+    assert not (folder / f".{NAME}.0.part").exists()
+    return (folder / NAME).read_bytes() == body
+
+
+def fails(tmp_path, file, *texts, waits_s=()):
+    """The error of a download, which leaves nothing under the final name."""
+    with pytest.raises(UserError) as caught:
+        fetch(file, tmp_path, waits_s=waits_s)
+    assert not (tmp_path / NAME).exists()
+    message = str(caught.value)
+    for text in (*texts, f"fetch it yourself and put it at {tmp_path / NAME}"):
+        assert str(text) in message
+    return message
+
+
+def refused_port():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+# ----------------------------------------------------------------------------------- whole files
+
+
+@pytest.mark.parametrize("length", [True, False])
+@pytest.mark.parametrize("known", [{}, {"sha256": None}, {"bytes": None, "md5": None}])
+def test_downloads_a_file_once(server, tmp_path, known, length):
+    file = wanted(server.serve("/a", Answer(BODY, length=length)), **known)
+    assert fetch(file, tmp_path / "new", waits_s=()) == tmp_path / "new" / NAME
+    assert whole(tmp_path / "new")
+    assert fetch(file, tmp_path / "new", waits_s=()) == tmp_path / "new" / NAME
+    assert [(r.range, r.served) for r in server.requests] == [(None, len(BODY))]
+    assert server.requests[0].agent.startswith("Mozilla/5.0")
+
+
+def test_a_present_file_is_not_downloaded(server, tmp_path):
+    (tmp_path / NAME).write_bytes(BODY)
+    assert fetch(wanted(server.serve("/a", OTHER)), tmp_path) == tmp_path / NAME
+    assert server.requests == []
+    assert whole(tmp_path)
+
+
+@pytest.mark.parametrize("body", [OTHER, BODY[:SHORT]], ids=["wrong", "cut"])
+def test_a_wrong_file_put_there_by_hand_is_refused(tmp_path, body):
+    """Or one of the same name of another data set: all share one folder."""
+    (tmp_path / NAME).write_bytes(body)
+    with pytest.raises(UserError, match=NAME):
+        fetch(wanted("http://127.0.0.1:9/never-asked"), tmp_path, waits_s=())
+
+
+def test_a_host_name_that_cannot_be_is_passed_over(server, tmp_path):
+    fetch(wanted("http://a..b/data.tgz", server.serve("/a", BODY)), tmp_path, waits_s=())
+
+
+def test_follows_a_redirect_and_keeps_the_query(server, tmp_path):
+    server.serve("/b?download=1", BODY)
+    moved = Answer(status=302, location=f"{server.url}/b?download=1")
+    fetch(wanted(server.serve("/a?download=1", moved)), tmp_path, waits_s=())
+    assert whole(tmp_path)
+    assert server.paths() == ["/a?download=1", "/b?download=1"]
+
+
+@pytest.mark.parametrize(
+    ("body", "known", "texts"),
+    [
+        (OTHER, {}, ["has sha256", "expected " + hashlib.sha256(BODY).hexdigest()]),
+        (OTHER, {"sha256": None}, ["has md5", "expected " + hashlib.md5(BODY).hexdigest()]),
+        (BODY[:SHORT], {}, [f"has {SHORT} bytes, expected {len(BODY)}"]),
+        (BODY[:SHORT], {"bytes": None}, ["has sha256"]),
+        (b"", {}, [f"has 0 bytes, expected {len(BODY)}"]),
+        (BODY + b"x", {}, ["more than 300000 bytes"]),
+    ],
+)
+def test_a_wrong_file_is_refused(server, tmp_path, body, known, texts):
+    file = wanted(server.serve("/a", body), **known)
+    fails(tmp_path, file, server.url, *texts)
+    # and is no hindrance to the right one
+    server.serve("/a", BODY)
+    fetch(file, tmp_path, waits_s=(0.0,))
+    assert whole(tmp_path)
+
+
+def test_a_wrong_file_is_removed(server, tmp_path):
+    fails(tmp_path, wanted(server.serve("/a", OTHER)))
+    assert {path.name for path in tmp_path.iterdir()} <= {f".{NAME}.lock"}
+
+
+# --------------------------------------------------------------------------------------- mirrors
+
+FAULTS = {
+    "missing": Answer(status=404),
+    "forbidden": Answer(b"<html>", status=403),
+    "broken server": Answer(status=500),
+    "wrong file": Answer(OTHER),
+    "short file": Answer(BODY[:SHORT]),
+    "web page": Answer(b"<html>log in</html>"),
+    "breaks": Answer(BODY, stop_after=SHORT),
+    "breaks without length": Answer(BODY, stop_after=SHORT, length=False),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
+def test_the_next_mirror_is_asked(server, tmp_path, fault):
+    file = wanted(server.serve("/first", fault), server.serve("/second", BODY))
+    fetch(file, tmp_path, waits_s=())
+    assert whole(tmp_path)
+    assert server.paths() == ["/first", "/second"]
+
+
+def test_a_mirror_that_is_not_there_is_passed_over(server, tmp_path):
+    nobody = [f"http://127.0.0.1:{refused_port()}/a", "not a url", "ftp://127.0.0.1/a"]
+    fetch(wanted(*nobody, server.serve("/a", BODY)), tmp_path, waits_s=())
+    assert whole(tmp_path)
+
+
+def test_the_first_good_mirror_is_enough(server, tmp_path):
+    file = wanted(server.serve("/first", BODY), server.serve("/second", BODY))
+    fetch(file, tmp_path, waits_s=())
+    assert server.paths() == ["/first"]
+
+
+def test_a_mirror_that_sends_too_much_does_not_hide_the_next(server, tmp_path):
+    file = wanted(server.serve("/first", BODY + b"x"), server.serve("/second", BODY))
+    fetch(file, tmp_path, waits_s=(0.0, 0.0))
+    assert whole(tmp_path)
+
+
+def test_a_wrong_mirror_that_breaks_does_not_hide_the_next(server, tmp_path):
+    file = wanted(
+        server.serve("/first", Answer(OTHER, stop_after=SHORT)), server.serve("/second", BODY)
+    )
+    fetch(file, tmp_path, waits_s=(0.0, 0.0))
+    assert whole(tmp_path)
+
+
+def test_the_error_has_the_reason_of_every_mirror(server, tmp_path):
+    nobody = f"http://127.0.0.1:{refused_port()}/a"
+    urls = [server.serve("/missing", Answer(status=404)), server.serve("/wrong", OTHER), nobody]
+    urls.append(server.serve("/broken", Answer(status=503)))
+    message = fails(tmp_path, wanted(*urls), "cannot download data.tgz", *urls)
+    reasons = message.split("; ")
+    for reason, text in zip(reasons, ("404", "has sha256", "refused", "503"), strict=False):
+        assert text in reason
+    assert server.paths() == ["/missing", "/wrong", "/broken"]
+
+
+def test_each_wait_is_another_round(server, tmp_path, monkeypatch):
+    waits = []
+    monkeypatch.setattr(download.time, "sleep", waits.append)
+    urls = [server.serve(path, Answer(status=500)) for path in ("/a", "/b")]
+    fails(tmp_path, wanted(*urls), waits_s=(1, 4))
+    assert server.paths() == ["/a", "/b"] * 3
+    assert waits == [0, 1, 4]
+
+
+# ---------------------------------------------------------------------------------------- resume
+
+
+def test_only_the_rest_of_a_partial_file_is_asked_for(server, tmp_path):
+    partial(tmp_path, BODY[:HALF])
+    fetch(wanted(server.serve("/a", BODY)), tmp_path, waits_s=())
+    assert whole(tmp_path)
+    (request,) = server.requests
+    assert (request.range, request.status) == (f"bytes={HALF}-", 206)
+    assert request.served == len(BODY) - HALF
+
+
+def test_a_server_without_ranges_starts_again(server, tmp_path):
+    partial(tmp_path, OTHER[:HALF])
+    fetch(wanted(server.serve("/a", Answer(BODY, ranges=False))), tmp_path, waits_s=())
+    assert whole(tmp_path)
+    (request,) = server.requests
+    assert (request.range, request.status, request.served) == (f"bytes={HALF}-", 200, len(BODY))
+
+
+def test_a_broken_connection_is_resumed_in_the_next_round(server, tmp_path):
+    breaks = [Answer(BODY, stop_after=SHORT)] * 2
+    fetch(wanted(server.serve("/a", *breaks, Answer(BODY))), tmp_path, waits_s=(0.0, 0.0))
+    assert whole(tmp_path)
+    assert [r.range for r in server.requests] == [None, "bytes=50000-", "bytes=100000-"]
+    assert sum(r.served for r in server.requests) == len(BODY)
+
+
+def test_a_broken_connection_is_resumed_in_the_next_run(server, tmp_path):
+    file = wanted(server.serve("/a", Answer(BODY, stop_after=SHORT), Answer(BODY)))
+    fails(tmp_path, file)
+    assert (tmp_path / f".{NAME}.0.part").read_bytes() == BODY[:SHORT]
+    fetch(file, tmp_path, waits_s=())
+    assert whole(tmp_path)
+    assert server.requests[1].served == len(BODY) - SHORT
+
+
+def test_a_server_that_falls_silent_is_left(server, tmp_path, monkeypatch):
+    monkeypatch.setattr(download, "TIMEOUT_S", (1, 0.2))
+    silent = Answer(BODY, stop_after=SHORT, stall_s=5)
+    file = wanted(server.serve("/silent", silent), server.serve("/b", BODY))
+    fetch(file, tmp_path, waits_s=())
+    assert whole(tmp_path)
+    assert server.requests[1].range is None  # another mirror may have another file
+
+
+@pytest.mark.parametrize("known", [{}, {"bytes": None}], ids=["size known", "size unknown"])
+@pytest.mark.parametrize("ranges", [True, False])
+@pytest.mark.parametrize(
+    "left",
+    [OTHER, OTHER + b"more", OTHER[:HALF], b"<html>log in</html>", b""],
+    ids=["full size", "longer", "half", "web page", "nothing"],
+)
+def test_a_wrong_partial_file_is_overcome(server, tmp_path, left, ranges, known):
+    partial(tmp_path, left)
+    file = wanted(server.serve("/a", Answer(BODY, ranges=ranges)), **known)
+    fetch(file, tmp_path, waits_s=(0.0,))
+    assert whole(tmp_path)
+    assert len(server.requests) <= 2
+
+
+@pytest.mark.parametrize("known", [{}, {"bytes": None}], ids=["size known", "size unknown"])
+def test_a_whole_partial_file_only_gets_its_name(server, tmp_path, known):
+    """The process was killed between the last byte and the new name."""
+    partial(tmp_path, BODY)
+    fetch(wanted(server.serve("/a", BODY), **known), tmp_path, waits_s=())
+    assert whole(tmp_path)
+    assert sum(r.served for r in server.requests) == 0
+
+
+@pytest.mark.parametrize("length", [True, False])
+def test_a_server_that_sends_more_is_stopped(server, tmp_path, length):
+    endless = Answer(BODY + bytes(20_000_000), length=length)
+    message = fails(tmp_path, wanted(server.serve("/a", endless)), "sends more than 300000 bytes")
+    assert message.count("sends more") == 1
+    left = tmp_path / f".{NAME}.0.part"
+    assert not left.exists() or left.stat().st_size <= len(BODY) + PIECE
+
+
+# ------------------------------------------------------------------------------ several at once
+
+
+def test_threads_at_once_download_once(server, tmp_path):
+    file = wanted(server.serve("/a", Answer(BODY, stall_s=0.2)))
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: fetch(file, tmp_path, waits_s=()), range(4)))
+    assert set(found) == {tmp_path / NAME}
+    assert whole(tmp_path)
+    assert len(server.requests) == 1
+
+
+def test_processes_at_once_download_once(server, tmp_path):
+    file = wanted(server.serve("/a", Answer(BODY, stall_s=0.5, length=False)))
+    code = (
+        "import sys; from pathlib import Path\n"
+        "from mpssl.config.data import Download; from mpssl.data.download import fetch\n"
+        "fetch(Download.model_validate_json(sys.argv[1]), Path(sys.argv[2]), waits_s=())"
+    )
+    command = [sys.executable, "-c", code, file.model_dump_json(), str(tmp_path)]
+    processes = [subprocess.Popen(command, env=without_proxies(os.environ)) for _ in range(2)]
+    assert [process.wait(60) for process in processes] == [0, 0]
+    assert whole(tmp_path)
+    assert len(server.requests) == 1
+
+
+# --------------------------------------------------------------------------------------- proxies
+
+
+def test_the_proxy_of_the_environment_is_used(server, tmp_path, monkeypatch):
+    monkeypatch.setenv("http_proxy", server.url)
+    server.serve("/a.tgz", BODY)
+    fetch(wanted("http://nowhere.invalid/a.tgz"), tmp_path, waits_s=())
+    assert whole(tmp_path)
+    assert server.paths() == ["http://nowhere.invalid/a.tgz"]
+
+
+def test_no_proxy_of_the_environment_is_used(server, tmp_path, monkeypatch):
+    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{refused_port()}")
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    fetch(wanted(server.serve("/a", BODY)), tmp_path, waits_s=())
+    assert server.paths() == ["/a"]
+
+
+# ------------------------------------------------------------------------------------- archives
+
+MEMBERS = {"a/one.jpg": BODY[:5000], "a/b/two words.jpg": BODY[5000:12000], "list.txt": b"one\n"}
+CONTENT = tar(MEMBERS)
+
+
+def tree(folder):
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+def member(name, content=b"", **fields):
+    entry = tarfile.TarInfo(name)
+    entry.size = len(content)
+    for key, value in fields.items():
+        setattr(entry, key, value)
+    return entry, content
+
+
+def archive(*members, mode="w"):
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode=mode) as file:
+        for entry, content in members:
+            file.addfile(entry, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+def flip(content, place):
+    return content[:place] + bytes([content[place] ^ 0x10]) + content[place + 1 :]
+
+
+@pytest.fixture
+def put(tmp_path):
+    """A function: an archive that was put in place by hand, as a list of downloads."""
+
+    def place(content, name=NAME):
+        (tmp_path / "archives").mkdir(exist_ok=True)
+        (tmp_path / "archives" / name).write_bytes(content)
+        return Download(file=name, urls=["http://127.0.0.1:9/never-asked"])
+
+    return place
+
+
+def nothing_left(tmp_path):
+    """prepare() made no data set, and kept no temporary folder."""
+    folder = tmp_path / "data"
+    return not folder.exists() or list(folder.iterdir()) == []
+
+
+def refuses_archive(tmp_path, file, *texts):
+    with pytest.raises(UserError) as caught:
+        prepare([file], tmp_path / "archives", tmp_path / "data/set.json")
+    assert nothing_left(tmp_path)
+    assert {p.name for p in tmp_path.iterdir()} <= {"archives", "data"}
+    message = str(caught.value)
+    assert "\n" not in message
+    for text in (tmp_path / "archives" / file.file, *texts):
+        assert str(text) in message
+
+
+@pytest.mark.parametrize("compress", [True, False], ids=["gzip", "plain tar"])
+def test_unpacks(tmp_path, compress):
+    path = tmp_path / "data.tar.gz"
+    path.write_bytes(tar(MEMBERS, compress=compress))
+    unpack(path, tmp_path / "new")
+    assert tree(tmp_path / "new") == MEMBERS
+
+
+def test_prepare_makes_the_folder_and_then_the_marker(tmp_path, put, monkeypatch):
+    seen = []
+    write_json = download.write_json
+
+    def record(path, content):
+        seen.append(sorted(p.name for p in path.parent.iterdir()))
+        write_json(path, content)
+
+    monkeypatch.setattr(download, "write_json", record)
+    files = [put(CONTENT), put(tar({"c/x.jpg": b"x"}, compress=False), "more.tar.gz")]
+    files.append(put(b"no archive", "labels.mat"))
+    done = tmp_path / "data/set.json"
+    prepare(files, tmp_path / "archives", done)
+    expected = MEMBERS | {"c/x.jpg": b"x", "labels.mat": b"no archive"}
+    assert tree(tmp_path / "data/set") == expected
+    assert seen == [["set"]]
+    assert json.loads(done.read_text()) == [file.model_dump() for file in files]
+    assert sorted(p.name for p in (tmp_path / "data").iterdir()) == ["set", "set.json"]
+    assert len(list((tmp_path / "archives").glob("[!.]*"))) == 3
+
+
+def test_prepare_replaces_an_older_folder(tmp_path, put):
+    old = tmp_path / "data/set"
+    (old / "a").mkdir(parents=True)
+    (old / "a/stale.jpg").write_bytes(b"old")
+    prepare([put(CONTENT)], tmp_path / "archives", tmp_path / "data/set.json")
+    assert tree(old) == MEMBERS
+
+
+def test_a_failure_keeps_the_older_folder(tmp_path, put):
+    done = tmp_path / "data/set.json"
+    prepare([put(CONTENT)], tmp_path / "archives", done)
+    done.unlink()  # as Snakemake does before it runs the rule again
+    with pytest.raises(UserError):
+        prepare([put(CONTENT[:9000])], tmp_path / "archives", done)
+    assert [p.name for p in (tmp_path / "data").iterdir()] == ["set"]
+    assert tree(tmp_path / "data/set") == MEMBERS
+
+
+def test_a_failed_download_makes_no_folder(tmp_path, server, monkeypatch):
+    monkeypatch.setattr(download.time, "sleep", lambda _: None)
+    file = wanted(server.serve("/a", Answer(status=404)))
+    with pytest.raises(UserError, match="cannot download"):
+        prepare([file], tmp_path / "archives", tmp_path / "data/set.json")
+    assert nothing_left(tmp_path)
+
+
+COMPRESSED = gzip.compress(tar(MEMBERS, compress=False), mtime=0)
+PLAIN = tar(MEMBERS, compress=False)
+NUMBERS = "".join(f"{n * n}\n" for n in range(9000)).encode()
+TEXT = gzip.compress(tar({"list.txt": NUMBERS}, compress=False), mtime=0)
+
+
+def undecodable(content):
+    """The compressed data itself is wrong, not only what comes out."""
+    try:
+        zlib.decompressobj(-zlib.MAX_WBITS).decompress(content[10:])  # after gzip's header
+    except zlib.error:
+        return True
+    return False
+
+
+DAMAGED = {
+    "gzip cut": COMPRESSED[:-3000],
+    "stored gzip cut": CONTENT[: len(CONTENT) // 2],
+    "plain tar cut": PLAIN[: PLAIN.index(b"list.txt") - 3000],
+    "bit of compressed text": next(
+        filter(undecodable, (flip(TEXT, n) for n in range(len(TEXT) // 2, len(TEXT))))
+    ),
+}
+
+
+@pytest.mark.parametrize("content", DAMAGED.values(), ids=DAMAGED)
+def test_a_damaged_archive_is_refused(tmp_path, put, content):
+    refuses_archive(tmp_path, put(content), "is damaged", "delete it and run again")
+
+
+def header(name):
+    """The place of a member's header in the plain archive."""
+    return PLAIN.rindex(name.encode(), 0, PLAIN.index(MEMBERS[name]))
+
+
+UNDETECTED = {
+    "gzip without its end": COMPRESSED[:-4],
+    "bit of compressed data": flip(COMPRESSED, 4000),
+    "checksum of the gzip": flip(COMPRESSED, len(COMPRESSED) - 6),
+    "bit of stored gzip": flip(CONTENT, CONTENT.index(BODY[:500]) + 100),
+    "bit of a later header": flip(PLAIN, header("list.txt")),
+    "cut before a later header": PLAIN[: header("list.txt")],
+    "cut in a later header": PLAIN[: header("list.txt") + 100],
+}
+
+
+@pytest.mark.parametrize("content", UNDETECTED.values(), ids=UNDETECTED)
+def test_damage_that_tarfile_overlooks_is_refused(tmp_path, put, content):
+    refuses_archive(tmp_path, put(content), "is damaged")
+
+
+NO_ARCHIVE = {
+    "web page": b"<!DOCTYPE html>\n<html><body>log in</body></html>\n",
+    "first bytes only": COMPRESSED[:100],
+    "nothing": b"",
+    "first header damaged": flip(PLAIN, 3),
+}
+
+
+@pytest.mark.parametrize("content", NO_ARCHIVE.values(), ids=NO_ARCHIVE)
+def test_an_archive_in_name_only_is_refused(tmp_path, put, content):
+    refuses_archive(tmp_path, put(content), "is damaged")
+
+
+OUTSIDE = {
+    "parent": archive(member("a.jpg", BODY), member("../evil.txt", b"evil")),
+    "deep parent": archive(member("a/../../evil.txt", b"evil")),
+    "symlink": archive(member("out", type=tarfile.SYMTYPE, linkname="..")),
+    "absolute symlink": archive(member("out", type=tarfile.SYMTYPE, linkname="/etc")),
+    "through a symlink": archive(
+        member("a/up", type=tarfile.SYMTYPE, linkname=".."),
+        member("a/up/further", type=tarfile.SYMTYPE, linkname="../.."),
+        member("a/up/further/evil.txt", b"evil"),
+    ),
+    "hard link": archive(member("out", type=tarfile.LNKTYPE, linkname="../../archives/data.tgz")),
+    "device": archive(member("null", type=tarfile.CHRTYPE, devmajor=1, devminor=3)),
+    "pipe": archive(member("pipe", type=tarfile.FIFOTYPE)),
+}
+
+
+@pytest.mark.parametrize("content", OUTSIDE.values(), ids=OUTSIDE)
+def test_a_hostile_archive_is_refused(tmp_path, put, content):
+    refuses_archive(tmp_path, put(content), "is not trusted")
+
+
+def test_an_absolute_path_stays_inside(tmp_path, put):
+    """The leading slash is dropped, as GNU tar does."""
+    outside = tmp_path / "outside/evil.txt"
+    file = put(archive(member(str(outside), b"evil")))
+    prepare([file], tmp_path / "archives", tmp_path / "data/set.json")
+    assert not outside.exists()
+    assert tree(tmp_path / "data/set") == {str(outside)[1:]: b"evil"}
+
+
+def test_links_inside_are_kept(tmp_path, put):
+    file = put(
+        archive(
+            member("a/x.jpg", BODY),
+            member("a/same.jpg", type=tarfile.LNKTYPE, linkname="a/x.jpg"),
+            member("b/soft.jpg", type=tarfile.SYMTYPE, linkname="../a/x.jpg"),
+        )
+    )
+    prepare([file], tmp_path / "archives", tmp_path / "data/set.json")
+    names = ("a/x.jpg", "a/same.jpg", "b/soft.jpg")
+    assert tree(tmp_path / "data/set") == dict.fromkeys(names, BODY)
+
+
+@pytest.mark.parametrize("sizes", [[4_000_000], [100_000] * 40], ids=["one", "many"])
+def test_a_bomb_is_refused(tmp_path, put, sizes):
+    zeros = [member(f"{i}.jpg", bytes(size)) for i, size in enumerate(sizes)]
+    file = put(archive(*zeros, mode="w:gz"))
+    refuses_archive(tmp_path, file, "unpacks to more than", "not trusted")
+
+
+INCONSISTENT = {
+    "hard link to nothing": archive(member("a", type=tarfile.LNKTYPE, linkname="b")),
+    "file as folder": archive(member("a", b"x" * 2000), member("a/b", b"y")),
+    "name too long": archive(member("a" * 300, b"x" * 2000)),
+}
+
+
+@pytest.mark.parametrize("content", INCONSISTENT.values(), ids=INCONSISTENT)
+def test_an_archive_that_contradicts_itself_is_refused(tmp_path, put, content):
+    refuses_archive(tmp_path, put(content))
+
+
+def test_a_full_disk_is_not_the_archives_fault(tmp_path, put, monkeypatch):
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(tarfile.TarFile, "extract", full)
+    with pytest.raises(OSError, match="No space left") as caught:
+        prepare([put(CONTENT)], tmp_path / "archives", tmp_path / "data/set.json")
+    assert not isinstance(caught.value, UserError)
+    assert nothing_left(tmp_path)
+
+
+# ---------------------------------------------------------------------------------- command line
+
+
+def mpssl(folder, *arguments):
+    return subprocess.run(
+        [sys.executable, "-m", "mpssl", *arguments],
+        cwd=folder,
+        env=without_proxies(os.environ),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_weights_are_fetched_by_name(tmp_path, server, content):
+    file = wanted(server.serve("/weights", BODY), file="pytorch_model.bin")
+    content["foundation"]["generator"] = {
+        "kind": "pretrained",
+        "path": "biggan",
+        "downloads": [file.model_dump()],
+    }
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(content))
+    command = ["fetch-weights", "--config", "config.yaml"]
+    assert mpssl(tmp_path, *command, "pytorch_model.bin").returncode == 0
+    assert (tmp_path / "biggan/pytorch_model.bin").read_bytes() == BODY
+    result = mpssl(tmp_path, *command, "other.bin")
+    assert result.returncode == 2
+    assert "no download of weights named other.bin" in result.stderr
+    assert [path.name for path in (tmp_path / "biggan").glob("[!.]*")] == ["pytorch_model.bin"]
+
+
+def test_data_by_request_only_cannot_be_fetched(tmp_path, content):
+    content["datasets"]["chaoyang"] = {"adapter": "chaoyang", "title": "Chaoyang"}
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(content))
+    result = mpssl(tmp_path, "fetch", "--config", "config.yaml", "chaoyang")
+    assert result.returncode == 2
+    assert "Chaoyang cannot be downloaded; docs/data.md says how to get it" in result.stderr

@@ -1,0 +1,60 @@
+"""Where everything lies."""
+
+from pathlib import Path
+
+import pytest
+
+from mpssl.config.experiment import Config
+from mpssl.plan.cells import Cell, Run
+from mpssl.plan.paths import Paths
+
+CELL = Cell("mnist", 50, "generative", "mpssl", "no_lmo", "resnet8")
+
+
+@pytest.fixture
+def paths(content):
+    return Paths(Config.model_validate(content))
+
+
+def test_inputs_and_findings_lie_apart(paths):
+    assert paths.packed("mnist") == Path("resources/tiny/packed/mnist")
+    assert paths.split("mnist", 50) == Path("resources/tiny/splits/mnist/50.json")
+    assert paths.table("first", "csv") == Path("results/tiny/tables/first.csv")
+    assert paths.figure("curves", "png") == Path("results/tiny/figures/curves.png")
+    assert paths.resolved_config == Path("results/tiny/config.json")
+
+
+def test_runs_lie_in_their_cell(paths):
+    run = Run(CELL, "0.25", 3)
+    folder = "results/tiny/runs/mnist/50/generative/mpssl/no_lmo/resnet8"
+    assert paths.cell(CELL) == Path(folder)
+    assert paths.run(run) == Path(folder, "lambda-0.25", "seed-3")
+    assert paths.selected(CELL) == Path(folder, "selected.json")
+    assert paths.run(run.id) == paths.run(run)
+    assert paths.cell(CELL.id) == paths.cell(CELL)
+
+
+def test_wildcards_pass_through(paths):
+    assert paths.packed("{dataset}") == Path("resources/tiny/packed/{dataset}")
+    assert paths.split("{dataset}", "{fraction}").name == "{fraction}.json"
+    assert paths.run("{run}") == Path("results/tiny/runs/{run}")
+
+
+def test_trained_foundation_is_made_here(paths):
+    assert paths.generator() == Path("resources/tiny/foundation/generator")
+    assert paths.classifier("resnet8") == Path("resources/tiny/foundation/resnet8.safetensors")
+
+
+def test_pretrained_foundation_is_where_the_user_says(content):
+    content["foundation"]["generator"] = {"kind": "pretrained", "path": "/w/biggan"}
+    content["foundation"]["classifier"] = {"kind": "pretrained", "path": "/w"}
+    paths = Paths(Config.model_validate(content))
+    assert paths.generator() == Path("/w/biggan")
+    assert paths.classifier("resnet18") == Path("/w/resnet18-f37072fd.pth")
+    assert paths.classifier("resnet8") == Path("/w/resnet8.pth")  # none is published
+
+
+def test_experiments_do_not_share_a_folder(content, paths):
+    other = Paths(Config.model_validate(content | {"experiment": "other"}))
+    assert other.run(Run(CELL, "1", 3)) != paths.run(Run(CELL, "1", 3))
+    assert other.packed("mnist") != paths.packed("mnist")

@@ -1,0 +1,260 @@
+"""From tables to cells to runs, counted by hand."""
+
+import pytest
+
+from mpssl.config.experiment import Config
+from mpssl.config.reading import load
+from mpssl.plan.cells import SELECTED, Cell, Column, Run, cell_of
+from mpssl.plan.plan import Plan, run_modules
+
+BASE = Cell("mnist", 50, "base", "base", "default", "resnet8")
+MPSSL = Cell("mnist", 50, "generative", "mpssl", "default", "resnet8")
+NO_LMO = Cell("mnist", 50, "generative", "mpssl", "no_lmo", "resnet8")
+PSSL = Cell("mnist", 50, "generative", "pssl", "default", "resnet8")
+FIXMATCH = Cell("mnist", 50, "oracle", "fixmatch", "default", "resnet8")
+FREEMATCH = Cell("mnist", 50, "oracle", "freematch", "default", "resnet8")
+TRANSFER = Cell("mnist", 50, "transfer", "scr", "default", "resnet8")
+CELLS = [BASE, MPSSL, NO_LMO, PSSL, FIXMATCH, FREEMATCH, TRANSFER]
+
+
+@pytest.fixture
+def plan(content):
+    return Plan(Config.model_validate(content))
+
+
+# ------------------------------------------------------------------------------ cells and runs
+
+
+def test_cells_are_rows_times_columns(plan):
+    # first: 3 rows x 2 data sets; second: 2 rows x 2 fractions
+    assert len(plan.cells("first")) == 6
+    assert len(plan.cells("second")) == 4
+    assert plan.columns("first") == [
+        Column("mnist", 50, "resnet8"),
+        Column("digits", 50, "resnet8"),
+    ]
+    assert plan.cells("first")[:2] == [
+        BASE,
+        Cell("digits", 50, "base", "base", "default", "resnet8"),
+    ]
+
+
+def test_tables_share_cells(plan):
+    # base on mnist at 50 % is in both: 6 + 4 - 1
+    assert len(plan.all_cells()) == 9
+    assert set(plan.cells("first")) & set(plan.cells("second")) == {BASE}
+
+
+def test_runs_by_hand(plan):
+    # base: 3 cells (mnist, digits at 50, mnist at 100) x 3 seeds = 9
+    # the others: 6 cells x (grid of 2 on the first seed + 2 other seeds) = 24
+    runs = list(plan.runs(plan.all_cells()))
+    assert len(runs) == 33
+    assert len({run.id for run in runs}) == 33
+
+
+def test_runs_of_one_cell(plan):
+    assert plan.search_runs(MPSSL) == [Run(MPSSL, "0.25", 3), Run(MPSSL, "1", 3)]
+    assert plan.fixed_runs(MPSSL) == [Run(MPSSL, SELECTED, 4), Run(MPSSL, SELECTED, 5)]
+    assert plan.fixed_runs(BASE) == [Run(BASE, "0", seed) for seed in (3, 4, 5)]
+    assert not plan.searched(BASE)
+    assert list(plan.runs([BASE])) == plan.fixed_runs(BASE)
+
+
+def test_a_number_needs_no_search(content):
+    plan = Plan(Config.model_validate(content | {"unlabeled_weight": 0.5}))
+    assert not plan.searched(MPSSL)
+    assert plan.fixed_runs(MPSSL) == [Run(MPSSL, "0.5", seed) for seed in (3, 4, 5)]
+    assert plan.fixed_runs(BASE) == [Run(BASE, "0", seed) for seed in (3, 4, 5)]
+    assert len(list(plan.runs(plan.all_cells()))) == 27  # 9 cells x 3 seeds
+
+
+def test_wanted(content):
+    first = Plan(Config.model_validate(content | {"wanted": ["first", "first"]}))
+    assert first.wanted == ["first"]
+    assert first.wanted_cells() == first.cells("first")
+    every = Plan(Config.model_validate(content | {"wanted": ["second", "all"]}))
+    assert every.wanted == ["first", "second"]
+    assert len(every.wanted_cells()) == 9
+
+
+def test_figures_have_cells_too(content):
+    content["figures"] = {"curves": content["tables"]["second"] | {"kind": "curves"}}
+    plan = Plan(Config.model_validate(content))
+    assert plan.cells("curves") == plan.cells("second")
+    assert len(plan.all_cells()) == 9
+
+
+def test_no_unlabeled_images_are_left_at_100_percent(content):
+    content["tables"]["third"] = {
+        "title": "Third",
+        "fractions": "all",
+        "rows": ["oracle/fixmatch", "transfer/scr", "generative/mpssl"],
+    }
+    plan = Plan(Config.model_validate(content))
+    # 3 rows x 2 fractions, without the oracle at 100 %
+    assert len(plan.cells("third")) == 5
+    oracle = Cell("mnist", 100, "oracle", "fixmatch", "default", "resnet8")
+    assert oracle not in plan.cells("third")
+    assert "100 %" in plan.impossible(oracle)
+    assert plan.impossible(FIXMATCH) is None
+
+
+def test_transfer_needs_images_of_the_foundation(content):
+    part = {"kind": "pretrained", "path": "weights"}
+    content["foundation"] = {"dataset": None, "generator": part, "classifier": part}
+    plan = Plan(Config.model_validate(content))
+    assert "foundation.dataset" in plan.impossible(TRANSFER)
+    assert plan.impossible(MPSSL) is None
+
+
+def test_paper_plan_of_table_1():
+    """6 data sets x 7 methods; 6 base cells x 3 seeds + 36 cells x (grid of 10 + 2 seeds)."""
+    plan = Plan(load("config/config.yaml"))
+    cells = plan.cells("table1")
+    assert len(cells) == 42
+    assert len(list(plan.runs(cells))) == 450
+
+
+def test_paper_tables_3_to_6_share_table_1s_row():
+    plan = Plan(load("config/config.yaml"))
+    ours = Cell("cars", 50, "generative", "mpssl", "default", "resnet18")
+    assert all(ours in plan.cells(f"table{n}") for n in (1, 2, 3, 4, 5, 6, 9, 11))
+    # Table 2: 7 methods x 4 fractions, without 3 oracle methods at 100 %
+    assert len(plan.cells("table2")) == 25
+    # Table 10: 5 methods x 2 architectures
+    assert len(plan.cells("table10")) == 10
+
+
+# -------------------------------------------------------------------------------------- names
+
+
+def test_ids():
+    assert NO_LMO.id == "mnist/50/generative/mpssl/no_lmo/resnet8"
+    assert NO_LMO.row == "generative/mpssl/no_lmo"
+    run = Run(NO_LMO, "0.25", 3)
+    assert run.id == "mnist/50/generative/mpssl/no_lmo/resnet8/lambda-0.25/seed-3"
+
+
+@pytest.mark.parametrize("weight", ["0", "0.1", "1", "1e-05", SELECTED])
+def test_parse_is_the_inverse_of_id(weight):
+    run = Run(NO_LMO, weight, 12)
+    assert Run.parse(run.id) == run
+    assert Run.parse(run.id + "/") == run
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "mnist",
+        "mnist/50/base/base/default/resnet8/lambda-0",
+        "mnist/50/base/base/default/resnet8/lambda-0/seed-0/more",
+        "mnist/half/base/base/default/resnet8/lambda-0/seed-0",
+        "mnist/50/base/base/default/resnet8/lambda-0/seed-x",
+        "mnist/50/base/base/default/resnet8/seed-0/lambda-0",
+    ],
+)
+def test_parse_refuses_other_text(text):
+    with pytest.raises(ValueError, match=f"'{text}' is not a run: expected DATASET/FRACTION"):
+        Run.parse(text)
+
+
+@pytest.mark.parametrize("end", ["0/0", "lambda-0/0", "lambda-x/seed-0"])
+def test_parse_wants_lambda_and_seed(end):
+    with pytest.raises(ValueError, match="is not a run"):
+        Run.parse(f"mnist/50/base/base/default/resnet8/{end}")
+
+
+def test_cell_of_a_row_and_a_column():
+    column = Column("mnist", 50, "resnet8")
+    assert cell_of("generative/mpssl", column) == MPSSL
+    assert cell_of("generative/mpssl/no_lmo", column) == NO_LMO
+
+
+# ------------------------------------------------------------------------- what a run depends on
+
+
+def test_needs(content):
+    def needs(**training):
+        plan = Plan(Config.model_validate(content | {"training": training}))
+        return [plan.needs(cell) for cell in (BASE, FIXMATCH, TRANSFER, PSSL, MPSSL)]
+
+    generator, classifier = {"generator"}, {"foundation_classifier"}
+    images = [{"unlabeled"}, {"foundation_images"}]
+    assert needs(pretrained=False) == [set(), *images, generator | classifier, generator]
+    with_features = needs(pretrained=True)
+    assert with_features == [found | classifier for found in needs(pretrained=False)]
+
+
+def affected(content, changes):
+    """The cells whose settings another configuration changes."""
+    before = Plan(Config.model_validate(content))
+    after = Plan(Config.model_validate(content | changes))
+    return [cell for cell in CELLS if before.settings(cell) != after.settings(cell)]
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"objectives": {"freematch": {"fairness_weight": 0.5}}}, [PSSL, FREEMATCH]),
+        ({"objectives": {"freematch": {"threshold_momentum": 0.5}}}, [PSSL, FREEMATCH]),
+        ({"objectives": {"fixmatch": {"confidence_threshold": 0.5}}}, [FIXMATCH]),
+        ({"objectives": {"uda": {"temperature": 0.5}}}, []),
+        ({"lmo": {"mapper": {"hidden": 7}}}, [MPSSL]),
+        ({"unlabeled_ratio": {"oracle": 3}}, [FIXMATCH, FREEMATCH]),
+        ({"unlabeled_ratio": {"transfer": 3}}, [TRANSFER]),
+        ({"unlabeled_ratio": {"generative": 3}}, [MPSSL, NO_LMO, PSSL]),
+        ({"augmentation": {"weak": {"padding": 3}}}, CELLS[1:]),
+        ({"augmentation": {"strong": {"padding": 3}}}, CELLS[1:]),
+        ({"augmentation": {"labeled": {"padding": 3}}}, CELLS),
+        ({"training": {"epochs": 3}}, CELLS),
+        ({"split": {"seed": 1}}, []),  # reaches the run as a file
+        ({"packing": {"size": 300}}, []),  # so does this
+        ({"seeds": [7]}, []),
+        ({"unlabeled_weight": 0.5}, []),
+        ({"threads": 2, "device": "cpu"}, []),
+    ],
+)
+def test_settings_hold_what_the_run_depends_on(content, changes, expected):
+    assert affected(content, changes) == expected
+
+
+def test_settings_of_a_variant(content):
+    plan = Plan(Config.model_validate(content))
+    settings = plan.settings(MPSSL)
+    assert (settings["source"], settings["objective"]) == ("lmo", "scr")
+    assert settings["lmo"]["gap_weight"] == 10
+    no_gap = Cell("mnist", 50, "generative", "mpssl", "no_gap", "resnet8")
+    assert plan.settings(no_gap)["lmo"]["gap_weight"] == 0
+    assert plan.settings(NO_LMO)["lmo"] is None
+
+
+def test_a_change_of_one_variant_is_that_variants_alone(content):
+    plan = Plan(Config.model_validate(content))
+    tau, no_gap = (
+        Cell("mnist", 50, "generative", "mpssl", variant, "resnet8")
+        for variant in ("tau", "no_gap")
+    )
+    assert plan.settings(tau)["lmo"]["converter"]["temperature"] == 0.5
+    content["methods"]["generative"]["mpssl"]["variants"]["tau"]["lmo"] = {"gap": "mmd"}
+    other = Plan(Config.model_validate(content))
+    changed = [c for c in (MPSSL, tau, no_gap) if plan.settings(c) != other.settings(c)]
+    assert changed == [tau]
+
+
+def test_run_modules(plan):
+    def modules(cell):
+        return run_modules(plan.settings(cell))
+
+    assert modules(BASE) == ["mpssl.runs.runner", "mpssl.training.sources.base"]
+    assert modules(MPSSL) == [
+        "mpssl.runs.runner",
+        "mpssl.training.sources.lmo",
+        "mpssl.training.objectives.distances",
+    ]
+    assert modules(PSSL) == [
+        "mpssl.runs.runner",
+        "mpssl.training.sources.pseudo",
+        "mpssl.training.objectives.freematch",
+    ]

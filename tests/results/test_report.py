@@ -1,0 +1,146 @@
+"""The page of all results, and how a browser shows it."""
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from mpssl.common.files import read_made, write_made
+from mpssl.config.reading import resolve
+from mpssl.plan.paths import Paths
+from mpssl.plan.plan import Plan
+from mpssl.results.claims import make_claims
+from mpssl.results.figures import make_figure
+from mpssl.results.report import make_report
+from mpssl.results.tables import make_table
+from tests.results.test_tables import ACCURACIES, write_run
+
+BROWSER = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+)
+# Shows the page in a frame of a given width and says what a reader would meet.
+PROBE = """<!doctype html><iframe id="f" src="report.html" width="%d" height="900" frameborder="0"
+ onload="probe()"></iframe><pre id="found"></pre><script>
+function probe() {
+  const page = document.getElementById('f').contentDocument;
+  const images = [...page.images];
+  document.getElementById('found').textContent = JSON.stringify({
+    width: page.documentElement.scrollWidth,
+    images: images.length,
+    broken: images.filter(i => !i.complete || i.naturalWidth === 0).length,
+    unnamed: images.filter(i => !i.alt).length,
+    back: getComputedStyle(page.body).backgroundColor,
+    text: getComputedStyle(page.body).color});
+}</script>"""
+
+
+@pytest.fixture
+def page(content, tmp_path, monkeypatch):
+    """The report of two data sets, five methods and three seeds, with one figure."""
+    monkeypatch.setattr(Paths, "results", property(lambda self: tmp_path))
+    rows = list(ACCURACIES)
+    content["tables"] = {
+        "table1": {"title": "Accuracy <of> all", "datasets": "main", "rows": rows},
+        "table2": {"title": "Again", "rows": rows},
+    }
+    content["figures"] = {
+        "figure3": {"title": "Bars", "kind": "bars", "datasets": "main", "rows": rows}
+    }
+    content["claims"] = {
+        "wins": {"text": "wins", "place": "Table 1", "row": rows[-1], "than": rows[:1]}
+    }
+    config = resolve(content | {"unlabeled_weight": 0.5})
+    plan = Plan(config)
+    for run in plan.runs(plan.wanted_cells()):
+        values = ACCURACIES[f"{run.cell.setting}/{run.cell.method}"][run.cell.dataset]
+        write_run(config, run, values[config.seeds.index(run.seed)])
+        path = Paths(config).run(run) / "metrics.json"
+        more = {"versions": {"torch": "9.9"}, "digests": {"code": "c0de"}}
+        write_made(path, read_made(path) | more)
+    for name in config.tables:
+        make_table(config, name)
+    make_figure(config, "figure3")
+    make_claims(config)
+    without = config.model_copy(update={"claims": {}})
+    make_report(without)
+    Paths(config).report.rename(tmp_path / "without_claims.html")
+    table = config.tables["table1"].model_copy(update={"reference": "generative/mpssl"})
+    make_report(config.model_copy(update={"tables": config.tables | {"table1": table}}))
+    Paths(config).report.rename(tmp_path / "other_reference.html")
+    make_report(config)
+    return Paths(config).report
+
+
+def test_the_result_comes_first_with_its_marks(page):
+    text = page.read_text()
+    names = ("result", "claims", "figures", "tables", "configuration", "environment", "times")
+    order = [text.index(f'<section id="{name}"') for name in names]
+    assert order == sorted(order)
+    result = text[order[0] : order[1]]
+    assert "<strong>66.00 ± 0.00</strong>" in result
+    assert "<u>81.00 ± 1.00</u>" in result
+    # of the means 63 and 66 the larger, with its paired difference: 6, 4, 2 and 2 / sqrt(3)
+    assert re.search(r"MP-SSL: 66\.00 ± 0\.00 % \(\+4\.00 ± 1\.15 to base\)", result)
+    assert "Table 2" not in result and "Table 2" in text
+
+
+def test_without_claims_there_is_no_section_of_them(page):
+    assert 'id="claims"' in page.read_text()
+    text = page.with_name("without_claims.html").read_text()
+    assert "claims" not in text[text.index("<body>") : text.index('<section id="configuration"')]
+
+
+def test_a_table_with_another_reference_has_no_answer_above_it(page):
+    assert "Labels alone" in page.read_text()
+    assert "Labels alone" not in page.with_name("other_reference.html").read_text()
+
+
+def test_it_names_environment_and_times(page):
+    text = page.read_text()
+    assert "9.9" in text and "c0de" in text
+    assert re.search(r"<td>FreeMatch</td><td>resnet8</td><td>6</td><td>1\.5</td>", text)
+
+
+def test_it_needs_nothing_else(page):
+    text = page.read_text()
+    assert not re.search(r"<script|<link rel=.stylesheet|https?://", text)
+    assert set(re.findall(r'src="([^"]{10})', text)) == {"data:image"}
+    assert page.parent.joinpath("figures/figure3.csv").exists()
+    with Image.open(page.parent / "figures/figure3.png") as image:
+        assert min(image.size) > 300
+
+
+def browse(page: Path, width: int, *options: str) -> tuple[dict, str]:
+    probe = page.with_name("probe.html")
+    probe.write_text(PROBE % width)
+    command = [
+        BROWSER,
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--enable-logging=stderr",
+    ]
+    command += ["--allow-file-access-from-files", "--virtual-time-budget=5000", *options]
+    command += [f"--user-data-dir={page.parent / 'profile'}", "--dump-dom", probe.as_uri()]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    found = re.search(r'<pre id="found">(.*?)</pre>', result.stdout)[1]
+    return json.loads(found), result.stderr
+
+
+@pytest.mark.skipif(BROWSER is None, reason="no Chromium here (apt-get install chromium)")
+def test_a_browser_shows_it_whole_wide_and_narrow_light_and_dark(page):
+    backs = []
+    for width, scheme in ((1280, 1), (390, 1), (390, 0)):
+        found, console = browse(page, width, f"--blink-settings=preferredColorScheme={scheme}")
+        assert found["width"] <= width
+        assert found["images"] == 1
+        assert found["broken"] == found["unnamed"] == 0
+        assert "CONSOLE" not in console
+        assert found["back"] != found["text"]
+        backs.append(found["back"])
+    assert backs[0] == backs[1] == "rgb(255, 255, 255)"
+    assert backs[2] == "rgb(20, 24, 28)"

@@ -1,0 +1,231 @@
+"""Tables from records with values worked out by hand."""
+
+import json
+
+import pandas as pd
+import pytest
+
+from mpssl.common.errors import UserError
+from mpssl.common.files import read_made, write_made
+from mpssl.config.fields import merge
+from mpssl.config.reading import resolve
+from mpssl.plan.cells import SELECTED, Run, cell_of
+from mpssl.plan.paths import Paths
+from mpssl.plan.plan import Plan
+from mpssl.results.collect import collect_runs, select_weight
+from mpssl.results.records import Records
+from mpssl.results.tables import make_table
+
+# test accuracy of each seed
+ACCURACIES = {
+    "base/base": {"mnist": [60, 62, 64], "digits": [50, 50, 50]},
+    "oracle/fixmatch": {"mnist": [70, 70, 73], "digits": [55, 55, 55]},
+    "oracle/freematch": {"mnist": [80, 81, 82], "digits": [54, 54, 54]},
+    "generative/pssl": {"mnist": [61, 62, 66], "digits": [49, 52, 52]},
+    "generative/mpssl": {"mnist": [66, 66, 66], "digits": [52, 51, 50]},
+}
+
+
+@pytest.fixture
+def config(content, tmp_path, monkeypatch):
+    """Two data sets, five methods, three seeds, a fixed lambda; files go to a folder of ours."""
+    monkeypatch.setattr(Paths, "results", property(lambda self: tmp_path / "results"))
+    table = {"title": "Of 100 % & more_", "datasets": "main", "rows": list(ACCURACIES)}
+    content["tables"] = {"table1": table}
+    content["unlabeled_weight"] = 0.5
+    return resolve(content)
+
+
+def write_run(config, run: Run, test: float, val: float = 0.0, weight: float = 0.5) -> None:
+    folder = Paths(config).run(run)
+    folder.mkdir(parents=True)
+    cell = run.cell
+    record = {
+        "experiment": config.experiment,
+        "run": run.id,
+        "settings": Plan(config).settings(cell),
+        "digests": {"data": "d", "split": "s"},
+        "files": {},
+        "dataset": cell.dataset,
+        "fraction": cell.fraction,
+        "setting": cell.setting,
+        "method": cell.method,
+        "variant": cell.variant,
+        "architecture": cell.architecture,
+        "lambda": weight if run.weight == SELECTED else float(run.weight),
+        "seed": run.seed,
+        "best_epoch": 2,
+        "val_accuracy": val,
+        "test_accuracy": test,
+        "seconds": 1.5,
+        "device": "cpu",
+        "commit": "abc",
+    }
+    write_made(folder / "metrics.json", record)
+
+
+def write_all(config, skip=()) -> None:
+    plan = Plan(config)
+    for row, by_dataset in ACCURACIES.items():
+        for column in plan.columns("table1"):
+            runs = plan.fixed_runs(cell_of(row, column))
+            for run, accuracy in zip(runs, by_dataset[column.dataset], strict=True):
+                if (row, column.dataset, run.seed) not in skip:
+                    write_run(config, run, accuracy)
+
+
+def read(config, suffix):
+    return Paths(config).table("table1", suffix).read_text()
+
+
+def test_tidy_table_holds_mean_std_and_paired_difference(config):
+    write_all(config)
+    make_table(config, "table1")
+    table = pd.read_csv(Paths(config).table("table1", "csv"))
+    assert len(table) == 10
+    assert (table.seeds == 3).all()
+    pssl = table[(table.method == "pssl") & (table.dataset == "mnist")].iloc[0]
+    # 61, 62, 66: mean 63, squared deviations 4 + 1 + 9 = 14, / 2 = 7
+    assert pssl["mean"] == pytest.approx(63)
+    assert pssl["std"] == pytest.approx(7**0.5)
+    # differences 1, 0, 2: mean 1, sample std 1, standard error 1 / sqrt(3)
+    assert pssl.difference == pytest.approx(1)
+    assert pssl.difference_standard_error == pytest.approx(1 / 3**0.5)
+    base = table[table.method == "base"]
+    assert base.difference.isna().all()
+
+
+def test_best_oracle_is_underlined_and_best_generative_bold(config):
+    write_all(config)
+    make_table(config, "table1")
+    lines = read(config, "md").splitlines()
+    for setting in ("*Oracle SSL (D + D_u)*", "*Generative SSL (D + G_F)*"):
+        assert sum(setting in line for line in lines) == 2  # among accuracies and differences
+    by_label = {line.split("|")[1].strip(): line for line in reversed(lines) if "|" in line}
+    assert by_label["FixMatch"] == "| FixMatch | 71.00 ± 1.73 | <u>55.00 ± 0.00</u> |"
+    assert by_label["FreeMatch"] == "| FreeMatch | <u>81.00 ± 1.00</u> | 54.00 ± 0.00 |"
+    # 49, 52, 52 and 52, 51, 50 have the same mean 51: both are the best
+    assert by_label["P-SSL"] == "| P-SSL | 63.00 ± 2.65 | **51.00 ± 1.73** |"
+    assert by_label["MP-SSL"] == "| MP-SSL | **66.00 ± 0.00** | **51.00 ± 1.00** |"
+    assert by_label["Base"] == "| Base | 62.00 ± 2.00 | 50.00 ± 0.00 |"
+
+
+def test_differences_to_another_row_than_the_base_model(content, config):
+    table = content["tables"]["table1"] | {"reference": "generative/mpssl", "title": "Of our own"}
+    other = resolve(content | {"tables": {"table1": table, "own": table}})
+    write_all(other)
+    make_table(other, "own")
+    text = Paths(other).table("own", "md").read_text()
+    assert text.startswith("# Of our own\n")
+    assert "Difference to MP-SSL, paired by seed" in text
+    # P-SSL - MP-SSL on MNIST: -5, -4, 0, mean -3, sample variance (4 + 1 + 9) / 2 = 7
+    assert f"| P-SSL | -3.00 ± {(7 / 3) ** 0.5:.2f} |" in text
+    table = pd.read_csv(Paths(other).table("own", "csv"))
+    assert table[table.method == "mpssl"].difference.isna().all()
+
+
+def test_latex_marks_and_escapes(config):
+    write_all(config)
+    make_table(config, "table1")
+    text = read(config, "tex")
+    assert r"FreeMatch & \underline{$81.00^{\pm 1.00}$} & $54.00^{\pm 0.00}$ \\" in text
+    assert r"MP-SSL & $\mathbf{66.00}^{\pm 0.00}$ & $\mathbf{51.00}^{\pm 1.00}$ \\" in text
+    assert r"\textit{Oracle SSL (D + D\_u)}" in text
+    assert text.count("{") == text.count("}")
+
+
+def test_missing_runs_are_named_and_no_value_is_invented(config):
+    write_all(config, skip={("generative/mpssl", "mnist", 4)})
+    make_table(config, "table1")
+    name = "mnist/50/generative/mpssl/default/resnet8/lambda-0.5/seed-4"
+    text = read(config, "md")
+    assert "| MP-SSL | missing | **51.00 ± 1.00** |" in text
+    assert f"Incomplete: 1 runs are missing:\n\n- `{name}`" in text
+    table = pd.read_csv(Paths(config).table("table1", "csv"))
+    entry = table[(table.method == "mpssl") & (table.dataset == "mnist")].iloc[0]
+    assert pd.isna(entry["mean"]) and pd.isna(entry["std"])
+    assert entry.seeds == 2
+    assert entry.note == f"missing {name}"
+    # without the incomplete entry P-SSL is the best of the column
+    assert "| P-SSL | **63.00 ± 2.65** |" in text
+
+
+def test_oracle_methods_at_100_percent_are_not_available(content, config):
+    changed = merge(content, {"roles": {"fractions": {"default": [100]}}})
+    other = resolve(changed)
+    write_all_base_only(other)
+    make_table(other, "table1")
+    assert "| FixMatch | n/a | n/a |" in read(other, "md")
+    assert "no unlabeled images are left at 100 %" in read(other, "csv")
+
+
+def write_all_base_only(config) -> None:
+    plan = Plan(config)
+    for column in plan.columns("table1"):
+        for run in plan.fixed_runs(cell_of("base/base", column)):
+            write_run(config, run, 50)
+
+
+def test_select_weight_takes_the_best_validation_accuracy_and_the_smaller_of_equals(
+    content, config
+):
+    searched = resolve(
+        content | {"unlabeled_weight": "search", "unlabeled_weight_grid": [1.0, 0.25, 0.5]}
+    )
+    plan = Plan(searched)
+    cell = cell_of("generative/mpssl", plan.columns("table1")[0])
+    for run, val, test in zip(
+        plan.search_runs(cell), [80.0, 80.0, 70.0], [1.0, 2.0, 99.0], strict=True
+    ):
+        write_run(searched, run, test, val, float(run.weight))
+    select_weight(searched, cell)
+    chosen = json.loads(Paths(searched).selected(cell).read_text())
+    assert chosen["lambda"] == 0.25
+    assert chosen["val_accuracy"] == {"1": 80.0, "0.25": 80.0, "0.5": 70.0}
+    for run in plan.fixed_runs(cell):
+        write_run(searched, run, 3.0, weight=0.25)
+    found = Records(searched, [cell]).of(cell)
+    assert [r["test_accuracy"] for r in found.records] == [2.0, 3.0, 3.0]
+    assert found.missing == []
+
+    collect_runs(searched)
+    runs = pd.read_csv(Paths(searched).results / "runs.csv")
+    search = pd.read_csv(Paths(searched).results / "search.csv")
+    assert runs.columns[:9].tolist() == [
+        "experiment", "dataset", "fraction", "setting", "method", "variant", "architecture",
+        "lambda", "seed",
+    ]  # fmt: skip
+    assert runs[["lambda", "seed", "test_accuracy"]].values.tolist() == [
+        [0.25, 3, 2.0],
+        [0.25, 4, 3.0],
+        [0.25, 5, 3.0],
+    ]
+    assert len(search) == 3
+
+
+def test_select_weight_names_an_unfinished_run(content, config):
+    searched = resolve(content | {"unlabeled_weight": "search"})
+    cell = cell_of("generative/mpssl", Plan(searched).columns("table1")[0])
+    with pytest.raises(UserError, match="lambda-0.25/seed-3 of the lambda search has not finished"):
+        select_weight(searched, cell)
+
+
+def test_a_damaged_record_is_refused_by_name(config):
+    write_all(config)
+    path = next(Paths(config).results.rglob("metrics.json"))
+    path.write_text(path.read_text()[:40])
+    with pytest.raises(UserError, match=r"metrics\.json is missing or damaged; delete it"):
+        collect_runs(config)
+
+
+def test_a_run_made_from_other_data_is_refused_by_name(config):
+    write_all(config)
+    run = Plan(config).fixed_runs(cell_of("generative/mpssl", Plan(config).columns("table1")[0]))[0]
+    path = Paths(config).run(run) / "metrics.json"
+    record = read_made(path)
+    write_made(path, record | {"digests": {"data": "other", "split": "s"}})
+    with pytest.raises(UserError, match=f"do not belong together: {run.id} .*data of mnist.*other"):
+        make_table(config, "table1")
+    write_made(path, record | {"settings": record["settings"] | {"source": "uniform"}})
+    with pytest.raises(UserError, match="settings.source is 'uniform'"):
+        make_table(config, "table1")

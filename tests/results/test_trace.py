@@ -1,0 +1,26 @@
+"""What a table was made from."""
+
+import pytest
+
+from mpssl.common.errors import UserError
+from mpssl.common.files import write_made
+from mpssl.plan.paths import Paths
+from mpssl.results.tables import make_table
+from mpssl.results.trace import trace
+from tests.results.test_tables import config, write_all  # noqa: F401
+
+
+def test_a_table_is_traced_to_its_runs_or_refused(config):  # noqa: F811
+    write_all(config)
+    make_table(config, "table1")
+    write_made(Paths(config).resolved_config, config.model_dump(mode="json"))
+    path = Paths(config).table("table1", "csv")
+    header, *lines = trace(path).splitlines()
+    assert header == "run,seed,lambda,test_accuracy,commit,data,split"
+    assert len(lines) == 30  # 5 rows, 2 data sets, 3 seeds
+    assert lines[0] == "mnist/50/base/base/default/resnet8/lambda-0/seed-3,3,0.0,60,abc,d,s"
+    path.write_text(path.read_text() + "table1\n")
+    with pytest.raises(UserError, match="is not what its 30 runs give"):
+        trace(path)
+    with pytest.raises(UserError, match="is no table or figure"):
+        trace(path.with_name("table9.csv"))

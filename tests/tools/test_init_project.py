@@ -1,0 +1,106 @@
+"""`mpssl init`: what is checked, what is written, what is refused."""
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+
+from mpssl.common.errors import UserError
+from mpssl.config import reading
+from mpssl.plan.cost import dataset_sizes
+from mpssl.plan.plan import Plan
+from mpssl.tools import init_project
+
+
+def draw(path, seed):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = np.random.default_rng(seed).integers(0, 256, (20, 30, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(path)
+
+
+@pytest.fixture
+def images(tmp_path):
+    """Thirty images: odd names, one class with a single image."""
+    counts = {"red fox": 15, "Ä 七": 14, "lone": 1}
+    for k, (name, count) in enumerate(counts.items()):
+        for i in range(count):
+            draw(tmp_path / "images" / name / f"{i}.png", 100 * k + i)
+    return tmp_path / "images"
+
+
+def initialize(images, tmp_path, name="My Project", foundation="small", **more):
+    settings = {"test": None, "unlabeled": None, "architecture": None} | more
+    text = init_project.initialize(tmp_path / name, images, foundation=foundation, **settings)
+    return text, reading.load(tmp_path / name / "config.yaml")
+
+
+def test_thirty_images_give_a_configuration_that_plans(images, tmp_path):
+    text, config = initialize(images, tmp_path)
+    assert config.experiment == "my-project"
+    assert text.startswith("My Project: 24 training and 6 test images of 3 classes")
+    assert "warning: no test image of lone" in text
+    assert "warning: unbalanced" in text
+    sizes = dataset_sizes(config, "my-project")
+    assert (sizes.pool, sizes.test, sizes.classes) == (24, 6, 3)
+    settings = {cell.setting for cell in Plan(config).wanted_cells()}
+    assert settings == {"base", "generative"}
+
+
+def test_unlabeled_images_bring_the_oracle_methods_at_100_percent(images, tmp_path):
+    draw(tmp_path / "more/deep/1.png", 999)
+    _, config = initialize(images, tmp_path, unlabeled=tmp_path / "more")
+    cells = Plan(config).answer_cells()
+    assert {c.method for c in cells if c.setting == "oracle"} == {"uda", "fixmatch", "freematch"}
+    assert {c.fraction for c in cells} == {100}
+
+
+def test_the_gpu_foundation_is_the_papers(images, tmp_path):
+    _, config = initialize(images, tmp_path, foundation="biggan-deep-256")
+    shipped = reading.load("config/config.yaml").foundation
+    assert config.foundation == shipped.model_copy(update={"dataset": None})
+    assert config.roles.architectures == {"default": ["resnet18"]}
+
+
+def test_unreadable_and_doubled_files_are_left_out_and_named(images, tmp_path):
+    bytes_of = (images / "red fox/0.png").read_bytes()
+    (images / "red fox/broken.png").write_bytes(bytes_of[:100])
+    (images / "red fox/copy.png").write_bytes(bytes_of)
+    other = (images / "Ä 七/0.png").read_bytes()
+    (images / "red fox/wrong.png").write_bytes(other)
+    text, config = initialize(images, tmp_path)
+    assert "left out: 4 files" in text
+    lines = (tmp_path / "My Project/excluded.csv").read_text().splitlines()
+    out = {line.split(",")[0].rpartition("images/")[2] for line in lines[1:]}
+    assert {"red fox/broken.png", "red fox/wrong.png", "Ä 七/0.png"} < out
+    assert len(out & {"red fox/0.png", "red fox/copy.png"}) == 1
+    assert any("has the labels red fox and Ä 七" in line for line in lines)
+    sizes = dataset_sizes(config, "my-project")
+    assert sizes.pool + sizes.test == 29
+
+
+def test_test_images_that_are_training_images_leave_the_training(images, tmp_path):
+    for name, k in (("red fox", 0), ("Ä 七", 100)):
+        draw(tmp_path / "test" / name / "same.png", k)
+    text, config = initialize(images, tmp_path, test=tmp_path / "test")
+    assert "28 training and 2 test images" in text
+    assert "of the test images" in text
+    assert dataset_sizes(config, "my-project").test == 2
+
+
+def test_refusals_are_one_line(images, tmp_path):
+    initialize(images, tmp_path)
+    with pytest.raises(UserError, match="is there already"):
+        initialize(images, tmp_path)
+    with pytest.raises(UserError, match="has no letter"):
+        initialize(images, tmp_path, name="七")
+    with pytest.raises(UserError, match="does not exist"):
+        initialize(tmp_path / "nothing", tmp_path, name="b")
+    with pytest.raises(UserError, match="squeezenet1_0 cannot be split"):
+        initialize(images, tmp_path, name="c", architecture="squeezenet1_0")
+    assert not (tmp_path / "c/config.yaml").exists()
+
+
+def test_sections_keep_comments():
+    text = "# head\na: 1 # one\n\nb:\n  # inner\n  c: 2\n"
+    assert init_project.sections(text) == {"a": "a: 1 # one\n", "b": "b:\n  # inner\n  c: 2\n"}
+    assert yaml.safe_load(init_project.sections(text)["b"]) == {"b": {"c": 2}}

@@ -1,0 +1,357 @@
+"""Latent meta-optimization: what a step moves, what it leaves, what it goes on from."""
+
+import copy
+
+import pytest
+import torch
+
+from mpssl.config.method import Converter, Lmo, Mapper
+from mpssl.training.objectives import build_objective
+from mpssl.training.sources import build_source
+from mpssl.training.sources.lmo import GAPS
+from tests.support.toys import (
+    CLASSES,
+    FOUNDATION_CLASSES,
+    SIDE,
+    SmoothClassifier,
+    make_ingredients,
+    make_step,
+)
+
+BATCH = 6
+X = torch.rand(BATCH, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(0))
+Y = torch.arange(BATCH) % CLASSES
+VALIDATION = torch.rand(10, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(1))
+FREEMATCH = ("freematch", {"threshold_momentum": 0.5, "fairness_weight": 0.05})
+TERMS = ("validation", "gap")
+
+
+def make_source(ratio=1, seed=0, **settings):
+    defaults = {
+        "mapper_learning_rate": 1e-2,
+        "converter_learning_rate": 1e-1,
+        "validation_batch_size": 4,
+        "record_every": 1,
+        "mapper": Mapper(hidden=8, embedding=3),
+        "converter": Converter(temperature=1),
+    }
+    return build_source(
+        "lmo",
+        make_ingredients(
+            seed,
+            ratio=ratio,
+            lmo=Lmo(**defaults | settings),
+            validation=lambda rows: (VALIDATION[rows], rows % CLASSES),
+            validation_count=len(VALIDATION),
+        ),
+    )
+
+
+def make_model():
+    torch.manual_seed(0)
+    return SmoothClassifier().train()
+
+
+def a_step(model=None, objective=("scr", {}), **changes):
+    return make_step(
+        model or make_model(), build_objective(objective[0], CLASSES, objective[1]), X, Y, **changes
+    )
+
+
+def learned(source):
+    return [p.detach().clone() for p in (*source.mapper.parameters(), source.converter.logits)]
+
+
+def all_equal(tensors, others):
+    return all(torch.equal(a, b) for a, b in zip(tensors, others, strict=True))
+
+
+# ---------------------------------------------------------------------------------------- adapt
+
+
+@pytest.mark.parametrize("ratio", [1, 2])
+def test_sample_makes_the_same_draw_under_the_updated_parameters(ratio):
+    source = make_source(ratio)
+    source.adapt(a_step())
+    z, y, noise = source._draw.z, source._draw.y, source._draw.noise
+    assert torch.equal(y, Y.repeat(ratio))
+    source.sample(X, Y)
+    (z_before, y_before), (z_after, y_after) = source.generator.calls
+    assert torch.equal(z_before, z)  # the residual mapper starts as the identity
+    with torch.no_grad():
+        assert torch.equal(z_after, source.mapper(z, y))
+        assert torch.equal(y_after, source.converter(y, noise))
+    assert not torch.equal(z_after, z_before)
+
+
+def test_second_sample_is_a_new_draw():
+    source = make_source()
+    source.adapt(a_step())
+    first = source.sample(X, Y)
+    assert not torch.allclose(source.sample(X, Y), first, atol=1e-3)
+
+
+@pytest.mark.parametrize(("redraw", "same"), [(False, True), (True, False)])
+def test_noise_is_kept_unless_it_is_redrawn(redraw, same):
+    # Learning rates so small that the labels can change by the noise alone.
+    source = make_source(
+        converter=Converter(temperature=1, redraw_noise=redraw),
+        mapper_learning_rate=1e-12,
+        converter_learning_rate=1e-12,
+    )
+    source.adapt(a_step())
+    source.sample(X, Y)
+    (z_before, y_before), (z_after, y_after) = source.generator.calls
+    torch.testing.assert_close(z_after, z_before)
+    assert torch.equal(y_after, y_before) is same
+
+
+@pytest.mark.parametrize("gap_statistics", ["joint", "running"])
+@pytest.mark.parametrize("objective", [("scr", {}), FREEMATCH], ids=["scr", "freematch"])
+def test_adam_moves_phi_and_xi_only(objective, gap_statistics):
+    source, step = make_source(gap_statistics=gap_statistics), a_step(objective=objective)
+    before = learned(source)
+    others = (step.model, step.objective, source.generator)
+    frozen = copy.deepcopy([module.state_dict() for module in others])
+    source.adapt(step)
+    assert not torch.equal(source.converter.logits, before[-1])
+    assert not torch.equal(source.mapper.mlp[-1].weight, before[-3])
+    for module, state in zip(others, frozen, strict=True):
+        assert all_equal(module.state_dict().values(), state.values())
+        assert all(p.grad is None for p in module.parameters())
+    assert all(m.training for m in step.model.modules())
+
+
+def test_first_step_of_adam_has_the_size_of_each_learning_rate():
+    source = make_source(mapper_learning_rate=1e-3, converter_learning_rate=1e-1)
+    before = learned(source)
+    source.adapt(a_step())
+    moved = [(a - b).abs().max().item() for a, b in zip(learned(source), before, strict=True)]
+    assert moved[-1] == pytest.approx(1e-1, rel=1e-3)
+    assert max(moved[:-1]) == pytest.approx(1e-3, rel=1e-3)
+
+
+def test_nothing_moves_without_both_terms():
+    source = make_source(gap_weight=0, validation_weight=0)
+    before = learned(source)
+    assert source.adapt(a_step()) == {}
+    assert all_equal(learned(source), before)
+    assert source.sample(X, Y).shape == X.shape
+
+
+@pytest.mark.parametrize("term", TERMS)
+def test_one_term_alone_moves_and_is_recorded_alone(term):
+    (other,) = set(TERMS) - {term}
+    source = make_source(**{f"{other}_weight": 0})
+    before = learned(source)
+    record = source.adapt(a_step())
+    assert not all_equal(learned(source), before)
+    assert f"{term}_gradient_xi" in record
+    assert not any(other in key for key in record)
+
+
+def test_validation_term_is_inert_without_lambda():
+    source = make_source(gap_weight=0)
+    record = source.adapt(a_step(weight=0.0))
+    assert record["validation_gradient_phi"] == record["validation_gradient_xi"] == 0
+
+
+def test_record_of_both_terms_at_phi_and_xi():
+    source = make_source(record_every=2)
+    record = source.adapt(a_step(number=4))
+    norms = {f"{term}_gradient_{part}" for term in TERMS for part in ("phi", "xi")}
+    assert set(record) == norms | {"meta_validation_loss", "gap"}
+    assert all(value > 0 for value in record.values())
+    assert set(source.adapt(a_step(number=5))) == {"meta_validation_loss", "gap"}
+
+
+def test_weights_scale_the_recorded_gradients():
+    once = make_source(validation_weight=1, gap_weight=1).adapt(a_step())
+    more = make_source(validation_weight=3, gap_weight=5).adapt(a_step())
+    for part in ("phi", "xi"):
+        for term, factor in zip(TERMS, (3, 5), strict=True):
+            name = f"{term}_gradient_{part}"
+            assert more[name].item() == pytest.approx(factor * once[name].item(), rel=1e-4)
+    assert more["gap"] == once["gap"]
+
+
+def test_validation_batches_cover_d_val():
+    seen = []
+    source = make_source(validation_batch_size=5)
+    source.validation = lambda rows: (seen.append(rows), VALIDATION[rows], rows % CLASSES)[1:]
+    for _ in range(2):
+        source.adapt(a_step())
+    assert torch.cat(seen).sort().values.tolist() == list(range(len(VALIDATION)))
+
+
+def test_validation_batch_is_at_most_d_val():
+    seen = []
+    source = make_source(validation_batch_size=64)
+    source.validation = lambda rows: (seen.append(rows), VALIDATION[rows], rows % CLASSES)[1:]
+    source.adapt(a_step())
+    assert seen[0].sort().values.tolist() == list(range(len(VALIDATION)))
+
+
+# -------------------------------------------------------------------------------- approximations
+
+
+def run_steps(source, model, numbers):
+    images = []
+    for number in numbers:
+        source.adapt(a_step(model, number=number))
+        images.append(source.sample(X, Y))
+    return images
+
+
+def test_reused_samples_are_those_before_the_update():
+    source = make_source(exact=False, reuse_samples=True)
+    before = copy.deepcopy(source)
+    images = run_steps(source, make_model(), [0])[0]
+    assert len(source.generator.calls) == 1
+    assert not images.requires_grad
+    z, y = source.generator.calls[0]
+    assert torch.equal(images, before.generator(z, y))
+    assert not all_equal(learned(source), learned(before))
+
+
+def test_carried_samples_serve_the_next_step_too():
+    source, model = make_source(exact=False, carry_samples=True), make_model()
+    first = run_steps(source, model, [0])[0]
+    assert len(source.generator.calls) == 2
+    moved = learned(source)
+    with torch.no_grad():
+        assert torch.equal(first, source._generate(source._carried))  # under the updated phi, xi
+    source.generator.calls.clear()
+    seen = []
+    source._gap = lambda model, x, images: seen.append((x, images)) or images.square().mean()
+    second = run_steps(source, model, [1])[0]
+    assert len(source.generator.calls) == 1
+    assert seen[0][0] is X
+    assert torch.equal(seen[0][1], first)
+    assert not torch.equal(second, first)
+    assert not all_equal(learned(source), moved)
+
+
+def test_adapts_every_so_many_steps():
+    source, model = make_source(exact=False, adapt_every=3), make_model()
+    states = [learned(source)]
+    for number in range(4):
+        run_steps(source, model, [number])
+        states.append(learned(source))
+    moved = [not all_equal(a, b) for a, b in zip(states, states[1:], strict=False)]
+    assert moved == [True, False, False, True]
+
+
+# ----------------------------------------------------------------------------------------- state
+
+
+@pytest.mark.parametrize("changes", [{}, {"exact": False, "carry_samples": True}])
+def test_continues_bit_for_bit_from_its_state(changes):
+    source, resumed = make_source(**changes), make_source(seed=9, **changes)
+    model, images = make_model(), []
+    for number in range(2):
+        source.adapt(a_step(model, number=number))
+        source.sample(X, Y)
+    resumed.load_state_dict(copy.deepcopy(source.state_dict()))
+    resumed.streams.load_state_dict(copy.deepcopy(source.streams.state_dict()))
+    for each in (source, resumed):
+        records = [each.adapt(a_step(model, number=number)) for number in (2, 3, 4)]
+        images.append((each.sample(X, Y), *records[-1].values(), *learned(each)))
+    assert all_equal(*images)
+
+
+def test_statistics_at_the_start():
+    statistics = make_source().statistics()
+    assert statistics["z_hat_std"] == pytest.approx(1, abs=0.1)
+    assert statistics["z_hat_std_within_class"] == pytest.approx(1, abs=0.1)
+    assert statistics["converter_largest"] == pytest.approx(1 / FOUNDATION_CLASSES)
+
+
+def test_statistics_see_one_prototype_a_class():
+    source = make_source(mapper=Mapper(hidden=8, embedding=3, form="plain"))
+    with torch.no_grad():
+        source.mapper.mlp[0].weight[:, : source.generator.z_dim] = 0  # deaf to z
+        source.mapper.mlp[-1].weight *= 10
+    statistics = source.statistics()
+    assert statistics["z_hat_std_within_class"] == pytest.approx(0, abs=1e-6)
+    assert statistics["z_hat_std"] > 0.1
+
+
+# ------------------------------------------------------------------------------------------- gap
+
+REAL = torch.tensor([[0.0, 0.0], [2.0, 1.0]])
+SYNTHETIC = torch.tensor([[1.0, 0.0], [2.0, 4.0]])
+
+
+def test_pairwise_gap_by_hand():
+    assert GAPS["pairwise"](REAL, SYNTHETIC).item() == pytest.approx((1 + 9) / 2)  # Eq. (8)
+    assert GAPS["pairwise"](REAL, REAL.flip(0)).item() == pytest.approx(5)  # pairs matter
+
+
+def test_batch_mean_gap_by_hand():
+    # Means (1, 0.5) and (1.5, 2). Algorithm 1, line 8.
+    assert GAPS["batch_mean"](REAL, SYNTHETIC).item() == pytest.approx(0.25 + 2.25)
+    assert GAPS["batch_mean"](REAL, REAL.flip(0)).item() == 0  # pairs do not matter
+
+
+def test_mmd_gap_by_hand():
+    # One point each at distance 1: the mean squared distance is 1, k(0) = 5 kernels of 1.
+    real, synthetic = torch.tensor([[0.0]]), torch.tensor([[1.0]])
+    factors = torch.tensor([0.25, 0.5, 1, 2, 4])
+    expected = 5 + 5 - 2 * torch.exp(-1 / (2 * factors)).sum()
+    torch.testing.assert_close(GAPS["mmd"](real, synthetic), expected)
+
+
+def test_mmd_gap_grows_with_the_shift():
+    torch.manual_seed(0)
+    real, noise = torch.randn(50, 3), torch.randn(50, 3)
+    assert GAPS["mmd"](real, real.clone()).abs() < 1e-5
+    distances = [GAPS["mmd"](real, noise + shift) for shift in (0, 1, 3)]
+    assert 0 < distances[0] < distances[1] < distances[2]
+
+
+@pytest.mark.parametrize("gap", GAPS)
+def test_gap_has_a_gradient_at_the_synthetic_features_only_where_it_should(gap):
+    synthetic = SYNTHETIC.clone().requires_grad_()
+    GAPS[gap](REAL, synthetic).backward()
+    assert torch.isfinite(synthetic.grad).all()
+    assert synthetic.grad.abs().sum() > 0
+
+
+@pytest.mark.parametrize("gap", GAPS)
+def test_joint_batch_norm_sees_a_shift_that_separate_forwards_hide(gap):
+    source, step = make_source(gap=gap), a_step()
+    darker = 0.3 * X + 0.1  # another brightness and contrast, nothing else
+    with step.model.statistics_frozen(), torch.no_grad():
+        separate = GAPS[gap](step.model.features(X), step.model.features(darker))
+        same, joint = source._gap(step.model, X, X), source._gap(step.model, X, darker)
+    assert same.abs() < 1e-5
+    assert joint > 5 * separate.abs()
+
+
+def test_running_statistics_are_used_where_they_are_asked_for():
+    source, step = make_source(gap_statistics="running"), a_step()
+    step.model.train()(X)  # statistics of their own
+    synthetic = X.flip(0) ** 2
+    state = copy.deepcopy(step.model.state_dict())
+    with torch.no_grad():
+        gap = source._gap(step.model, X, synthetic)
+        step.model.eval()
+        expected = (step.model.features(X) - step.model.features(synthetic)).square()
+    assert gap.item() == pytest.approx(expected.sum(dim=1).mean().item(), rel=1e-5)
+    assert all_equal(step.model.state_dict().values(), state.values())
+
+
+def test_gap_pairs_an_image_with_each_of_its_synthetic_ones():
+    source, step = make_source(ratio=2), a_step()
+    with torch.no_grad():
+        assert source._gap(step.model, X, torch.cat([X, X])).abs() < 1e-6
+        assert source._gap(step.model, X, torch.cat([X, X.flip(0)])) > 1e-3
+
+
+def test_mmd_of_collapsed_features_is_finite():
+    synthetic = torch.zeros(3, 2, requires_grad=True)
+    gap = GAPS["mmd"](torch.zeros(3, 2), synthetic)
+    gap.backward()
+    assert gap == 0
+    assert torch.isfinite(synthetic.grad).all()

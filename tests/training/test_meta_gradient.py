@@ -1,0 +1,214 @@
+"""The meta-gradient against a plain unroll and against finite differences, in float64."""
+
+import copy
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from mpssl.config.method import Converter, Lmo, Mapper
+from mpssl.models.classifier import Classifier
+from mpssl.training.meta_gradient import validation_gradient
+from mpssl.training.objectives import build_objective
+from mpssl.training.sources import build_source
+from mpssl.training.sources.lmo import GAPS
+from tests.support.toys import (
+    CLASSES,
+    SIDE,
+    Darken,
+    Flip,
+    SmoothClassifier,
+    labeled_gradient,
+    make_ingredients,
+    make_step,
+)
+
+OBJECTIVES = {
+    "scr": {},
+    "l1": {},
+    "l2": {},
+    "smooth_l1": {},
+    "uda": {"confidence_threshold": 0.4, "temperature": 0.4},
+    "fixmatch": {"confidence_threshold": 0.4},
+    "freematch": {"threshold_momentum": 0.9, "fairness_weight": 0.05},
+}
+RATE, WEIGHT = 0.3, 0.7
+
+
+@pytest.fixture(autouse=True)
+def float64():
+    torch.set_default_dtype(torch.float64)
+    torch.manual_seed(0)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+def make_resnet():
+    model = Classifier("resnet8", CLASSES, (0.5,) * 3, (0.25,) * 3)
+    model.head.weight.data.mul_(100)  # confident enough for the thresholds
+    return model
+
+
+class Problem:
+    """A classifier, an objective, images and data; `gradient` is the function under test."""
+
+    def __init__(self, model, name="scr", side=SIDE, views="joint"):
+        self.model = model.double().train()
+        self.loss = build_objective(name, CLASSES, OBJECTIVES[name] | {"views": views}).double()
+        self.images = torch.rand(6, 3, side, side).requires_grad_()
+        self.x, self.y = torch.rand(8, 3, side, side), torch.randint(CLASSES, (8,))
+        self.x_val, self.y_val = torch.rand(10, 3, side, side), torch.randint(CLASSES, (10,))
+        self.labeled = labeled_gradient(model, self.x, self.y)
+
+    def objective(self, images):
+        return self.loss.on_views(self.model, Flip()(images), Darken()(images), update=False)
+
+    def gradient(self, labeled=None, rate=RATE, weight=WEIGHT):
+        return validation_gradient(
+            self.model,
+            self.objective,
+            self.images,
+            self.labeled if labeled is None else labeled,
+            learning_rate=rate,
+            weight=weight,
+            x_val=self.x_val,
+            y_val=self.y_val,
+        )
+
+    def validation_loss(self, images, create_graph=False):
+        """Theta' as the definition says: one graph from the images to the validation loss."""
+        parameters = dict(self.model.named_parameters())
+        with self.model.statistics_frozen():
+            loss = F.cross_entropy(self.model(self.x), self.y) + WEIGHT * self.objective(images)
+            gradients = torch.autograd.grad(
+                loss, list(parameters.values()), create_graph=create_graph
+            )
+            updated = {
+                name: parameter - RATE * gradient
+                for (name, parameter), gradient in zip(parameters.items(), gradients, strict=True)
+            }
+            logits = torch.func.functional_call(self.model, updated, (self.x_val,))
+        return F.cross_entropy(logits, self.y_val)
+
+
+def relative_error(value, reference):
+    assert reference.norm() > 0
+    return ((value - reference).norm() / reference.norm()).item()
+
+
+@pytest.mark.parametrize("views", ["joint", "separate"])
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_equals_a_plain_unroll(name, views):
+    problem = Problem(make_resnet(), name, side=16, views=views)
+    loss = problem.validation_loss(problem.images, create_graph=True)
+    (reference,) = torch.autograd.grad(loss, problem.images)
+    gradient, value = problem.gradient()
+    assert relative_error(gradient, reference) < 1e-9
+    assert value.item() == pytest.approx(loss.item(), rel=1e-12)
+
+
+@pytest.mark.parametrize("name", ["scr", "l2", "fixmatch", "freematch"])
+def test_equals_finite_differences(name):
+    # Not UDA: its soft target moves with the images, and its stop-gradient hides that.
+    problem = Problem(SmoothClassifier(), name)
+    gradient, _ = problem.gradient()
+    directions = [gradient / gradient.norm()] + [torch.randn_like(gradient) for _ in range(2)]
+    for direction in directions:
+        h = 1e-4 / direction.norm()
+        ahead = problem.validation_loss(problem.images + h * direction)
+        behind = problem.validation_loss(problem.images - h * direction)
+        slope = (ahead - behind).item() / (2 * h.item())
+        assert (gradient * direction).sum().item() == pytest.approx(slope, rel=1e-5)
+
+
+@pytest.mark.parametrize("factor", ["rate", "weight"])
+def test_is_proportional_to_small_factors_and_zero_without_them(factor):
+    problem = Problem(SmoothClassifier())
+    assert not problem.gradient(**{factor: 0.0})[0].any()
+    once, twice = (problem.gradient(**{factor: value})[0] for value in (1e-8, 2e-8))
+    assert relative_error(twice, 2 * once) < 1e-6
+
+
+def test_labeled_gradient_moves_theta_first():
+    problem = Problem(SmoothClassifier())
+    zero = [torch.zeros_like(g) for g in problem.labeled]
+    with_it, loss = problem.gradient()
+    without, loss_without = problem.gradient(labeled=zero)
+    assert relative_error(without, with_it) > 1e-3
+    assert loss != loss_without
+    as_none, loss_none = problem.gradient(labeled=[None] * len(zero))
+    assert torch.equal(as_none, without)
+    assert loss_none == loss_without
+
+
+def test_head_that_no_gradient_reaches_is_left():
+    problem = Problem(SmoothClassifier())
+    partly = [*problem.labeled[:-2], None, None]  # as SCR: nothing at the head's weight and bias
+    zeros = [*problem.labeled[:-2], *map(torch.zeros_like, problem.labeled[-2:])]
+    assert torch.equal(problem.gradient(labeled=partly)[0], problem.gradient(labeled=zeros)[0])
+
+
+@pytest.mark.parametrize("name", ["scr", "freematch"])
+def test_nothing_of_the_model_changes(name):
+    problem = Problem(SmoothClassifier(), name)
+    for parameter in problem.model.parameters():
+        parameter.grad = torch.ones_like(parameter)
+    before = copy.deepcopy((problem.model.state_dict(), problem.loss.state_dict()))
+    problem.gradient()
+    for old, module in zip(before, (problem.model, problem.loss), strict=True):
+        assert all(torch.equal(value, old[key]) for key, value in module.state_dict().items())
+    for parameter in problem.model.parameters():
+        assert torch.equal(parameter.grad, torch.ones_like(parameter))
+        assert parameter.requires_grad
+    assert all(m.training for m in problem.model.modules())
+    assert problem.images.grad is None
+
+
+@pytest.mark.parametrize("gap", ["pairwise", "batch_mean"])  # MMD's bandwidth has no gradient
+def test_gradient_at_phi_and_xi_equals_finite_differences(gap):
+    """Eq. (6) from the latents' parameters to the sum of both losses, frozen Gumbel noise."""
+    problem = Problem(SmoothClassifier())
+    settings = Lmo(
+        validation_weight=2,
+        gap_weight=0.05,
+        gap=gap,
+        validation_batch_size=len(problem.y_val),
+        mapper=Mapper(hidden=8, embedding=3, form="scaled"),
+        converter=Converter(kind="soft_gumbel", temperature=0.5),
+    )
+    source = build_source(
+        "lmo",
+        make_ingredients(
+            lmo=settings,
+            validation=lambda rows: (problem.x_val[rows], problem.y_val[rows]),
+            validation_count=len(problem.y_val),
+        ),
+    )
+    step = make_step(
+        problem.model, problem.loss, problem.x, problem.y, learning_rate=RATE, weight=WEIGHT
+    )
+    start = copy.deepcopy((source.mapper.state_dict(), source.converter.state_dict()))
+    source.adapt(step)
+    draw = source._draw
+    gradients = [
+        [p.grad.clone() for p in part.parameters()] for part in (source.mapper, source.converter)
+    ]
+
+    def objective(part, directions, h):
+        source.mapper.load_state_dict(start[0])
+        source.converter.load_state_dict(start[1])
+        with torch.no_grad():
+            for parameter, direction in zip(part.parameters(), directions, strict=True):
+                parameter += h * direction
+            images = source._generate(draw)
+            with problem.model.statistics_frozen():
+                both = problem.model.features(torch.cat([problem.x, images]))
+            distance = GAPS[gap](both[: len(images)], both[len(images) :])
+        return (2 * problem.validation_loss(images) + 0.05 * distance).item()
+
+    for part, gradient in zip((source.mapper, source.converter), gradients, strict=True):
+        norm = sum(g.square().sum() for g in gradient).sqrt()
+        directions = [g / norm for g in gradient]
+        h = 1e-5
+        slope = (objective(part, directions, h) - objective(part, directions, -h)) / (2 * h)
+        assert slope == pytest.approx(norm.item(), rel=1e-5)
