@@ -45,6 +45,7 @@ def test_glyphs_are_broad_and_whole(glyphs):
     assert (images[..., 0] == images[..., 2]).all()
 
 
+@pytest.mark.slow
 def test_glyphs_depend_on_the_seed_alone(glyphs):
     again = render_glyphs(seed=0, **GLYPH_SETTINGS)
     other = render_glyphs(seed=1, **GLYPH_SETTINGS)

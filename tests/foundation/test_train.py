@@ -40,6 +40,7 @@ def one_hot(classes):
     return torch.nn.functional.one_hot(torch.tensor(classes), 3).float()
 
 
+@pytest.mark.slow
 def test_the_saved_generator_gives_the_same_images(data, tmp_path):
     network = train_generator(*data, steps=3, **SETTINGS)
     again = train_generator(*data, steps=3, **SETTINGS)
@@ -52,6 +53,7 @@ def test_the_saved_generator_gives_the_same_images(data, tmp_path):
         assert torch.equal(value, again.state_dict()[name]), name
 
 
+@pytest.mark.slow
 def test_training_learns_the_classes(data):
     losses = []
     network = train_generator(

@@ -89,6 +89,7 @@ def test_a_number_for_lambda_needs_no_select(content):
     assert counts["train_run"] == 9 * 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("path", "names"),
     [
@@ -260,6 +261,7 @@ def test_an_unknown_name_is_one_clear_line():
     fails(result, "unknown table or figure 'tabel3'; did you mean 'table3'?")
 
 
+@pytest.mark.slow
 def test_a_plan_needs_no_torch():
     code = (
         "import sys; from mpssl.plan.cost_report import report;"
