@@ -1,6 +1,8 @@
 """Writing files so that a final name always holds a whole file, and reading them verified."""
 
+import csv
 import hashlib
+import io
 import json
 import os
 import socket
@@ -65,6 +67,16 @@ def write_text(path: Path | str, text: str) -> None:
     """Write `text` to `path`, whole or not at all."""
     with atomic(path) as temporary:
         temporary.write_text(text)
+
+
+def csv_text(rows: list[dict[str, Any]]) -> str:
+    """Rows as CSV; the columns are all keys in the order in which they are met."""
+    text = io.StringIO()
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
 
 
 def write_json(path: Path | str, content: Any, indent: int | None = 1) -> None:

@@ -5,13 +5,12 @@ import torch
 from torch import Tensor
 
 from mpssl.common.files import write_made
-from mpssl.config.experiment import Config
 from mpssl.data import store
 from mpssl.data.batches import Batches
 from mpssl.machine.devices import claimed_device
 from mpssl.models import generator
 from mpssl.models.classifier import load_foundation_classifier
-from mpssl.plan.paths import Paths
+from mpssl.plan.experiment import Experiment
 from mpssl.training.rng import Streams
 
 BATCH = 50
@@ -43,24 +42,25 @@ def distances(real: Tensor, made: Tensor) -> dict[str, float]:
 
 
 @torch.no_grad()
-def measure(config: Config, dataset: str, architecture: str) -> str:
+def measure(experiment: Experiment, dataset: str, architecture: str) -> str:
     """Measure, write the result as JSON, and return the verdict as one line."""
-    paths, settings = Paths(config), config.domain
+    config, settings = experiment.config, experiment.config.domain
     with claimed_device(config.device, config.runs_per_gpu) as device:
-        real, made = _features(config, dataset, architecture, device)
+        real, made = _features(experiment, dataset, architecture, device)
     found = distances(real, made)
     far = found["distance"] > settings.far
     verdict = _verdict(config.datasets[dataset].title, found, settings.far, far)
     record = {**found, "threshold": settings.far, "far": far, "images": len(real)}
-    write_made(paths.domain(dataset, architecture), record | {"verdict": verdict})
+    write_made(experiment.paths.domain(dataset, architecture), record | {"verdict": verdict})
     return verdict
 
 
 def _features(
-    config: Config, dataset: str, architecture: str, device: torch.device
+    experiment: Experiment, dataset: str, architecture: str, device: torch.device
 ) -> tuple[Tensor, Tensor]:
     """Foundation features of some real images and of as many generated ones."""
-    paths, settings, training = Paths(config), config.domain, config.training
+    config, paths = experiment.config, experiment.paths
+    settings, training = config.domain, config.training
     packed = store.load(paths.packed(dataset))
     rows = np.random.default_rng(settings.seed).permutation(packed.pool)[: settings.images]
     images = Batches(packed, np.sort(rows), training.image_size, device)

@@ -6,27 +6,27 @@ import torch
 from tqdm import tqdm
 
 from mpssl.common.errors import UserError
-from mpssl.config.experiment import Config
 from mpssl.config.foundation import PretrainedClassifier, TrainedGenerator
 from mpssl.data import store
 from mpssl.foundation.train import train_foundation_classifier, train_generator
 from mpssl.machine.cpu import prepare_cpu
 from mpssl.models import generator, tensor_file
 from mpssl.models.classifier import Classifier
-from mpssl.plan.paths import Paths
+from mpssl.plan.experiment import Experiment
 
 
-def make_generator(config: Config, threads: int) -> None:
+def make_generator(experiment: Experiment, threads: int) -> None:
     """Train the generator and write config.json and model.safetensors.
 
     Raises:
         UserError: the configuration names a pretrained one, or training diverges.
     """
+    config, paths = experiment.config, experiment.paths
     settings = config.foundation.generator
     if not isinstance(settings, TrainedGenerator):
         raise UserError(f"the generator is of kind {settings.kind}; there is none to train")
     prepare_cpu(threads)
-    packed = store.load(Paths(config).packed(config.foundation.dataset))
+    packed = store.load(paths.packed(config.foundation.dataset))
     try:
         network = train_generator(
             packed.images,
@@ -37,20 +37,21 @@ def make_generator(config: Config, threads: int) -> None:
         )
     except (RuntimeError, ValueError) as error:
         raise UserError(f"foundation.generator: {error}") from None
-    generator.save(network, Paths(config).generator())
+    generator.save(network, paths.generator())
 
 
-def make_classifier(config: Config, architecture: str, threads: int) -> None:
+def make_classifier(experiment: Experiment, architecture: str, threads: int) -> None:
     """Train the foundation classifier of one architecture and write its weights.
 
     Raises:
         UserError: the configuration names a pretrained one, or training diverges.
     """
+    config, paths = experiment.config, experiment.paths
     settings = config.foundation.classifier
     if isinstance(settings, PretrainedClassifier):
         raise UserError(f"the classifier in {settings.path} is pretrained; there is none to train")
     prepare_cpu(threads)
-    packed = store.load(Paths(config).packed(config.foundation.dataset))
+    packed = store.load(paths.packed(config.foundation.dataset))
     training = config.training
     torch.manual_seed(settings.seed)
     model = Classifier(
@@ -67,7 +68,7 @@ def make_classifier(config: Config, architecture: str, threads: int) -> None:
     except (RuntimeError, ValueError) as error:
         raise UserError(f"foundation.classifier: {error}") from None
     print(f"{architecture}: {accuracy:.1%} of held-out foundation images right", flush=True)
-    tensor_file.save(Paths(config).classifier(architecture), model.state_dict())
+    tensor_file.save(paths.classifier(architecture), model.state_dict())
 
 
 def _progress(name: str, steps: int) -> Callable[[int, dict[str, float]], None]:

@@ -13,9 +13,7 @@ from mpssl.common.errors import UserError
 from mpssl.common.files import write_text
 from mpssl.config.experiment import Config
 from mpssl.models import tensor_file
-from mpssl.models.generator_files import generator_weights
-
-CONFIG = "config.json"
+from mpssl.models.file_names import GENERATOR_CONFIG, generator_weights
 
 
 class FrozenGenerator(nn.Module):
@@ -56,8 +54,8 @@ def save(network: nn.Module, folder: Path) -> None:
     """Write a BigGAN as `config.json` and `model.safetensors`."""
     config = json.dumps(network.config.to_dict(), indent=2, sort_keys=True) + "\n"
     path = generator_weights(folder, trained=True)
-    tensor_file.save(path, network.state_dict(), {CONFIG: config})
-    write_text(folder / CONFIG, config)
+    tensor_file.save(path, network.state_dict(), {GENERATOR_CONFIG: config})
+    write_text(folder / GENERATOR_CONFIG, config)
 
 
 def load(folder: Path, image_size: int, truncation: float = 1.0) -> FrozenGenerator:
@@ -72,12 +70,12 @@ def load(folder: Path, image_size: int, truncation: float = 1.0) -> FrozenGenera
     from mpssl.models.biggan import FoldedBigGan
 
     try:
-        text, path = (folder / CONFIG).read_text(), generator_weights(folder)
+        text, path = (folder / GENERATOR_CONFIG).read_text(), generator_weights(folder)
         network = BigGAN(BigGANConfig.from_dict(json.loads(text)))
         if path.suffix == ".safetensors":
             state, metadata = tensor_file.load(path)
-            if metadata[CONFIG] != text:
-                raise ValueError(f"{CONFIG} is not that of the weights")
+            if metadata[GENERATOR_CONFIG] != text:
+                raise ValueError(f"{GENERATOR_CONFIG} is not that of the weights")
         else:
             state = torch.load(path, map_location="cpu", weights_only=True)
         network.load_state_dict(state, strict=True)

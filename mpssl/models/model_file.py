@@ -14,6 +14,7 @@ from mpssl.config.experiment import Config
 from mpssl.config.fields import Positive, Side
 from mpssl.models import tensor_file
 from mpssl.models.classifier import Classifier
+from mpssl.models.file_names import MODEL
 
 FORMAT = "mpssl"
 
@@ -69,7 +70,7 @@ def load(path: Path) -> tuple[Classifier, Description]:
     Raises:
         UserError: the file is missing, damaged, or no model of this project.
     """
-    path = path / "model.safetensors" if path.is_dir() else path
+    path = path / MODEL if path.is_dir() else path
     try:
         if path.exists() and not path.is_file():
             raise UserError(f"the model {path} is no regular file")
