@@ -17,10 +17,10 @@ def fetch(config: Config, dataset: str) -> None:
     from mpssl.data import download
 
     settings, paths = config.datasets[dataset], Paths(config)
-    if not getattr(settings, "downloads", []):
+    if not settings.to_download:
         raise UserError(f"{settings.title} cannot be downloaded; docs/data.md says how to get it")
     click.echo(f"{settings.title}: terms of use: {settings.licence}")
-    download.prepare(settings.downloads, paths.downloads / dataset, paths.unpacked(dataset))
+    download.prepare(settings.to_download, paths.downloads / dataset, paths.unpacked(dataset))
 
 
 @click.command()

@@ -7,7 +7,6 @@ from tqdm import tqdm
 
 from mpssl.common.errors import UserError
 from mpssl.config.experiment import Config
-from mpssl.config.foundation import PretrainedClassifier, TrainedGenerator
 from mpssl.data import store
 from mpssl.foundation.train import train_foundation_classifier, train_generator
 from mpssl.machine.cpu import prepare_cpu
@@ -23,7 +22,7 @@ def make_generator(config: Config, threads: int) -> None:
         UserError: the configuration names a pretrained one, or training diverges.
     """
     settings = config.foundation.generator
-    if not isinstance(settings, TrainedGenerator):
+    if settings.kind != "trained":
         raise UserError(f"the generator is of kind {settings.kind}; there is none to train")
     prepare_cpu(threads)
     packed = store.load(Paths(config).packed(config.foundation.dataset))
@@ -47,7 +46,7 @@ def make_classifier(config: Config, architecture: str, threads: int) -> None:
         UserError: the configuration names a pretrained one, or training diverges.
     """
     settings = config.foundation.classifier
-    if isinstance(settings, PretrainedClassifier):
+    if settings.kind == "pretrained":
         raise UserError(f"the classifier in {settings.path} is pretrained; there is none to train")
     prepare_cpu(threads)
     packed = store.load(Paths(config).packed(config.foundation.dataset))

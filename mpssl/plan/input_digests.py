@@ -19,7 +19,7 @@ def generator_digest(config: Config) -> str:
         UserError: a file is missing, or not the one that the configuration downloads.
     """
     files = Paths(config).generator_files()
-    return _weights_digest(files, getattr(config.foundation.generator, "downloads", []))
+    return _weights_digest(files, config.foundation.generator.to_download)
 
 
 def classifier_digest(config: Config, architecture: str) -> str:
@@ -29,7 +29,7 @@ def classifier_digest(config: Config, architecture: str) -> str:
         UserError: it is not the one that the configuration downloads.
     """
     files = [Paths(config).classifier(architecture)]
-    return _weights_digest(files, getattr(config.foundation.classifier, "downloads", []))
+    return _weights_digest(files, config.foundation.classifier.to_download)
 
 
 def _weights_digest(files: Iterable[Path], downloads: Iterable[Download]) -> str:

@@ -53,9 +53,7 @@ def packed(dataset):
 
 def downloads_of(dataset):
     """What must be downloaded for a data set; nothing where the user has a copy."""
-    settings = experiment.datasets[dataset]
-    has_copy = getattr(settings, "path", None) is not None
-    return [] if has_copy else getattr(settings, "downloads", [])
+    return experiment.datasets[dataset].to_download
 
 
 def records(cells):
