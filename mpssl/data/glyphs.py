@@ -15,21 +15,9 @@ import numpy as np
 from matplotlib.ft2font import FT2Font
 from PIL import Image, ImageDraw, ImageFont
 
+from mpssl.config.glyph_classes import GLYPHS
 from mpssl.data.warp import affine_matrices, resize, thicken, to_uint8_rgb, warp
 
-# One class a word; the characters of a word share their class, because their outlines look alike.
-GLYPHS = {
-    "latin": "A B b Cc E e G g H h Il Jj Kk L M Oo Pp q R r Ss T t Uu Vv Xx Yy Zz",
-    "greek": "Ξ Σ Φφ Ψψ Ω δ λ ξ π",
-    "cyrillic": "Ж Ш Д Ю Я Ц Э Ч",
-    "georgian": "შ წ ღ",
-    "armenian": "Ֆ",
-    "hebrew": "א ש",
-    "arrow": "← → ↑ ↓ ⇄ ↻",
-    "sign": "+ × = ÷ ∞ ∫ √ ∀ ⊕ # % & @ ? § { * € $",
-    "shape": "■ □ ▲△ ● ◆ ★ ♥ ♠ ♣ ♪ ☺",
-    "box": "┼ ╬ ╝ ║",
-}
 # Size variants and stand-ins that hold only a few signs, and the mathematical sets of computer
 # modern.
 EXCLUDED_FONTS = (
@@ -116,7 +104,7 @@ def soft_step(values: np.ndarray) -> np.ndarray:
     return np.clip(0.5 + 2.0 * values, 0, 1)
 
 
-# The brightness of a texture at the coordinates u, v.
+# The brightness of a texture at the coordinates u, v; named as in `mpssl.config.glyph_classes`.
 TEXTURES: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
     "stripes": lambda u, v: soft_step(np.sin(8 * np.pi * (u + v))),
     "checks": lambda u, v: soft_step(1.5 * np.sin(4 * np.pi * u) * np.sin(4 * np.pi * v)),

@@ -2,6 +2,7 @@
 
 import zlib
 from collections import Counter
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -92,17 +93,8 @@ def verified(dataset: PaperData | ImageNet, root: Path) -> Listing:
     return listing
 
 
-def expected_sizes(dataset: PaperData | ImageNet) -> dict[str, int | None]:
-    """Images of pool and test split, and classes, of the whole data set; None where not known."""
-    if isinstance(dataset, PaperData):
-        return {"pool": dataset.pool, "test": dataset.test, "classes": dataset.classes}
-    known = dataset.classes is not None and dataset.images_per_class is not None
-    pool = dataset.classes * dataset.images_per_class if known else None
-    return {"pool": pool, "test": 0, "classes": dataset.classes}
-
-
 def found_sizes(listing: Listing) -> dict[str, int]:
-    """The same of a listing."""
+    """Images of pool and test split, and classes, of a listing."""
     return {part: len(getattr(listing, part)) for part in ("pool", "test", "classes")}
 
 
@@ -111,7 +103,7 @@ def wrong_sizes(dataset: PaperData | ImageNet, listing: Listing) -> list[str]:
     found = found_sizes(listing)
     return [
         f"{part}: {found[part]} found, {count} expected"
-        for part, count in expected_sizes(dataset).items()
+        for part, count in asdict(dataset.sizes()).items()
         if count is not None and found[part] != count
     ]
 
@@ -126,7 +118,7 @@ def check(dataset: PaperData | ImageNet, root: Path) -> str:
         UserError: something is missing.
     """
     listing = verified(dataset, root)
-    expected = expected_sizes(dataset)
+    expected = asdict(dataset.sizes())
     sizes = ", ".join(
         f"{part} {count} ({'as expected' if expected[part] is not None else 'expected: unknown'})"
         for part, count in found_sizes(listing).items()

@@ -6,7 +6,6 @@ import torch
 from tqdm import tqdm
 
 from mpssl.common.errors import UserError
-from mpssl.config.foundation import PretrainedClassifier, TrainedGenerator
 from mpssl.data import store
 from mpssl.foundation.train import train_foundation_classifier, train_generator
 from mpssl.machine.cpu import prepare_cpu
@@ -23,7 +22,7 @@ def make_generator(experiment: Experiment, threads: int) -> None:
     """
     config, paths = experiment.config, experiment.paths
     settings = config.foundation.generator
-    if not isinstance(settings, TrainedGenerator):
+    if settings.kind != "trained":
         raise UserError(f"the generator is of kind {settings.kind}; there is none to train")
     prepare_cpu(threads)
     packed = store.load(paths.packed(config.foundation.dataset))
@@ -48,7 +47,7 @@ def make_classifier(experiment: Experiment, architecture: str, threads: int) -> 
     """
     config, paths = experiment.config, experiment.paths
     settings = config.foundation.classifier
-    if isinstance(settings, PretrainedClassifier):
+    if settings.kind == "pretrained":
         raise UserError(f"the classifier in {settings.path} is pretrained; there is none to train")
     prepare_cpu(threads)
     packed = store.load(paths.packed(config.foundation.dataset))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from mpssl.common.errors import UserError
 from mpssl.common.files import read_json
 from mpssl.config.architectures import BACKBONES
-from mpssl.config.data import Download, EmbeddedDigits, Glyphs, ImageNet, PaperData
+from mpssl.config.data import Download, Sizes
 from mpssl.config.experiment import Config
 from mpssl.models.file_names import GENERATOR_CONFIG, OFFICIAL_GENERATOR
 from mpssl.plan.cells import Cell
@@ -22,15 +22,6 @@ from mpssl.plan.plan import Plan
 # --------------------------------------------------------------------------------- sizes of data
 
 
-@dataclass(frozen=True)
-class Sizes:
-    """Images of the pool and the test split, and classes."""
-
-    pool: int
-    test: int
-    classes: int
-
-
 def dataset_sizes(config: Config, name: str) -> Sizes:
     """The sizes of a data set that is not there yet; those of a folder of images are counted.
 
@@ -38,24 +29,13 @@ def dataset_sizes(config: Config, name: str) -> Sizes:
         UserError: the configuration does not say them.
     """
     dataset = config.datasets[name]
-    if isinstance(dataset, EmbeddedDigits):
-        return Sizes(dataset.pool_size, dataset.test_size, 10)
-    if isinstance(dataset, Glyphs):
-        from mpssl.data.glyphs import GLYPHS, TEXTURES
-
-        classes = len(" ".join(GLYPHS.values()).split()) + len(TEXTURES)
-        return Sizes(classes * dataset.images_per_class, 0, classes)
-    if isinstance(dataset, PaperData | ImageNet):
-        from mpssl.data.official import expected_sizes
-
-        expected = expected_sizes(dataset)
-        if None in expected.values():
-            missing = next(key for key, value in expected.items() if value is None)
+    sizes = dataset.sizes()
+    if sizes is not None:
+        if missing := dataset.missing_sizes():
             raise UserError(
-                f"the size of {name} is not known: datasets.{name} says no `{missing}`"
-                + (", or no `images_per_class`" if isinstance(dataset, ImageNet) else "")
+                f"the size of {name} is not known: datasets.{name} says no `{missing[0]}`"
             )
-        return Sizes(**expected)
+        return sizes
     from mpssl.data.folder import read_folder
 
     reading = read_folder(dataset, config.packing)  # lists the files, opens none
@@ -107,13 +87,6 @@ def needed_weights(experiment: Experiment, cells: list[Cell]) -> list[Download]:
     ]
 
 
-def _downloads(config: Config, name: str) -> list[Download]:
-    """Downloads of a data set; none where the user has a copy."""
-    dataset = config.datasets[name]
-    has_copy = getattr(dataset, "path", None) is not None
-    return [] if has_copy else getattr(dataset, "downloads", [])
-
-
 # ------------------------------------------------------------------------------------ disk, bytes
 
 
@@ -142,7 +115,7 @@ def space(experiment: Experiment, cells: list[Cell]) -> Space:
     """What `cells` need on the disk."""
     config, plan = experiment.config, experiment.plan
     datasets = needed_datasets(plan, cells)
-    archives = [download for name in datasets for download in _downloads(config, name)]
+    archives = [download for name in datasets for download in config.datasets[name].to_download]
     weights = needed_weights(experiment, cells)
     unknown = [download.file for download in archives + weights if download.bytes is None]
     packed = 0

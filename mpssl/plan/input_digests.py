@@ -17,7 +17,7 @@ def generator_digest(experiment: Experiment) -> str:
     Raises:
         UserError: a file is missing, or not the one that the configuration downloads.
     """
-    downloads = getattr(experiment.config.foundation.generator, "downloads", [])
+    downloads = experiment.config.foundation.generator.to_download
     return _weights_digest(experiment.paths.generator_files(), downloads)
 
 
@@ -27,7 +27,7 @@ def classifier_digest(experiment: Experiment, architecture: str) -> str:
     Raises:
         UserError: it is not the one that the configuration downloads.
     """
-    downloads = getattr(experiment.config.foundation.classifier, "downloads", [])
+    downloads = experiment.config.foundation.classifier.to_download
     return _weights_digest([experiment.paths.classifier(architecture)], downloads)
 
 

@@ -5,7 +5,6 @@ from pathlib import Path
 
 from mpssl.common.entry_points import entry_source
 from mpssl.config.architectures import BACKBONES
-from mpssl.config.data import ImageNet, PaperData
 from mpssl.config.experiment import Config
 from mpssl.models.file_names import GENERATOR_CONFIG, MODEL, generator_weights
 from mpssl.plan.cells import Cell, Run
@@ -107,16 +106,11 @@ class Paths:
     def data(self, dataset: str) -> Path:
         """The unpacked official files of a data set, shared by all experiments."""
         settings = self.config.datasets[dataset]
-        if getattr(settings, "path", None) is not None:
-            return settings.path
-        return Path("resources") / "data" / dataset / getattr(settings, "root", "")
+        return settings.own_copy or Path("resources") / "data" / dataset / settings.archive_root
 
     def absent(self, dataset: str) -> bool:
         """Whether a data set that only a person can fetch is not there."""
-        settings = self.config.datasets[dataset]
-        if not isinstance(settings, PaperData | ImageNet) or getattr(settings, "downloads", []):
-            return False
-        return not self.data(dataset).exists()
+        return self.config.datasets[dataset].fetched_by_hand and not self.data(dataset).exists()
 
     def unpacked(self, dataset: str) -> Path:
         """Written last when a data set has been downloaded and unpacked."""

@@ -59,7 +59,8 @@ class Plan:
     def impossible(self, cell: Cell) -> str | None:
         """Why a cell cannot be run, or None."""
         source, foundation = self.method(cell).source, self.config.foundation.dataset
-        if source == "real" and cell.fraction == 100 and not self._has_unlabeled(cell.dataset):
+        datasets = self.config.datasets
+        if source == "real" and cell.fraction == 100 and not datasets[cell.dataset].has_unlabeled:
             return "no unlabeled images are left at 100 %"
         if source == "foundation" and foundation is None:
             return "foundation.dataset names no real images"
@@ -68,10 +69,6 @@ class Plan:
             if dataset in self._absent:
                 return f"{dataset} must be fetched by hand, see docs/data.md"
         return None
-
-    def _has_unlabeled(self, dataset: str) -> bool:
-        """Whether a data set has unlabeled images of its own."""
-        return getattr(self.config.datasets[dataset], "unlabeled", None) is not None
 
     @cached_property
     def _absent(self) -> set[str]:

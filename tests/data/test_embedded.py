@@ -5,8 +5,9 @@ import unicodedata
 import numpy as np
 import pytest
 
+from mpssl.config.glyph_classes import GLYPH_CLASSES, GLYPHS, TEXTURE_NAMES
 from mpssl.data import embedded
-from mpssl.data.glyphs import GLYPHS, TEXTURES, render_glyphs
+from mpssl.data.glyphs import TEXTURES, render_glyphs
 from mpssl.data.warp import affine_matrices, thicken, warp
 
 GLYPH_SETTINGS = {
@@ -35,7 +36,8 @@ def test_no_glyph_is_a_digit():
 
 def test_glyphs_are_broad_and_whole(glyphs):
     images, labels, names = glyphs
-    classes = sum(len(words.split()) for words in GLYPHS.values()) + len(TEXTURES)
+    classes = GLYPH_CLASSES
+    assert tuple(TEXTURES) == TEXTURE_NAMES
     assert len(names) == len(set(names)) == classes > 90
     assert images.shape == (3 * classes, 32, 32, 3)
     assert images.dtype == np.uint8

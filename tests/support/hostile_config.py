@@ -149,9 +149,9 @@ def wrong_config(config: object, content: dict) -> str | None:
     made = [paths.resources, paths.results]
     for name, dataset in config.datasets.items():
         made += [paths.packed(name), paths.split(name, 1)]
-        if getattr(dataset, "path", None) is None:
+        if dataset.own_copy is None:
             made.append(paths.data(name))
-        made += [paths.downloads / d.file for d in getattr(dataset, "downloads", [])]
+        made += [paths.downloads / d.file for d in dataset.to_download]
     for path in made:
         if os.path.normpath(path).split("/")[0] not in ("resources", "results"):
             return f"the path {path}"

@@ -44,9 +44,7 @@ def packed(dataset):
 
 def downloads_of(dataset):
     """What must be downloaded for a data set; nothing if the user has a copy."""
-    dataset_settings = settings.datasets[dataset]
-    has_copy = getattr(dataset_settings, "path", None) is not None
-    return [] if has_copy else getattr(dataset_settings, "downloads", [])
+    return settings.datasets[dataset].to_download
 
 
 def records(cells):
