@@ -11,7 +11,6 @@ import torch
 
 from mpssl.common.errors import UserError
 from mpssl.common.files import csv_text, file_digest, write_made, write_text
-from mpssl.config.run_settings import RunSettings
 from mpssl.machine import preemption
 from mpssl.machine.cpu import prepare_cpu
 from mpssl.machine.determinism import deterministic
@@ -21,7 +20,7 @@ from mpssl.plan.cells import Run
 from mpssl.plan.experiment import Experiment
 from mpssl.plan.paths import SAMPLES, RunFiles
 from mpssl.runs import snapshots
-from mpssl.runs.gather import gather
+from mpssl.runs.gather import Gathered, gather
 from mpssl.runs.heartbeat import EventFiles, Heartbeat
 from mpssl.runs.image_grid import write_grid
 from mpssl.runs.record import RunRecord
@@ -45,18 +44,22 @@ def execute(experiment: Experiment, run: Run, threads: int) -> None:
         UserError: the run cannot be trained.
         Preempted: a signal came; the same call goes on from the checkpoint.
     """
-    config, settings = experiment.config, experiment.plan.settings(run.cell)
+    config = experiment.config
     prepare_cpu(threads)
     with (
-        deterministic(settings.training.deterministic),
+        deterministic(config.training.deterministic),
         claimed_device(config.device, config.runs_per_gpu) as device,
     ):
-        _execute(experiment, run, settings, device)
+        _execute(experiment, run, device)
 
 
-def _execute(experiment: Experiment, run: Run, settings: RunSettings, device: torch.device) -> None:
-    started = time.monotonic()
-    files = experiment.paths.run(run)
+def prepare(experiment: Experiment, run: Run, device: torch.device) -> tuple[Task, Gathered]:
+    """The task of a run, on the device, and what it was made from.
+
+    Raises:
+        UserError: a file is missing, damaged, or does not belong to the others.
+    """
+    settings = experiment.plan.settings(run.cell)
     gathered = gather(experiment, run, settings, device)
     task = assemble(
         settings,
@@ -72,6 +75,13 @@ def _execute(experiment: Experiment, run: Run, settings: RunSettings, device: to
             "device_type": device.type,  # random streams of one do not go on on the other
         },
     )
+    return task, gathered
+
+
+def _execute(experiment: Experiment, run: Run, device: torch.device) -> None:
+    started = time.monotonic()
+    files, settings = experiment.paths.run(run), experiment.plan.settings(run.cell)
+    task, gathered = prepare(experiment, run, device)
     try:
         outcome = train(task, files.checkpoint, _observers(experiment, run, task))
     except torch.OutOfMemoryError:
