@@ -8,26 +8,7 @@ import pytest
 import yaml
 
 from mpssl.cli.main import cli
-
-
-def mpssl(*arguments, cwd="."):
-    return subprocess.run(
-        [sys.executable, "-m", "mpssl", *map(str, arguments)],
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
-def fails(result, *texts):
-    assert result.returncode == 2, result.stderr
-    last = result.stderr.strip().splitlines()[-1]
-    assert last.startswith("mpssl: error: ")
-    assert "Traceback" not in result.stderr
-    for text in texts:
-        assert text in last
-    return last
+from tests.support.commands import fails, mpssl
 
 
 @pytest.fixture

@@ -2,93 +2,12 @@
 
 import pytest
 import torch
-from torch import nn
 
 from mpssl.common.errors import UserError
-from mpssl.config.method import Lmo
-from mpssl.config.training import Augmentation, RandAugment, Training, Views
-from mpssl.data.batches import Batches
-from mpssl.data.store import Packed
-from mpssl.models.classifier import Classifier
+from mpssl.config.training import Training
 from mpssl.training import checkpoint
-from mpssl.training.objectives import build_objective
-from mpssl.training.rng import Streams
-from mpssl.training.sources import build_source
-from mpssl.training.sources.base import Ingredients
-from mpssl.training.train import Loop, Task, learning_rate_at, train
-
-CLASSES, SIZE, CPU = 3, 16, torch.device("cpu")
-METHODS = [
-    ("none", "none", {}),
-    ("real", "freematch", {"threshold_momentum": 0.9, "fairness_weight": 0.05}),
-    ("uniform", "scr", {}),
-    ("pseudo", "fixmatch", {"confidence_threshold": 0.3}),
-    ("lmo", "scr", {}),
-    ("lmo", "freematch", {"threshold_momentum": 0.9, "fairness_weight": 0.05}),
-]
-
-
-class ToyGenerator(nn.Module):
-    """A frozen linear generator with the interface of FrozenGenerator."""
-
-    z_dim, classes = 4, 5
-
-    def __init__(self) -> None:
-        super().__init__()
-        torch.manual_seed(7)
-        self.linear = nn.Linear(self.z_dim + self.classes, 3 * SIZE * SIZE)
-        self.requires_grad_(False)
-
-    def forward(self, z, y):
-        return self.linear(torch.cat([z, y], dim=1)).view(-1, 3, SIZE, SIZE).sigmoid()
-
-
-def toy_task(source="none", objective="none", options=None, *, seed=0, **training) -> Task:
-    torch.manual_seed(1)
-    images = torch.randint(0, 256, (60, SIZE, SIZE, 3), dtype=torch.uint8).numpy()
-    labels = (torch.arange(60) % CLASSES).numpy()
-    packed = Packed(images, labels, list("abc"), pool=60, digest="toy")
-    streams = Streams(seed, CPU)
-    normalization = (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)
-    with streams.use("initial_weights"):
-        model = Classifier("resnet8", CLASSES, *normalization)
-    torch.manual_seed(3)
-    foundation_classifier = Classifier("resnet8", ToyGenerator.classes, *normalization).eval()
-    validation = Batches(packed, range(20, 36), SIZE, CPU)
-    unlabeled = Batches(packed, range(36, 60), SIZE, CPU)
-    lmo = Lmo(mapper_learning_rate=1e-2, converter_learning_rate=1e-2, record_every=2)
-    ingredients = Ingredients(
-        classes=CLASSES,
-        device=CPU,
-        streams=streams,
-        ratio=1,
-        generator=ToyGenerator(),
-        foundation_classifier=foundation_classifier,
-        unlabeled=unlabeled.centre_images,
-        unlabeled_count=len(unlabeled),
-        validation=validation.centre,
-        validation_count=len(validation),
-        lmo=lmo,
-    )
-    plain = Views(crop="padded", padding=2, flip=False)
-    strong = plain.model_copy(
-        update={"randaugment": RandAugment(n=1, m=10, operations=["rotate", "contrast"])}
-    )
-    defaults = {"epochs": 4, "steps_per_epoch": 2, "batch_size": 6, "image_size": SIZE}
-    return Task(
-        training=Training(**defaults | training),
-        augmentation=Augmentation(labeled=plain, weak=plain, strong=strong),
-        model=model,
-        source=build_source(source, ingredients),
-        objective=build_objective(objective, CLASSES, options or {})
-        if objective != "none"
-        else None,
-        weight=0.5,
-        labeled=Batches(packed, range(20), SIZE, CPU),
-        validation=validation,
-        streams=streams,
-        identity={"method": source + objective, "seed": seed},
-    )
+from mpssl.training.train import Loop, learning_rate_at, train
+from tests.support.toys import METHODS, toy_task
 
 
 def test_step_schedule_of_the_paper():
