@@ -29,11 +29,11 @@ def make_generator(config: Config, threads: int) -> None:
     packed = store.load(Paths(config).packed(config.foundation.dataset))
     try:
         network = train_generator(
+            settings,
             packed.images,
             packed.labels,
-            num_classes=len(packed.classes),
-            progress=_progress("generator", settings.steps),
-            **settings.model_dump(exclude={"kind"}),
+            len(packed.classes),
+            _progress("generator", settings.steps),
         )
     except (RuntimeError, ValueError) as error:
         raise UserError(f"foundation.generator: {error}") from None
@@ -58,11 +58,11 @@ def make_classifier(config: Config, architecture: str, threads: int) -> None:
     )
     try:
         accuracy = train_foundation_classifier(
+            settings,
             model,
             packed.images,
             packed.labels,
-            progress=_progress(architecture, settings.steps),
-            **settings.model_dump(exclude={"kind"}),
+            _progress(architecture, settings.steps),
         )
     except (RuntimeError, ValueError) as error:
         raise UserError(f"foundation.classifier: {error}") from None

@@ -17,28 +17,28 @@ from pytorch_pretrained_biggan.model import BigGANBatchNorm
 from torch import Tensor, nn
 from torch.nn.utils import spectral_norm
 
+from mpssl.config.foundation import TrainedGenerator
+
 START_SIZE = 4  # side of the class's first feature map, fixed in its code
 STATISTICS_BATCH = 2048  # images behind the stored batch-norm statistics
 POWER_ITERATIONS = 50  # forwards that settle the spectral norms of the averaged weights
 
 
-def build_generator(
-    *, num_classes: int, z_dim: int, channel_width: int, layers: list[tuple[bool, int, int]]
-) -> BigGAN:
+def build_generator(settings: TrainedGenerator, num_classes: int) -> BigGAN:
     """Return an untrained BigGAN, initialised for training from scratch.
 
     Args:
+        settings: its sizes are used: `z_dim` is also the size of the class's embedding;
+            `layers` counts channels in units of `channel_width`, the first input is 16, the last
+            output 1, and a block can keep or halve the channels.
         num_classes: F.
-        z_dim: Z; the class's embedding has the same size.
-        channel_width: the unit in which `layers` counts channels.
-        layers: (up-sample?, input, output) of each block, the first input 16, the last output 1;
-            the class can keep or halve the channels.
     """
+    layers = settings.layers
     config = BigGANConfig(
         output_dim=START_SIZE * 2 ** sum(up_sample for up_sample, _, _ in layers),
-        z_dim=z_dim,
-        class_embed_dim=z_dim,
-        channel_width=channel_width,
+        z_dim=settings.z_dim,
+        class_embed_dim=settings.z_dim,
+        channel_width=settings.channel_width,
         num_classes=num_classes,
         layers=layers,
         attention_layer_position=-1,
