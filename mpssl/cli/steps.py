@@ -92,11 +92,11 @@ def domain(config: Config, dataset: str, architecture: str) -> None:
 
     The distance is in the features of the foundation classifier of ARCHITECTURE.
     """
-    from mpssl.foundation import domain_distance as measuring
+    from mpssl.foundation.domain_distance import measure_domain_distance
 
     if config.domain is None:
         raise UserError("the configuration has no `domain`; write `domain: {}`")
-    click.echo(measuring.measure(config, dataset, architecture))
+    click.echo(measure_domain_distance(config, dataset, architecture))
 
 
 @click.command()

@@ -1,4 +1,4 @@
-"""From a data set's configuration to its images: one function an adapter."""
+"""Read the images that a data set's configuration names, with one function for each adapter."""
 
 from collections.abc import Callable
 from pathlib import Path

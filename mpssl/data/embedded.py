@@ -1,8 +1,8 @@
-"""The embedded target data sets: handwritten digits that two installed packages carry.
+"""The embedded target data sets: handwritten digits that two installed packages contain.
 
 A network learns plain digits of these sets from very few labels, which leaves unlabeled images
-nothing to add. So each image can be made harder once, for good: rotated, scaled, shifted, cluttered
-and grained.
+nothing to add. So each image can be made harder once, when the data set is packed: it is rotated,
+scaled, shifted, cluttered and made noisy.
 """
 
 import numpy as np
@@ -12,7 +12,7 @@ from mpssl.data.store import Reading
 from mpssl.data.warp import affine_matrices, resize, to_uint8_rgb, warp
 
 DIGIT_NAMES = [str(digit) for digit in range(10)]
-CLUTTER_PATCHES = 4  # candidates an image at full strength
+CLUTTER_PATCHES = 4  # most fragments in one image
 
 
 def stratified_order(
@@ -22,7 +22,7 @@ def stratified_order(
 
     Args:
         labels: int [N].
-        n_pool, n_test: sizes; together at most N.
+        n_pool, n_test: numbers of images; their sum is at most N.
         generator: decides the order.
 
     Returns:
@@ -35,8 +35,8 @@ def stratified_order(
         raise ValueError(
             f"pool {n_pool} + test {n_test} exceed the data set's {len(labels)} images"
         )
-    # Position within its class as a fraction: sorted by it, every prefix holds the classes in
-    # proportion.
+    # An image's position within its class, as a fraction: if images are sorted by it, every prefix
+    # has the classes in proportion.
     fraction = np.empty(len(labels))
     for label in np.unique(labels):
         members = generator.permutation(np.nonzero(labels == label)[0])
@@ -68,7 +68,7 @@ def add_clutter(
             donor = images[generator.integers(len(images))]
             row, column = generator.integers(size // 6, size - size // 6 - side, 2)
             fragment = donor[row : row + side, column : column + side]
-            # Along one axis the fragment lies at an edge, along the other anywhere.
+            # Along one axis the fragment is at an edge, along the other it is anywhere.
             at_edge, anywhere = (
                 generator.choice([0, size - side]),
                 generator.integers(0, size - side + 1),

@@ -100,8 +100,8 @@ def jittered_axes(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return coordinates u, v, each [count,size,size], about -0.5 to 0.5 across the image.
 
-    They are turned, shifted and scaled about as little as glyphs are: in minutes, a small generator
-    learns neither free phases and directions nor noise (measured).
+    They are turned, shifted and scaled about as little as glyphs are, because a small generator
+    that is trained for minutes learns neither free phases and directions nor noise.
     """
     angle = generator.normal(0, np.deg2rad(6), (count, 1, 1))
     scale = np.exp(generator.normal(0, 0.12, (count, 1, 1)))

@@ -2,7 +2,7 @@
 
 The full reproduction downloads BigGAN-deep-256 and a network trained on ImageNet. The embedded
 benchmark has no such weights, so it makes them, in minutes on a CPU: the generator is the *same
-class* at a small size with the same state dictionary keys, so all downstream code serves either.
+class* at a small size with the same state dictionary keys, so all other code works with both.
 
 Shape letters: B batch, C channels, H, W sides, F classes of the foundation, Z latent.
 """
