@@ -69,7 +69,7 @@ def list_files(dataset: PaperData | ImageNet, root: Path) -> Listing:
 
 
 def list_complete(dataset: PaperData | ImageNet, root: Path) -> Listing:
-    """List the images and refuse a partial data set, on which nobody means to train.
+    """List the images of a complete data set and refuse a partial one.
 
     Raises:
         UserError: sizes are wrong, or an image does not exist.
