@@ -1,4 +1,4 @@
-"""Tensors in safetensors files, which hold no code, with a checksum of their content."""
+"""Tensors in safetensors files, which contain no code, with a checksum of their content."""
 
 import hashlib
 import json
@@ -13,10 +13,10 @@ from mpssl.common.files import CHECKSUM, atomic
 
 
 def save(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] = {}) -> None:
-    """Write named tensors and text `metadata`, whole or not at all; equal ones as equal bytes."""
+    """Write tensors and text `metadata`, whole or not at all; equal input gives equal bytes."""
     tensors = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
     sealed = {**metadata, CHECKSUM: _checksum(tensors, metadata)}
-    # Its own writer reports a full disk as an error of the format, and orders metadata by chance.
+    # The package's writer reports a full disk as a wrong format, and orders metadata at random.
     content = memoryview(safetensors.torch.save(tensors, sealed))
     start = 8 + int.from_bytes(content[:8], "little")
     header = json.dumps(json.loads(bytes(content[8:start])), sort_keys=True).encode()
@@ -27,11 +27,11 @@ def save(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] 
 
 
 def load(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Read the tensors and metadata of `save`.
+    """Read the tensors and the metadata that `save` wrote.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it is damaged, or not of `save`.
+        ValueError: the file is damaged, or `save` did not write it.
     """
     try:
         with safetensors.safe_open(path, "pt") as file:
