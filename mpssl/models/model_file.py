@@ -1,6 +1,5 @@
 """A trained model as one file with all that its use needs: weights, labels, preprocessing."""
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Literal
@@ -15,8 +14,6 @@ from mpssl.config.fields import Positive, Side
 from mpssl.models import tensor_file
 from mpssl.models.classifier import Classifier
 from mpssl.models.file_names import MODEL
-
-FORMAT = "mpssl"
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid", strict=True, allow_inf_nan=False))
@@ -59,9 +56,8 @@ def describe(config: Config, architecture: str, classes: list[str]) -> Descripti
 
 
 def save(path: Path, model: Classifier, description: Description) -> None:
-    """Write a model as safetensors; the description is in its metadata."""
-    metadata = {FORMAT: json.dumps(asdict(description), ensure_ascii=False)}
-    tensor_file.save(path, model.state_dict(), metadata)
+    """Write a model as safetensors; the description is the file's metadata."""
+    tensor_file.save(path, model.state_dict(), asdict(description))
 
 
 def load(path: Path) -> tuple[Classifier, Description]:
@@ -83,7 +79,7 @@ def load(path: Path) -> tuple[Classifier, Description]:
             f"{path} is damaged, or not a model that `mpssl train` wrote: {reason}"
         ) from None
     try:
-        description = Description(**json.loads(metadata[FORMAT]))
+        description = Description(**metadata)
         model = Classifier(
             description.architecture,
             len(description.classes),
@@ -91,6 +87,6 @@ def load(path: Path) -> tuple[Classifier, Description]:
             tuple(description.std),
         )
         model.load_state_dict(state)
-    except (KeyError, ValueError, TypeError, RuntimeError):
+    except (ValueError, TypeError, RuntimeError):
         raise UserError(f"{path} is not a model that `mpssl train` wrote") from None
     return model.eval().requires_grad_(False), description

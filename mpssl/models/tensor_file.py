@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import safetensors
 import safetensors.torch
@@ -11,23 +12,25 @@ from torch import Tensor
 
 from mpssl.common.files import CHECKSUM, atomic
 
+FORMAT = "mpssl"  # the one key of a file's metadata
 
-def save(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] = {}) -> None:
-    """Write tensors and text `metadata`, whole or not at all; equal input gives equal bytes."""
+
+def save(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, Any] = {}) -> None:
+    """Write named tensors and `metadata` of plain data, whole or not at all.
+
+    Equal content gives equal bytes: the metadata is one JSON text with sorted keys, as safetensors
+    orders several texts at random.
+    """
     tensors = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
     sealed = {**metadata, CHECKSUM: _checksum(tensors, metadata)}
-    # The package's writer reports a full disk as a wrong format, and orders metadata at random.
-    content = memoryview(safetensors.torch.save(tensors, sealed))
-    start = 8 + int.from_bytes(content[:8], "little")
-    header = json.dumps(json.loads(bytes(content[8:start])), sort_keys=True).encode()
-    header += b" " * (-len(header) % 8)
-    with atomic(path) as temporary, open(temporary, "wb") as file:
-        file.write(len(header).to_bytes(8, "little") + header)
-        file.write(content[start:])
+    text = json.dumps(sealed, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    # Its own writer of files reports a full disk as an error of the format.
+    with atomic(path) as temporary:
+        temporary.write_bytes(safetensors.torch.save(tensors, {FORMAT: text}))
 
 
-def load(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Read the tensors and the metadata that `save` wrote.
+def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Read the tensors and metadata of `save`.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -35,17 +38,18 @@ def load(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """
     try:
         with safetensors.safe_open(path, "pt") as file:
-            metadata = dict(file.metadata() or {})
+            metadata = json.loads((file.metadata() or {}).get(FORMAT, "{}"))
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except safetensors.SafetensorError as error:
+    except (safetensors.SafetensorError, RecursionError) as error:
         raise ValueError(str(error)) from None
-    if metadata.pop(CHECKSUM, None) != _checksum(tensors, metadata):
+    found = metadata.pop(CHECKSUM, None) if isinstance(metadata, dict) else None
+    if found != _checksum(tensors, metadata):
         raise ValueError("its checksum is missing or wrong")
     return tensors, metadata
 
 
-def _checksum(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> str:
-    digest = hashlib.sha256(json.dumps(sorted(metadata.items())).encode())
+def _checksum(tensors: Mapping[str, Tensor], metadata: Mapping[str, Any]) -> str:
+    digest = hashlib.sha256(json.dumps(metadata, sort_keys=True).encode())
     for name, value in sorted(tensors.items()):
         digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
         digest.update(value.numpy().data if value.dim() else value.numpy().tobytes())

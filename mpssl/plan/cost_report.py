@@ -3,6 +3,7 @@
 from collections import Counter
 from math import ceil
 
+from mpssl.common.columns import aligned
 from mpssl.plan.cells import Cell, cell_of
 from mpssl.plan.cost import Calibration, Cost, Space, chosen_cells, cost, space
 from mpssl.plan.experiment import Experiment
@@ -36,7 +37,7 @@ def _space_lines(space: Space) -> str:
         ["  run records", _gigabytes(space.runs)],
     ]
     unknown = f"\nnot in these sizes: {', '.join(space.unknown)}" if space.unknown else ""
-    return _columns(rows) + unknown
+    return aligned(rows) + unknown
 
 
 def _left_out(plan: Plan, names: list[str]) -> list[str]:
@@ -70,7 +71,7 @@ def _cost_table(
             f"Hours on {calibration.device}, of the training runs alone: starts, downloads, packing"
             " and the foundation's own training are not in them."
         )
-    return _columns(header + rows) + "\n" + "\n".join(notes)
+    return aligned(header + rows) + "\n" + "\n".join(notes)
 
 
 def _cost_row(name: str, cost: Cost) -> list[str]:
@@ -87,16 +88,3 @@ def _hours(hours: float) -> str:
 
 def _gigabytes(count: int) -> str:
     return f"{count / 1e9:,.1f} GB" if count >= 1e8 else f"{ceil(count / 1e5) / 10:,.1f} MB"
-
-
-def _columns(rows: list[list[str]]) -> str:
-    """Rows as aligned text: the first column to the left, numbers to the right."""
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines = (
-        "  ".join(
-            text.ljust(width) if i == 0 else text.rjust(width)
-            for i, (text, width) in enumerate(zip(row, widths, strict=True))
-        )
-        for row in rows
-    )
-    return "\n".join(line.rstrip() for line in lines)

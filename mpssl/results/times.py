@@ -4,6 +4,7 @@ import csv
 from collections import defaultdict
 from dataclasses import dataclass
 
+from mpssl.common.columns import aligned
 from mpssl.plan.experiment import Experiment
 
 
@@ -45,6 +46,9 @@ def print_times(experiment: Experiment) -> None:
     stages = stage_times(experiment)
     if not stages:
         return
-    print(f"{'stage':<20}{'jobs':>6}{'job seconds':>14}{'began':>9}{'ended':>9}   (seconds)")
-    for s in stages:
-        print(f"{s.name:<20}{s.jobs:>6}{s.seconds:>14.1f}{s.began:>9.0f}{s.ended:>9.0f}")
+    rows = [("stage", "jobs", "job time (s)", "began (s)", "ended (s)")]
+    rows += [
+        (s.name, str(s.jobs), f"{s.seconds:.1f}", f"{s.began:.0f}", f"{s.ended:.0f}")
+        for s in stages
+    ]
+    print(aligned(rows))

@@ -1,8 +1,6 @@
 """`mpssl init`: a configuration for the user's own images, and a check of them."""
 
-import csv
 import hashlib
-import io
 import re
 import textwrap
 from collections import Counter
@@ -12,7 +10,7 @@ from pathlib import Path
 import yaml
 
 from mpssl.common.errors import UserError
-from mpssl.common.files import write_text
+from mpssl.common.files import csv_text, write_text
 from mpssl.config import reading
 from mpssl.config.data import ImageFolder
 from mpssl.data import folder
@@ -156,7 +154,8 @@ def initialize(
     text = _configuration(name, entry, foundation, architecture, unlabeled is not None)
     reading.resolve(yaml.safe_load(text), where=str(target))
     if report.excluded:
-        write_text(places["exclude"], _excluded_csv(report))
+        rows = [{"file": f, "reason": reason} for f, reason in report.excluded.items()]
+        write_text(places["exclude"], csv_text(rows))
         train, test_files, _ = folder.list_images(ImageFolder.model_validate(entry))
         report.train = Counter({label: len(files) for label, files in train.items()})
         report.test = Counter({label: len(files) for label, files in test_files.items()})
@@ -172,14 +171,6 @@ def _enough(report: Report, title: str) -> None:
         raise UserError(f"{title}: {report.train.total()} training images are too few")
     if not report.test:
         raise UserError(f"{title}: no test image is left")
-
-
-def _excluded_csv(report: Report) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["file", "reason"])
-    writer.writerows([str(file), reason] for file, reason in report.excluded.items())
-    return text.getvalue()
 
 
 def _configuration(

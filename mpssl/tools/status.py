@@ -1,12 +1,12 @@
 """What an experiment is doing, read from its files alone: on this machine or a shared disk."""
 
-import os
 import socket
 import time
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 from statistics import fmean
 
+import psutil
 from rich.console import Console, Group
 from rich.live import Live
 from rich.progress_bar import ProgressBar
@@ -105,15 +105,7 @@ def _error_in(log) -> str:
 
 def _lives(beat: dict) -> bool:
     """Whether the process may be alive; that of another machine may always."""
-    if beat["host"] != socket.gethostname():
-        return True
-    try:
-        os.kill(beat["pid"], 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:  # of another user
-        pass
-    return True
+    return beat["host"] != socket.gethostname() or psutil.pid_exists(beat["pid"])
 
 
 def work_left(statuses: list[RunStatus]) -> float | None:
