@@ -236,10 +236,13 @@ def train_foundation_classifier(
         schedule.step()
         if progress is not None:
             progress(step + 1, {"loss": loss.item()})
-    model.eval()
-    with torch.no_grad():
-        hits = [
-            (model(pixels[part] / 255.0).argmax(1) == targets[part]).sum()
-            for part in test.split(500)
-        ]
-    return (sum(hits) / n_test).item()
+    return _accuracy(model.eval(), pixels, targets, test)
+
+
+@torch.no_grad()
+def _accuracy(model: nn.Module, pixels: Tensor, targets: Tensor, rows: Tensor) -> float:
+    """Return the part of `rows` whose uint8 images [N,3,H,W] the model classifies correctly."""
+    hits = [
+        (model(pixels[part] / 255.0).argmax(1) == targets[part]).sum() for part in rows.split(500)
+    ]
+    return (sum(hits) / len(rows)).item()

@@ -106,7 +106,7 @@ class UserNetwork(nn.Module):
         return 2 * (self.network(z, y) - self.low) / (self.high - self.low) - 1
 
 
-def load_entry(entry: str, options: dict[str, Any], image_size: int) -> FrozenGenerator:
+def load_python_generator(entry: str, options: dict[str, Any], image_size: int) -> FrozenGenerator:
     """Build the generator of a Python entry point and try it on one latent.
 
     Raises:
@@ -153,5 +153,5 @@ def load_configured(config: Config, folder: Path) -> FrozenGenerator:
     """
     foundation, size = config.foundation, config.training.image_size
     if foundation.generator.kind == "python":
-        return load_entry(foundation.generator.entry, foundation.generator.options, size)
+        return load_python_generator(foundation.generator.entry, foundation.generator.options, size)
     return load(folder, size, foundation.truncation)
