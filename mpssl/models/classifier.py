@@ -197,39 +197,6 @@ def last_linear(network: nn.Module) -> tuple[str, nn.Linear]:
     return linears[-1]
 
 
-def split_last_linear(architecture: str, network: nn.Module, side: int) -> nn.Linear:
-    """Take the last linear layer h out of a network, which becomes g, and check that f = h o g.
-
-    Args:
-        architecture: its name, for messages.
-        network: in evaluation mode; changed in place.
-        side: of images that it takes, pixels.
-
-    Raises:
-        UserError: the network does more after that layer, or its input is no [B, D].
-    """
-    refusal = f"{architecture} {UNSPLITTABLE_REASON}"
-    try:
-        name, linear = last_linear(network)
-    except UserError:
-        raise UserError(refusal) from None
-    seen: dict[str, Tensor] = {}
-    hook = linear.register_forward_hook(
-        lambda _, inputs, output: seen.update(features=inputs[0], logits=output)
-    )
-    images = torch.zeros(2, 3, side, side, device=linear.weight.device)
-    with torch.no_grad():
-        logits = network(images)
-        hook.remove()
-        network.set_submodule(name, nn.Identity())
-        features = network(images)
-    if seen.get("logits") is not logits or features.shape != (2, linear.in_features):
-        raise UserError(refusal)
-    if not features.is_meta and not torch.equal(features, seen["features"]):
-        raise UserError(refusal)
-    return linear
-
-
 def load_foundation_classifier(
     path: Path, architecture: str, mean: tuple, std: tuple
 ) -> Classifier:

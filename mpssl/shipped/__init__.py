@@ -5,4 +5,5 @@ from pathlib import Path
 SHIPPED = Path(__file__).resolve().parent
 INCLUDED = [SHIPPED / f"{name}.yaml" for name in ("datasets", "methods", "tables", "claims")]
 PAPER_RESULTS = SHIPPED / "paper_results.csv"
+TORCHVISION = SHIPPED / "torchvision.csv"  # made by benchmarks/list_torchvision.py
 REPORT_TEMPLATE = SHIPPED / "report.html.jinja"
