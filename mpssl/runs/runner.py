@@ -19,7 +19,7 @@ from mpssl.common.errors import UserError
 from mpssl.common.files import atomic, file_digest, json_digest, read_made, write_made, write_text
 from mpssl.config.experiment import Config
 from mpssl.data import store
-from mpssl.data.batches import Batches
+from mpssl.data.batches import Batches, batches_of
 from mpssl.data.split import read_split
 from mpssl.machine import preemption
 from mpssl.machine.cpu import prepare_cpu
@@ -151,14 +151,14 @@ def _prepare(
     share = config.resident_images / (config.runs_per_gpu if device.type == "cuda" else 1)
 
     def part(name: str) -> Batches:
-        return Batches(packed, split[name], size, device, share)
+        return batches_of(packed, split[name], size, device, share)
 
     unlabeled = None
     if "unlabeled" in needs:
         unlabeled = part("unlabeled")
     elif "foundation_images" in needs:
         foundation = store.load(paths.packed(config.foundation.dataset))
-        unlabeled = Batches(foundation, np.arange(foundation.pool), size, device, share)
+        unlabeled = batches_of(foundation, np.arange(foundation.pool), size, device, share)
         digests["foundation_images"] = foundation.digest
     frozen = foundation_classifier = None
     if "generator" in needs:
@@ -200,7 +200,7 @@ def _prepare(
             "device_type": device.type,  # random streams of one do not go on on the other
         },
     )
-    return task, Batches(packed, packed.test, size, device, share)
+    return task, batches_of(packed, packed.test, size, device, share)
 
 
 def _weight(paths: Paths, run: Run) -> float:

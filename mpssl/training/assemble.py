@@ -64,11 +64,8 @@ def assemble(
         ratio=settings["unlabeled_ratio"],
         generator=generator,
         foundation_classifier=foundation_classifier,
-        unlabeled=unlabeled.centre_images if unlabeled is not None else None,
-        unlabeled_count=len(unlabeled) if unlabeled is not None else 0,
-        unlabeled_prefetch=unlabeled.prefetch if unlabeled is not None else None,
-        validation=validation.centre,
-        validation_count=len(validation),
+        unlabeled=unlabeled,
+        validation=validation,
         lmo=Lmo.model_validate(settings["lmo"]) if settings["lmo"] else None,
     )
     objective = None

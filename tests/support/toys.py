@@ -4,6 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mpssl.data.batches import Batches
 from mpssl.models.classifier import Classifier
 from mpssl.training.rng import Streams
 from mpssl.training.sources.base import Ingredients, Step
@@ -49,6 +50,17 @@ class SmoothGenerator(nn.Module):
     def forward(self, z: Tensor, y: Tensor) -> Tensor:
         self.calls.append((z.detach().clone(), y.detach().clone()))
         return torch.sigmoid(torch.cat([z, y], dim=1) @ self.weight).view(-1, 3, SIDE, SIDE)
+
+
+class ToyBatches(Batches):
+    """Images [N, 3, S, S] and their classes [N], as they are."""
+
+    def __init__(self, images: Tensor, labels: Tensor) -> None:
+        super().__init__(labels, images.shape[-1])
+        self.images = images
+
+    def whole(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        return self.images[rows], self.labels[rows]
 
 
 class Flip(nn.Module):

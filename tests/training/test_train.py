@@ -7,7 +7,7 @@ from torch import nn
 from mpssl.common.errors import UserError
 from mpssl.config.method import Lmo
 from mpssl.config.training import Augmentation, RandAugment, Training, Views
-from mpssl.data.batches import Batches
+from mpssl.data.batches import batches_of
 from mpssl.data.store import Packed
 from mpssl.models.classifier import Classifier
 from mpssl.training import checkpoint
@@ -54,8 +54,8 @@ def toy_task(source="none", objective="none", options=None, *, seed=0, **trainin
         model = Classifier("resnet8", CLASSES, *normalization)
     torch.manual_seed(3)
     foundation_classifier = Classifier("resnet8", ToyGenerator.classes, *normalization).eval()
-    validation = Batches(packed, range(20, 36), SIZE, CPU)
-    unlabeled = Batches(packed, range(36, 60), SIZE, CPU)
+    validation = batches_of(packed, range(20, 36), SIZE, CPU)
+    unlabeled = batches_of(packed, range(36, 60), SIZE, CPU)
     lmo = Lmo(mapper_learning_rate=1e-2, converter_learning_rate=1e-2, record_every=2)
     ingredients = Ingredients(
         classes=CLASSES,
@@ -64,10 +64,8 @@ def toy_task(source="none", objective="none", options=None, *, seed=0, **trainin
         ratio=1,
         generator=ToyGenerator(),
         foundation_classifier=foundation_classifier,
-        unlabeled=unlabeled.centre_images,
-        unlabeled_count=len(unlabeled),
-        validation=validation.centre,
-        validation_count=len(validation),
+        unlabeled=unlabeled,
+        validation=validation,
         lmo=lmo,
     )
     plain = Views(crop="padded", padding=2, flip=False)
@@ -84,7 +82,7 @@ def toy_task(source="none", objective="none", options=None, *, seed=0, **trainin
         if objective != "none"
         else None,
         weight=0.5,
-        labeled=Batches(packed, range(20), SIZE, CPU),
+        labeled=batches_of(packed, range(20), SIZE, CPU),
         validation=validation,
         streams=streams,
         identity={"method": source + objective, "seed": seed},

@@ -14,6 +14,7 @@ from tests.support.toys import (
     FOUNDATION_CLASSES,
     SIDE,
     SmoothClassifier,
+    ToyBatches,
     make_ingredients,
     make_step,
 )
@@ -22,11 +23,12 @@ BATCH = 6
 X = torch.rand(BATCH, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(0))
 Y = torch.arange(BATCH) % CLASSES
 VALIDATION = torch.rand(10, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(1))
+VALIDATION_CLASSES = torch.arange(len(VALIDATION)) % CLASSES
 FREEMATCH = ("freematch", {"threshold_momentum": 0.5, "fairness_weight": 0.05})
 TERMS = ("validation", "gap")
 
 
-def make_source(ratio=1, seed=0, **settings):
+def make_source(ratio=1, seed=0, validation=None, **settings):
     defaults = {
         "mapper_learning_rate": 1e-2,
         "converter_learning_rate": 1e-1,
@@ -41,8 +43,7 @@ def make_source(ratio=1, seed=0, **settings):
             seed,
             ratio=ratio,
             lmo=Lmo(**defaults | settings),
-            validation=lambda rows: (VALIDATION[rows], rows % CLASSES),
-            validation_count=len(VALIDATION),
+            validation=validation or ToyBatches(VALIDATION, VALIDATION_CLASSES),
         ),
     )
 
@@ -175,21 +176,31 @@ def test_weights_scale_the_recorded_gradients():
     assert more["gap"] == once["gap"]
 
 
+class Recorded(ToyBatches):
+    """D_val, with the rows that were asked for."""
+
+    def __init__(self):
+        super().__init__(VALIDATION, VALIDATION_CLASSES)
+        self.seen = []
+
+    def whole(self, rows):
+        self.seen.append(rows)
+        return super().whole(rows)
+
+
 def test_validation_batches_cover_d_val():
-    seen = []
-    source = make_source(validation_batch_size=5)
-    source.validation = lambda rows: (seen.append(rows), VALIDATION[rows], rows % CLASSES)[1:]
+    validation = Recorded()
+    source = make_source(validation=validation, validation_batch_size=5)
     for _ in range(2):
         source.adapt(a_step())
-    assert torch.cat(seen).sort().values.tolist() == list(range(len(VALIDATION)))
+    assert torch.cat(validation.seen).sort().values.tolist() == list(range(len(VALIDATION)))
 
 
 def test_validation_batch_is_at_most_d_val():
-    seen = []
-    source = make_source(validation_batch_size=64)
-    source.validation = lambda rows: (seen.append(rows), VALIDATION[rows], rows % CLASSES)[1:]
+    validation = Recorded()
+    source = make_source(validation=validation, validation_batch_size=64)
     source.adapt(a_step())
-    assert seen[0].sort().values.tolist() == list(range(len(VALIDATION)))
+    assert validation.seen[0].sort().values.tolist() == list(range(len(VALIDATION)))
 
 
 # -------------------------------------------------------------------------------- approximations
