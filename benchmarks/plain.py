@@ -46,7 +46,7 @@ class PlainStep:
             rows = source.validation_order.next(
                 min(settings.validation_batch_size, source.validation_order.size)
             )
-        x_val, y_val = source.validation(rows)
+        x_val, y_val = source.validation.centre(rows)
         with model.statistics_frozen():
             loss = F.cross_entropy(model(x), y)
             loss = loss + task.weight * self._consistency(images, "meta_views", update=False)

@@ -18,6 +18,7 @@ from tests.support.toys import (
     Darken,
     Flip,
     SmoothClassifier,
+    ToyBatches,
     labeled_gradient,
     make_ingredients,
     make_step,
@@ -180,8 +181,7 @@ def test_gradient_at_phi_and_xi_equals_finite_differences(gap):
         "lmo",
         make_ingredients(
             lmo=settings,
-            validation=lambda rows: (problem.x_val[rows], problem.y_val[rows]),
-            validation_count=len(problem.y_val),
+            validation=ToyBatches(problem.x_val, problem.y_val),
         ),
     )
     step = make_step(

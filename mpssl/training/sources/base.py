@@ -1,19 +1,16 @@
 """What a source of unlabeled images is, and what it may use."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from mpssl.config.method import Lmo
+from mpssl.data.batches import Batches
 from mpssl.models.classifier import Classifier
 from mpssl.models.generator import FrozenGenerator
 from mpssl.training.objectives.base import Objective
 from mpssl.training.rng import Streams
-
-# rows -> images [len(rows), 3, S, S] in [0, 1]
-Batches = Callable[[Tensor], Tensor]
 
 
 @dataclass
@@ -28,12 +25,9 @@ class Ingredients:
     generator: FrozenGenerator | None = None
     foundation_classifier: Classifier | None = None
     unlabeled: Batches | None = None
-    unlabeled_count: int = 0
-    unlabeled_prefetch: Callable[[Tensor], None] | None = None
-    """Told the rows of the batch to come."""
-    validation: Callable[[Tensor], tuple[Tensor, Tensor]] | None = None
-    """rows of D_val -> images and labels, for meta-optimization."""
-    validation_count: int = 0
+    """D_u, or the foundation's real images."""
+    validation: Batches | None = None
+    """D_val."""
     lmo: Lmo | None = None
 
 

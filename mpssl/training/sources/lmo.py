@@ -58,7 +58,7 @@ class LatentMetaOptimization(Source):
             ]
         )
         self.validation = ingredients.validation
-        self.validation_order = Shuffled(ingredients.validation_count)
+        self.validation_order = Shuffled(len(self.validation))
         self._draw: Draw | None = None  # of the last `adapt`, for the `sample` that follows
         self._carried: Draw | None = None  # of the last `sample`, for the next `adapt`
 
@@ -136,7 +136,7 @@ class LatentMetaOptimization(Source):
                 rows = self.validation_order.next(
                     min(settings.validation_batch_size, self.validation_order.size)
                 )
-            x_val, y_val = self.validation(rows)
+            x_val, y_val = self.validation.centre(rows)
 
             def objective(images: Tensor) -> Tensor:
                 with self.streams.use("meta_views"):

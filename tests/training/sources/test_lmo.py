@@ -12,7 +12,9 @@ from tests.support.toys import (
     CLASSES,
     FOUNDATION_CLASSES,
     VALIDATION,
+    VALIDATION_CLASSES,
     SmoothClassifier,
+    ToyBatches,
     X,
     Y,
     make_lmo,
@@ -151,21 +153,31 @@ def test_weights_scale_the_recorded_gradients():
     assert more["gap"] == once["gap"]
 
 
+class Recorded(ToyBatches):
+    """D_val, with the rows that were asked for."""
+
+    def __init__(self):
+        super().__init__(VALIDATION, VALIDATION_CLASSES)
+        self.seen = []
+
+    def whole(self, rows):
+        self.seen.append(rows)
+        return super().whole(rows)
+
+
 def test_validation_batches_cover_d_val():
-    seen = []
-    source = make_lmo(validation_batch_size=5)
-    source.validation = lambda rows: (seen.append(rows), VALIDATION[rows], rows % CLASSES)[1:]
+    validation = Recorded()
+    source = make_lmo(validation=validation, validation_batch_size=5)
     for _ in range(2):
         source.adapt(a_step())
-    assert torch.cat(seen).sort().values.tolist() == list(range(len(VALIDATION)))
+    assert torch.cat(validation.seen).sort().values.tolist() == list(range(len(VALIDATION)))
 
 
 def test_validation_batch_is_at_most_d_val():
-    seen = []
-    source = make_lmo(validation_batch_size=64)
-    source.validation = lambda rows: (seen.append(rows), VALIDATION[rows], rows % CLASSES)[1:]
+    validation = Recorded()
+    source = make_lmo(validation=validation, validation_batch_size=64)
     source.adapt(a_step())
-    assert seen[0].sort().values.tolist() == list(range(len(VALIDATION)))
+    assert validation.seen[0].sort().values.tolist() == list(range(len(VALIDATION)))
 
 
 # -------------------------------------------------------------------------------- approximations
