@@ -64,6 +64,16 @@ class Classifier(nn.Module):
         return self.head(self.features(x))
 
     @contextmanager
+    def evaluating(self) -> Iterator[None]:
+        """Forwards inside use the running statistics; afterwards the mode is as before."""
+        before = self.training
+        self.eval()
+        try:
+            yield
+        finally:
+            self.train(before)
+
+    @contextmanager
     def in_float32(self) -> Iterator[None]:
         """Forwards inside compute as if `precision` were float32."""
         before, self.precision = self.precision, "float32"

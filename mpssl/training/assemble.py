@@ -83,7 +83,7 @@ def assemble(
         model=model,
         source=build_source(settings.source, ingredients),
         objective=objective,
-        weight=lambda_,
+        lambda_=lambda_,
         labeled=inputs.labeled,
         validation=inputs.validation,
         streams=streams,

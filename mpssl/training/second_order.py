@@ -23,7 +23,7 @@ _aten = torch.ops.aten
 
 
 class SecondOrder(TorchFunctionMode):
-    """Inside the block networks are made of these functions; their gradients are differentiable.
+    """Inside the block, convolutions, batch norms and ReLUs have a backward that is differentiable.
 
     Under autocast, where a function's gradient may have another type than its input, nothing is
     replaced.

@@ -10,6 +10,7 @@ from mpssl.data.batches import Batches, batches_of
 from mpssl.data.store import Packed
 from mpssl.models.classifier import Classifier
 from mpssl.training.objectives import build_objective
+from mpssl.training.objectives.base import Objective
 from mpssl.training.rng import Streams
 from mpssl.training.sources import build_source
 from mpssl.training.sources.base import Ingredients, Step
@@ -121,6 +122,11 @@ def make_ingredients(seed: int = 0, **changes) -> Ingredients:
     return Ingredients(**defaults | changes)
 
 
+def make_objective(name: str, classes: int, options: dict) -> Objective:
+    """An objective whose two views are one batch, unless `options` say otherwise."""
+    return build_objective(name, classes, {"views": "joint"} | options)
+
+
 def make_step(model: Classifier, objective, x: Tensor, y: Tensor, **changes) -> Step:
     """A training step of the toy run; `changes` replace."""
     defaults = {
@@ -128,7 +134,7 @@ def make_step(model: Classifier, objective, x: Tensor, y: Tensor, **changes) -> 
         "strong": Darken(),
         "labeled_gradient": labeled_gradient(model, x, y),
         "learning_rate": 0.1,
-        "weight": 1.0,
+        "lambda_": 1.0,
         "number": 0,
     }
     return Step(model=model, objective=objective, x=x, y=y, **defaults | changes)
@@ -191,10 +197,10 @@ def toy_task(source="none", objective="none", options=None, *, seed=0, **trainin
         augmentation=Augmentation(labeled=plain, weak=plain, strong=strong),
         model=model,
         source=build_source(source, ingredients),
-        objective=build_objective(objective, CLASSES, options or {})
+        objective=make_objective(objective, CLASSES, options or {})
         if objective != "none"
         else None,
-        weight=0.5,
+        lambda_=0.5,
         labeled=batches_of(packed, range(20), TASK_SIDE, CPU),
         validation=validation,
         streams=streams,

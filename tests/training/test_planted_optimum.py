@@ -25,12 +25,11 @@ from torch import Tensor, nn
 from mpssl.config.method import Converter, Lmo, Mapper
 from mpssl.config.training import Augmentation, Training, Views
 from mpssl.models.classifier import Classifier
-from mpssl.training.objectives import build_objective
 from mpssl.training.rng import Streams
 from mpssl.training.sources import build_source
 from mpssl.training.sources.base import Ingredients
 from mpssl.training.train import Loop, Task
-from tests.support.toys import ToyBatches
+from tests.support.toys import ToyBatches, make_objective
 
 SEEDS = (0, 1, 2)
 VARIANTS = {
@@ -156,7 +155,7 @@ def train(variant: str, seed: int) -> dict[str, float]:
                 milestones=[], image_size=SIDE, pretrained=False,
             ),
             augmentation=Augmentation(labeled=plain, weak=plain, strong=plain),
-            model=model, source=source, objective=build_objective("scr", 2, {}), weight=1.0,
+            model=model, source=source, objective=make_objective("scr", 2, {}), lambda_=1.0,
             labeled=labeled, validation=validation, streams=streams, identity={},
         )
     )  # fmt: skip

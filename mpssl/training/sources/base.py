@@ -15,7 +15,7 @@ from mpssl.training.rng import Streams
 
 @dataclass
 class Ingredients:
-    """What a run has at hand for its source; None where the source does not need it."""
+    """What a source may be made of; None for what it does not need."""
 
     classes: int
     device: torch.device
@@ -46,9 +46,11 @@ class Step:
     labeled_gradient: list[Tensor | None]
     """Gradient of the labeled loss at each parameter of the model."""
     learning_rate: float
-    weight: float
-    """lambda."""
+    """eta, the present one of the schedule."""
+    lambda_: float
+    """Weight of the objective."""
     number: int
+    """How many steps of training came before."""
 
 
 class Source:
@@ -58,12 +60,18 @@ class Source:
         self.streams = ingredients.streams
         self.ratio = ingredients.ratio
 
-    def adapt(self, step: Step) -> dict[str, Tensor]:
-        """Learn before the classifier's step; returns what to record. Most sources do nothing."""
-        return {}
+    def for_step(self, step: Step) -> tuple[Tensor, dict[str, Tensor]]:
+        """The unlabeled images of a training step, and what to record of it.
+
+        A source that learns does so here, before it makes the images; most sources only sample.
+        """
+        return self.sample(step.x, step.y), {}
 
     def sample(self, x: Tensor, y: Tensor) -> Tensor:
-        """Unlabeled images [ratio * B, 3, S, S] for the labeled batch x [B, 3, S, S], y [B]."""
+        """Unlabeled images [ratio * B, 3, S, S] for labeled images x [B, 3, S, S], classes y [B].
+
+        For training and for a look at what the source makes; nothing is learned.
+        """
         raise RuntimeError("the base method has no unlabeled images")
 
     def foundation_labels(self, x: Tensor, y: Tensor) -> Tensor | None:

@@ -74,7 +74,7 @@ def test_sampling_leaves_the_labeled_order(name):
 def test_the_base_method_has_no_images():
     source = make("none")
     assert type(source) is Source
-    assert (source.adapt(None), source.statistics(), source.state_dict()) == ({}, {}, {})
+    assert (source.statistics(), source.state_dict()) == ({}, {})
     with pytest.raises(RuntimeError, match="no unlabeled images"):
         source.sample(X, Y)
 
