@@ -3,7 +3,7 @@
 import os
 import re
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
     AfterValidator,
@@ -61,6 +61,13 @@ class Closed(BaseModel):
     """Base of all configuration models: no unknown keys, no changes, no NaN."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+def models_in(annotation: Any) -> list[type[Closed]]:
+    """The models that a value of this type may be or hold."""
+    if isinstance(annotation, type) and issubclass(annotation, Closed):
+        return [annotation]
+    return [model for part in get_args(annotation) for model in models_in(part)]
 
 
 def merge(base: dict, changes: dict) -> dict:
