@@ -41,7 +41,7 @@ def _made(path: Path | str) -> dict | None:
         return None
     try:
         made = CHECKSUM in read_json(path)
-    except (ValueError, TypeError, RecursionError):  # `read_yaml` says what is wrong
+    except (OSError, ValueError, TypeError, RecursionError):  # `read_yaml` says what is wrong
         return None
     return read_made(path) if made else None
 
