@@ -5,7 +5,7 @@ PIP_FLAGS ?=
 CORES ?= all
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: mini mini-all report test test-paper lint clean help
+.PHONY: mini mini-all report test test-paper lint generated clean help
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -36,6 +36,11 @@ lint: .venv/ready
 	ruff format --check .
 	snakefmt --check Snakefile workflow
 	snakemake --lint --configfile config/mini.yaml
+
+# make generated: what is made of the models in mpssl/config: the JSON schema and the reference.
+generated: .venv/ready
+	mpssl schema > mpssl/shipped/config.schema.json
+	mpssl reference > docs/configuration.md
 
 # torchvision and pytorch-pretrained-biggan name torch themselves, so torch comes first.
 .venv/ready: pyproject.toml constraints.txt

@@ -14,7 +14,7 @@ from mpssl.common.files import csv_text, write_text
 from mpssl.config import reading
 from mpssl.config.data import ImageFolder
 from mpssl.data import folder
-from mpssl.shipped import SHIPPED
+from mpssl.shipped import SCHEMA, SHIPPED
 
 PRESETS = {"small": "mini.yaml", "biggan-deep-256": "config.yaml"}
 TEMPLATE = SHIPPED / "own-data.yaml"
@@ -186,6 +186,7 @@ def _configuration(
     rows += ORACLE if with_oracle else ()
     own = TEMPLATE.read_text()
     values = {
+        "SCHEMA": str(SCHEMA),
         "NAME": name,
         "DATASETS": _block({"datasets": datasets}),
         "ROWS": ", ".join(rows),

@@ -9,7 +9,9 @@ from mpssl.common.errors import UserError
 from mpssl.config import reading
 from mpssl.plan.cost import dataset_sizes
 from mpssl.plan.plan import Plan
+from mpssl.shipped import SCHEMA
 from mpssl.tools import init_project
+from tests.config.test_schema import mistakes, schema_of
 
 
 def draw(path, seed):
@@ -44,6 +46,14 @@ def test_thirty_images_give_a_configuration_that_plans(images, tmp_path):
     assert (sizes.pool, sizes.test, sizes.classes) == (24, 6, 3)
     settings = {cell.setting for cell in Plan(config).wanted_cells()}
     assert settings == {"base", "generative"}
+
+
+@pytest.mark.parametrize("foundation", ["small", "biggan-deep-256"])
+def test_an_editor_finds_the_schema_and_nothing_wrong(images, tmp_path, foundation):
+    initialize(images, tmp_path, foundation=foundation)
+    path = tmp_path / "My Project/config.yaml"
+    assert schema_of(path) == SCHEMA
+    assert mistakes(yaml.safe_load(path.read_text())) == []
 
 
 def test_unlabeled_images_bring_the_oracle_methods_at_100_percent(images, tmp_path):
