@@ -104,12 +104,7 @@ def prepare() -> None:
     split.write_split(paths.split("mnist", 25), store.load(folder), 25, config.split)
     glyphs = dataset_sizes(config, config.foundation.dataset).classes
     trained = config.foundation.generator
-    network = build_generator(
-        num_classes=glyphs,
-        z_dim=trained.z_dim,
-        channel_width=trained.channel_width,
-        layers=trained.layers,
-    )
+    network = build_generator(trained, glyphs)
     make_usable(network)
     generator.save(network, paths.generator())
     normalization = config.training.normalize_mean, config.training.normalize_std

@@ -9,6 +9,7 @@ import pytest
 # Before torch is imported: on busy cores its threads wait for each other, ten times as long.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+from mpssl.plan.paths import Paths  # noqa: E402
 from tests.support import pipeline  # noqa: E402
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -18,6 +19,14 @@ ROOT = Path(__file__).resolve().parent.parent
 def at_root(monkeypatch):
     """Configuration files are named from the root of the repository."""
     monkeypatch.chdir(ROOT)
+
+
+@pytest.fixture
+def own_results(monkeypatch, tmp_path):
+    """The folder of the test's own that results of every experiment go to."""
+    folder = tmp_path / "results"
+    monkeypatch.setattr(Paths, "results", property(lambda _: folder))
+    return folder
 
 
 @pytest.fixture

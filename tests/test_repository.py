@@ -106,3 +106,10 @@ def test_no_default_outside_the_configuration():
     for path in (ROOT / "mpssl/objectives").glob("*.py"):
         for name in ("confidence_threshold", "temperature", "fairness_weight"):
             assert not re.search(rf"{name}: float =", path.read_text()), path
+
+
+def test_no_test_file_imports_from_another():
+    """What several test files share is in tests/support or a conftest.py."""
+    pattern = re.compile(r"^\s*(?:from|import) +(tests\.(?:\w+\.)*test_\w+)", re.MULTILINE)
+    for path in (ROOT / "tests").rglob("*.py"):
+        assert not pattern.findall(path.read_text()), path

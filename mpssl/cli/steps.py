@@ -93,11 +93,11 @@ def domain(experiment: Experiment, dataset: str, architecture: str) -> None:
 
     The distance is in the features of the foundation classifier of ARCHITECTURE.
     """
-    from mpssl.foundation import domain_distance as measuring
+    from mpssl.foundation.domain_distance import measure_domain_distance
 
     if experiment.config.domain is None:
         raise UserError("the configuration has no `domain`; write `domain: {}`")
-    click.echo(measuring.measure(experiment, dataset, architecture))
+    click.echo(measure_domain_distance(experiment, dataset, architecture))
 
 
 @click.command()

@@ -1,4 +1,4 @@
-"""How far the generator's images lie from the data, before hours are spent on training."""
+"""Measure how far the generator's images are from the data, before hours go into training."""
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ from mpssl.plan.experiment import Experiment
 from mpssl.training.rng import Streams
 
 BATCH = 50
-NEIGHBOURS = 5  # of coverage, as Naeem et al. (2020)
+NEIGHBOURS = 5  # k of the coverage, as in Naeem et al. (2020)
 
 
 def distances(real: Tensor, made: Tensor) -> dict[str, float]:
@@ -26,9 +26,9 @@ def distances(real: Tensor, made: Tensor) -> dict[str, float]:
 
     Returns:
         `distance`: the median over real images of the distance to the nearest generated one,
-        divided by the median distance to the nearest other real one: 1 where generated images
-        are as near as real ones. `coverage`: the part of real images that have a generated one
-        nearer than their fifth-nearest real one (Naeem et al., 2020).
+        divided by the median distance to the nearest other real one. It is 1 if generated images
+        are as near as real ones. `coverage`: the part of the real images that have a generated
+        one nearer than their fifth-nearest real one, in [0, 1] (Naeem et al., 2020).
     """
     among = torch.cdist(real, real).fill_diagonal_(torch.inf)
     nearest_made = torch.cdist(real, made).min(dim=1).values
@@ -42,8 +42,8 @@ def distances(real: Tensor, made: Tensor) -> dict[str, float]:
 
 
 @torch.no_grad()
-def measure(experiment: Experiment, dataset: str, architecture: str) -> str:
-    """Measure, write the result as JSON, and return the verdict as one line."""
+def measure_domain_distance(experiment: Experiment, dataset: str, architecture: str) -> str:
+    """Measure a data set's distance, write it as JSON, and return the verdict as one line."""
     config, settings = experiment.config, experiment.config.domain
     with claimed_device(config.device, config.runs_per_gpu) as device:
         real, made = _features(experiment, dataset, architecture, device)
@@ -58,7 +58,7 @@ def measure(experiment: Experiment, dataset: str, architecture: str) -> str:
 def _features(
     experiment: Experiment, dataset: str, architecture: str, device: torch.device
 ) -> tuple[Tensor, Tensor]:
-    """Foundation features of some real images and of as many generated ones."""
+    """Return foundation features [N, D] of some real images and of as many generated ones."""
     config, paths = experiment.config, experiment.paths
     settings, training = config.domain, config.training
     packed = store.load(paths.packed(dataset))

@@ -1,4 +1,4 @@
-"""The two jobs that train a foundation of our own: generator and foundation classifier."""
+"""The jobs that train a foundation of our own: the generator and the classifiers."""
 
 from collections.abc import Callable
 
@@ -23,16 +23,16 @@ def make_generator(experiment: Experiment, threads: int) -> None:
     config, paths = experiment.config, experiment.paths
     settings = config.foundation.generator
     if settings.kind != "trained":
-        raise UserError(f"the generator is of kind {settings.kind}; there is none to train")
+        raise UserError(f"the generator is of kind {settings.kind}, which is not trained")
     prepare_cpu(threads)
     packed = store.load(paths.packed(config.foundation.dataset))
     try:
         network = train_generator(
+            settings,
             packed.images,
             packed.labels,
-            num_classes=len(packed.classes),
-            progress=_progress("generator", settings.steps),
-            **settings.model_dump(exclude={"kind"}),
+            len(packed.classes),
+            _progress("generator", settings.steps),
         )
     except (RuntimeError, ValueError) as error:
         raise UserError(f"foundation.generator: {error}") from None
@@ -48,7 +48,9 @@ def make_classifier(experiment: Experiment, architecture: str, threads: int) -> 
     config, paths = experiment.config, experiment.paths
     settings = config.foundation.classifier
     if settings.kind == "pretrained":
-        raise UserError(f"the classifier in {settings.path} is pretrained; there is none to train")
+        raise UserError(
+            f"the classifier in {settings.path} is pretrained; there is nothing to train"
+        )
     prepare_cpu(threads)
     packed = store.load(paths.packed(config.foundation.dataset))
     training = config.training
@@ -58,27 +60,27 @@ def make_classifier(experiment: Experiment, architecture: str, threads: int) -> 
     )
     try:
         accuracy = train_foundation_classifier(
+            settings,
             model,
             packed.images,
             packed.labels,
-            progress=_progress(architecture, settings.steps),
-            **settings.model_dump(exclude={"kind"}),
+            _progress(architecture, settings.steps),
         )
     except (RuntimeError, ValueError) as error:
         raise UserError(f"foundation.classifier: {error}") from None
-    print(f"{architecture}: {accuracy:.1%} of held-out foundation images right", flush=True)
+    print(f"{architecture}: {accuracy:.1%} of the held-out foundation images are right", flush=True)
     tensor_file.save(paths.classifier(architecture), model.state_dict())
 
 
 def _progress(name: str, steps: int) -> Callable[[int, dict[str, float]], None]:
-    """A bar on a terminal, ten lines in a log."""
+    """Return a function that shows progress: a bar on a terminal, ten lines in a log."""
     bar = tqdm(total=steps, desc=name, unit="step", disable=None)
 
-    def report(done: int, losses: dict[str, float]) -> None:
+    def show(done: int, losses: dict[str, float]) -> None:
         text = "  ".join(f"{key} {value:.3f}" for key, value in losses.items())
         bar.update(done - bar.n)
         bar.set_postfix_str(text)
         if bar.disable and done % max(1, steps // 10) == 0:
             print(f"{name} step {done}/{steps}  {text}", flush=True)
 
-    return report
+    return show

@@ -1,4 +1,4 @@
-"""A trained model as one file that says all that its use needs: weights, labels, preprocessing."""
+"""A trained model as one file with all that its use needs: weights, labels, preprocessing."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -18,14 +18,14 @@ from mpssl.models.file_names import MODEL
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid", strict=True, allow_inf_nan=False))
 class Description:
-    """What a model file says beside the weights."""
+    """What the file contains besides the weights."""
 
     architecture: str
     classes: Annotated[list[str], Field(min_length=1)]
     packing_size: Side
     """Side to which an image is resized first, pixels."""
     resize: Literal["crop", "squash"]
-    """How: `crop` or `squash`, as in the configuration's `packing`."""
+    """Way of that resizing: `crop` or `squash`, as in the configuration's `packing`."""
     image_size: Side
     """Side of the centre that the model reads, pixels."""
     mean: Annotated[list[float], Field(min_length=3, max_length=3)]
@@ -42,7 +42,7 @@ class Description:
 
 
 def describe(config: Config, architecture: str, classes: list[str]) -> Description:
-    """The description of a model that is trained under a configuration."""
+    """Describe a model that is trained under a configuration."""
     training = config.training
     return Description(
         architecture,
@@ -61,22 +61,22 @@ def save(path: Path, model: Classifier, description: Description) -> None:
 
 
 def load(path: Path) -> tuple[Classifier, Description]:
-    """Read a model, in evaluation mode on the CPU; a run's folder stands for the file in it.
+    """Read a model in evaluation mode on the CPU, from its file or from its run's folder.
 
     Raises:
-        UserError: the file is missing, damaged, or no model of this project.
+        UserError: the file is missing, damaged, or not a model of this project.
     """
     path = path / MODEL if path.is_dir() else path
     try:
         if path.exists() and not path.is_file():
-            raise UserError(f"the model {path} is no regular file")
+            raise UserError(f"the model {path} is not a regular file")
         state, metadata = tensor_file.load(path)
     except FileNotFoundError:
         raise UserError(f"the model {path} does not exist") from None
     except (ValueError, OSError) as error:
         reason = one_line(str(error))
         raise UserError(
-            f"{path} is no model that `mpssl train` wrote, or damaged: {reason}"
+            f"{path} is damaged, or not a model that `mpssl train` wrote: {reason}"
         ) from None
     try:
         description = Description(**metadata)
@@ -88,5 +88,5 @@ def load(path: Path) -> tuple[Classifier, Description]:
         )
         model.load_state_dict(state)
     except (ValueError, TypeError, RuntimeError):
-        raise UserError(f"{path} is no model that `mpssl train` wrote") from None
+        raise UserError(f"{path} is not a model that `mpssl train` wrote") from None
     return model.eval().requires_grad_(False), description

@@ -1,4 +1,4 @@
-"""Tensors in safetensors files, which hold no code, with a checksum of their content."""
+"""Tensors in safetensors files, which contain no code, with a checksum of their content."""
 
 import hashlib
 import json
@@ -34,7 +34,7 @@ def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it is damaged, or not of `save`.
+        ValueError: the file is damaged, or `save` did not write it.
     """
     try:
         with safetensors.safe_open(path, "pt") as file:

@@ -90,10 +90,7 @@ def random_network(config: Config) -> BigGAN:
             network = BigGAN(BigGANConfig.from_dict(BIGGAN_DEEP_256))
         else:
             network = build_generator(
-                num_classes=dataset_sizes(config, config.foundation.dataset).classes,
-                z_dim=settings.z_dim,
-                channel_width=settings.channel_width,
-                layers=settings.layers,
+                settings, dataset_sizes(config, config.foundation.dataset).classes
             )
         make_usable(network)
     return network

@@ -8,26 +8,7 @@ import pytest
 import yaml
 
 from mpssl.cli.main import cli
-
-
-def mpssl(*arguments, cwd="."):
-    return subprocess.run(
-        [sys.executable, "-m", "mpssl", *map(str, arguments)],
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
-def fails(result, *texts):
-    assert result.returncode == 2, result.stderr
-    last = result.stderr.strip().splitlines()[-1]
-    assert last.startswith("mpssl: error: ")
-    assert "Traceback" not in result.stderr
-    for text in texts:
-        assert text in last
-    return last
+from tests.support.commands import fails, mpssl
 
 
 @pytest.fixture
@@ -85,7 +66,7 @@ def test_corrupt_image_is_named_and_nothing_is_left(project):
     broken = project.parent / "images/train/dog/2.png"
     broken.write_bytes(broken.read_bytes()[:60])
     result = mpssl("pack", "--config", project, "mine", cwd=project.parent)
-    fails(result, "dog/2.png is corrupt", "repair it or take it away")
+    fails(result, "dog/2.png is corrupt", "repair or remove it")
     assert [p for p in (project.parent / "resources").rglob("*") if p.is_file()] == []
 
 

@@ -12,7 +12,7 @@ from mpssl.common.errors import UserError
 from mpssl.machine.determinism import deterministic
 from mpssl.training.train import train
 from tests.support.pipeline import copy_workflow, results, snakemake
-from tests.training.test_train import toy_task
+from tests.support.toys import toy_task
 
 
 def test_numbers_do_not_depend_on_the_number_of_jobs(undisturbed, tmp_path):

@@ -20,7 +20,7 @@ from mpssl.plan import cost
 from mpssl.plan.cost import Calibration, dataset_sizes, kind, split_sizes
 from mpssl.plan.cost_report import report
 from mpssl.plan.plan import Plan
-from tests.cli.test_main import fails, mpssl
+from tests.support.commands import fails, mpssl
 from tests.support.pipeline import copy_workflow, jobs, snakemake
 
 # conftest's configuration: table first has base, FixMatch and MP-SSL on two data sets; second has

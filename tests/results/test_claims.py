@@ -8,10 +8,9 @@ import pytest
 from mpssl.config.reading import resolve
 from mpssl.config.tables import Claim
 from mpssl.plan.cells import cell_of
-from mpssl.plan.paths import Paths
 from mpssl.plan.plan import Plan
 from mpssl.results.claims import make_claims, overall, paired_interval, verdict
-from tests.results.test_tables import write_run
+from tests.support.records import write_run
 
 
 def claim(**settings) -> Claim:
@@ -53,8 +52,7 @@ def test_a_claim_must_hold_in_every_column():
     assert overall(["holds", "not run"]) == "not run"
 
 
-def test_claims_of_runs(content, tmp_path, monkeypatch):
-    monkeypatch.setattr(Paths, "results", property(lambda self: tmp_path / "results"))
+def test_claims_of_runs(content, own_results):
     content["unlabeled_weight"] = 0.5
     content["claims"] = {
         "wins": {
@@ -84,7 +82,7 @@ def test_claims_of_runs(content, tmp_path, monkeypatch):
         for run, value in zip(plan.fixed_runs(cell_of(row, column)), values, strict=True):
             write_run(config, run, value)
     make_claims(config)
-    table = pd.read_csv(tmp_path / "results/claims.csv")
+    table = pd.read_csv(own_results / "claims.csv")
     wins = table[(table.name == "wins") & (table.column == "MNIST")].iloc[0]
     # the strongest rival by its mean is P-SSL; differences 2, 3, 2: mean 7/3, std 1/sqrt(3)
     assert wins.rival == "P-SSL"
@@ -93,7 +91,7 @@ def test_claims_of_runs(content, tmp_path, monkeypatch):
     assert wins.verdict == "holds"
     assert set(table[table.column == "UCI"].verdict) == {"not run"}
     assert table[table.name == "diverse"].iloc[0].verdict == "not run"  # no such measure recorded
-    text = (tmp_path / "results/claims.md").read_text()
+    text = (own_results / "claims.md").read_text()
     assert (
         "| MP-SSL wins | Table 1 | **not run** | MNIST: +2.33 [+0.90, +3.77] against P-SSL" in text
     )

@@ -17,7 +17,7 @@ from mpssl.results.claims import make_claims
 from mpssl.results.figures import make_figure
 from mpssl.results.report import make_report
 from mpssl.results.tables import make_table
-from tests.results.test_tables import ACCURACIES, write_run
+from tests.support.records import ACCURACIES, write_run
 
 BROWSER = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
@@ -39,9 +39,8 @@ function probe() {
 
 
 @pytest.fixture
-def page(content, tmp_path, monkeypatch):
+def page(content, own_results):
     """The report of two data sets, five methods and three seeds, with one figure."""
-    monkeypatch.setattr(Paths, "results", property(lambda self: tmp_path))
     rows = list(ACCURACIES)
     content["tables"] = {
         "table1": {"title": "Accuracy <of> all", "datasets": "main", "rows": rows},
@@ -67,10 +66,10 @@ def page(content, tmp_path, monkeypatch):
     make_claims(config)
     without = config.model_copy(update={"claims": {}})
     make_report(without)
-    Paths(config).report.rename(tmp_path / "without_claims.html")
+    Paths(config).report.rename(own_results / "without_claims.html")
     table = config.tables["table1"].model_copy(update={"reference": "generative/mpssl"})
     make_report(config.model_copy(update={"tables": config.tables | {"table1": table}}))
-    Paths(config).report.rename(tmp_path / "other_reference.html")
+    Paths(config).report.rename(own_results / "other_reference.html")
     make_report(config)
     return Paths(config).report
 

@@ -7,13 +7,11 @@ import pytest
 from mpssl.common.errors import UserError
 from mpssl.common.files import file_digest
 from mpssl.config.reading import resolve
-from mpssl.plan.paths import Paths
 from mpssl.results.samples import _snapshots_of
 
 
-def test_snapshots_are_those_of_the_record_or_refused(content, tmp_path, monkeypatch):
-    monkeypatch.setattr(Paths, "results", property(lambda self: tmp_path))
-    config, folder = resolve(content), tmp_path / "runs/r/snapshots"
+def test_snapshots_are_those_of_the_record_or_refused(content, own_results):
+    config, folder = resolve(content), own_results / "runs/r/snapshots"
     folder.mkdir(parents=True)
     for epoch in (1, 2, 9):
         (folder / f"epoch-000{epoch}.json").write_text(json.dumps({"epoch": epoch, "classes": []}))

@@ -9,69 +9,13 @@ from mpssl.common.errors import UserError
 from mpssl.common.files import read_made, write_made
 from mpssl.config.fields import merge
 from mpssl.config.reading import resolve
-from mpssl.plan.cells import SELECTED, Run, cell_of
+from mpssl.plan.cells import cell_of
 from mpssl.plan.paths import Paths
 from mpssl.plan.plan import Plan
 from mpssl.results.collect import collect_runs, select_weight
 from mpssl.results.records import Records
 from mpssl.results.tables import make_table
-
-# test accuracy of each seed
-ACCURACIES = {
-    "base/base": {"mnist": [60, 62, 64], "digits": [50, 50, 50]},
-    "oracle/fixmatch": {"mnist": [70, 70, 73], "digits": [55, 55, 55]},
-    "oracle/freematch": {"mnist": [80, 81, 82], "digits": [54, 54, 54]},
-    "generative/pssl": {"mnist": [61, 62, 66], "digits": [49, 52, 52]},
-    "generative/mpssl": {"mnist": [66, 66, 66], "digits": [52, 51, 50]},
-}
-
-
-@pytest.fixture
-def config(content, tmp_path, monkeypatch):
-    """Two data sets, five methods, three seeds, a fixed lambda; files go to a folder of ours."""
-    monkeypatch.setattr(Paths, "results", property(lambda self: tmp_path / "results"))
-    table = {"title": "Of 100 % & more_", "datasets": "main", "rows": list(ACCURACIES)}
-    content["tables"] = {"table1": table}
-    content["unlabeled_weight"] = 0.5
-    return resolve(content)
-
-
-def write_run(config, run: Run, test: float, val: float = 0.0, weight: float = 0.5) -> None:
-    folder = Paths(config).run(run)
-    folder.mkdir(parents=True)
-    cell = run.cell
-    record = {
-        "experiment": config.experiment,
-        "run": run.id,
-        "settings": Plan(config).settings(cell),
-        "digests": {"data": "d", "split": "s"},
-        "files": {},
-        "dataset": cell.dataset,
-        "fraction": cell.fraction,
-        "setting": cell.setting,
-        "method": cell.method,
-        "variant": cell.variant,
-        "architecture": cell.architecture,
-        "lambda": weight if run.weight == SELECTED else float(run.weight),
-        "seed": run.seed,
-        "best_epoch": 2,
-        "val_accuracy": val,
-        "test_accuracy": test,
-        "seconds": 1.5,
-        "device": "cpu",
-        "commit": "abc",
-    }
-    write_made(folder / "metrics.json", record)
-
-
-def write_all(config, skip=()) -> None:
-    plan = Plan(config)
-    for row, by_dataset in ACCURACIES.items():
-        for column in plan.columns("table1"):
-            runs = plan.fixed_runs(cell_of(row, column))
-            for run, accuracy in zip(runs, by_dataset[column.dataset], strict=True):
-                if (row, column.dataset, run.seed) not in skip:
-                    write_run(config, run, accuracy)
+from tests.support.records import write_all, write_run
 
 
 def read(config, suffix):

@@ -7,10 +7,10 @@ from mpssl.common.files import write_made
 from mpssl.plan.paths import Paths
 from mpssl.results.tables import make_table
 from mpssl.results.trace import trace
-from tests.results.test_tables import config, write_all  # noqa: F401
+from tests.support.records import write_all
 
 
-def test_a_table_is_traced_to_its_runs_or_refused(config):  # noqa: F811
+def test_a_table_is_traced_to_its_runs_or_refused(config):
     write_all(config)
     make_table(config, "table1")
     write_made(Paths(config).resolved_config, config.model_dump(mode="json"))

@@ -9,7 +9,7 @@ import pytest
 from mpssl.common.errors import UserError
 from mpssl.runs.heartbeat import EventFiles, Heartbeat
 from mpssl.training.train import train
-from tests.training.test_train import toy_task
+from tests.support.toys import toy_task
 
 
 def test_the_heartbeat_says_where_training_is(tmp_path):

@@ -24,7 +24,7 @@ from mpssl.runs.runner import execute
 from mpssl.training import checkpoint
 from mpssl.training.train import Loop, train
 from tests.support.pipeline import ROOT
-from tests.training.test_train import METHODS, toy_task
+from tests.support.toys import METHODS, toy_task
 
 RUNS = ["base/base/default/resnet8/lambda-0", "generative/mpssl/default/resnet8/lambda-0.5"]
 TIMES = ("seconds", "wall_seconds")

@@ -5,7 +5,7 @@ import pytest
 from mpssl.common.errors import UserError
 from mpssl.common.files import file_digest, read_made
 from mpssl.training.train import train
-from tests.training.test_train import toy_task
+from tests.support.toys import toy_task
 
 
 @pytest.mark.parametrize("key", ["lambda", "seed", "generator", "device_type"])

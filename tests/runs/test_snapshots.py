@@ -9,7 +9,7 @@ from PIL import Image
 
 from mpssl.runs.snapshots import CLASSES, SHOWN, Snapshots, epochs_of, read
 from mpssl.training.train import train
-from tests.training.test_train import toy_task
+from tests.support.toys import toy_task
 
 
 class Stop(Exception):

@@ -9,6 +9,7 @@ import torch
 from pytorch_pretrained_biggan import BigGANConfig
 
 from benchmarks import gpu_check
+from mpssl.config.foundation import TrainedGenerator
 from mpssl.config.reading import load
 from mpssl.models import generator
 from mpssl.plan.cost import Calibration
@@ -54,12 +55,9 @@ def test_a_generator_that_is_there_is_the_one_that_is_timed(config, frozen, tmp_
     foundation = config.foundation.model_copy(
         update={"generator": type(load("config/config.yaml").foundation.generator)(**folder)}
     )
-    network = calibration.build_generator(
-        num_classes=7,
-        z_dim=5,
-        channel_width=3,
-        layers=[(False, 2**i, 2 ** (i - 1)) for i in (4, 3, 2, 1)],
-    )
+    layers = [(False, 2**i, 2 ** (i - 1)) for i in (4, 3, 2, 1)]
+    settings = TrainedGenerator(kind="trained", steps=1, z_dim=5, channel_width=3, layers=layers)
+    network = calibration.build_generator(settings, num_classes=7)
     calibration.make_usable(network)
     generator.save(network, tmp_path / "weights")
     found = calibration.random_generator(config.model_copy(update={"foundation": foundation}))

@@ -59,7 +59,7 @@ def test_what_is_no_model_is_refused(tmp_path):
     with pytest.raises(UserError, match="does not exist"):
         model_file.load(tmp_path / "none")
     (tmp_path / "bad").write_bytes(b"1234567890")
-    with pytest.raises(UserError, match="or damaged"):
+    with pytest.raises(UserError, match="is damaged, or not a model"):
         model_file.load(tmp_path / "bad")
     with pytest.raises(UserError, match="does not exist"):
         predict.find_images([tmp_path / "none"])
@@ -79,7 +79,7 @@ def test_a_damaged_model_is_refused(tmp_path, model):
             model_file.load(path)
     path.unlink()
     os.mkfifo(path)
-    with pytest.raises(UserError, match="no regular file"):
+    with pytest.raises(UserError, match="not a regular file"):
         model_file.load(path)
 
 

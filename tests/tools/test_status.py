@@ -27,14 +27,13 @@ from mpssl.tools.status import (
     survey,
     work_left,
 )
-from tests.results.test_tables import write_run
+from tests.support.records import write_run
 
 NOW = 1_000_000.0
 
 
 @pytest.fixture
-def config(content, tmp_path, monkeypatch):
-    monkeypatch.setattr(Paths, "results", property(lambda self: tmp_path / "results"))
+def config(content, own_results):
     return resolve(content | {"unlabeled_weight": 0.5, "wanted": ["first"]})
 
 

@@ -12,8 +12,7 @@ from mpssl.tools.calibration import random_task
 from mpssl.training.meta_gradient import validation_gradient
 from mpssl.training.objectives import build_objective
 from mpssl.training.second_order import SecondOrder
-from tests.support.toys import CLASSES, Darken, Flip
-from tests.training.sources.test_lmo import X, Y, make_source
+from tests.support.toys import CLASSES, Darken, Flip, X, Y, make_lmo
 
 SIDE, IMAGES = 32, 32
 
@@ -94,7 +93,7 @@ def test_second_order_part_stays_in_float32():
 
 @pytest.mark.parametrize("statistics", ["joint", "running"])
 def test_gradient_of_the_gap_at_phi_and_xi(statistics):
-    source = make_source(gap_statistics=statistics)
+    source = make_lmo(gap_statistics=statistics)
     model, draw = classifier(), source._new_draw(X, Y)
     learned = [*source.mapper.parameters(), *source.converter.parameters()]
 

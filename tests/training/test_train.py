@@ -2,93 +2,12 @@
 
 import pytest
 import torch
-from torch import nn
 
 from mpssl.common.errors import UserError
-from mpssl.config.method import Lmo
-from mpssl.config.training import Augmentation, RandAugment, Training, Views
-from mpssl.data.batches import Batches
-from mpssl.data.store import Packed
-from mpssl.models.classifier import Classifier
+from mpssl.config.training import Training
 from mpssl.training import checkpoint
-from mpssl.training.objectives import build_objective
-from mpssl.training.rng import Streams
-from mpssl.training.sources import build_source
-from mpssl.training.sources.base import Ingredients
-from mpssl.training.train import Loop, Task, learning_rate_at, train
-
-CLASSES, SIZE, CPU = 3, 16, torch.device("cpu")
-METHODS = [
-    ("none", "none", {}),
-    ("real", "freematch", {"threshold_momentum": 0.9, "fairness_weight": 0.05}),
-    ("uniform", "scr", {}),
-    ("pseudo", "fixmatch", {"confidence_threshold": 0.3}),
-    ("lmo", "scr", {}),
-    ("lmo", "freematch", {"threshold_momentum": 0.9, "fairness_weight": 0.05}),
-]
-
-
-class ToyGenerator(nn.Module):
-    """A frozen linear generator with the interface of FrozenGenerator."""
-
-    z_dim, classes = 4, 5
-
-    def __init__(self) -> None:
-        super().__init__()
-        torch.manual_seed(7)
-        self.linear = nn.Linear(self.z_dim + self.classes, 3 * SIZE * SIZE)
-        self.requires_grad_(False)
-
-    def forward(self, z, y):
-        return self.linear(torch.cat([z, y], dim=1)).view(-1, 3, SIZE, SIZE).sigmoid()
-
-
-def toy_task(source="none", objective="none", options=None, *, seed=0, **training) -> Task:
-    torch.manual_seed(1)
-    images = torch.randint(0, 256, (60, SIZE, SIZE, 3), dtype=torch.uint8).numpy()
-    labels = (torch.arange(60) % CLASSES).numpy()
-    packed = Packed(images, labels, list("abc"), pool=60, digest="toy")
-    streams = Streams(seed, CPU)
-    normalization = (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)
-    with streams.use("initial_weights"):
-        model = Classifier("resnet8", CLASSES, *normalization)
-    torch.manual_seed(3)
-    foundation_classifier = Classifier("resnet8", ToyGenerator.classes, *normalization).eval()
-    validation = Batches(packed, range(20, 36), SIZE, CPU)
-    unlabeled = Batches(packed, range(36, 60), SIZE, CPU)
-    lmo = Lmo(mapper_learning_rate=1e-2, converter_learning_rate=1e-2, record_every=2)
-    ingredients = Ingredients(
-        classes=CLASSES,
-        device=CPU,
-        streams=streams,
-        ratio=1,
-        generator=ToyGenerator(),
-        foundation_classifier=foundation_classifier,
-        unlabeled=unlabeled.centre_images,
-        unlabeled_count=len(unlabeled),
-        validation=validation.centre,
-        validation_count=len(validation),
-        lmo=lmo,
-    )
-    plain = Views(crop="padded", padding=2, flip=False)
-    strong = plain.model_copy(
-        update={"randaugment": RandAugment(n=1, m=10, operations=["rotate", "contrast"])}
-    )
-    defaults = {"epochs": 4, "steps_per_epoch": 2, "batch_size": 6, "image_size": SIZE}
-    return Task(
-        training=Training(**defaults | training),
-        augmentation=Augmentation(labeled=plain, weak=plain, strong=strong),
-        model=model,
-        source=build_source(source, ingredients),
-        objective=build_objective(objective, CLASSES, options or {})
-        if objective != "none"
-        else None,
-        weight=0.5,
-        labeled=Batches(packed, range(20), SIZE, CPU),
-        validation=validation,
-        streams=streams,
-        identity={"method": source + objective, "seed": seed},
-    )
+from mpssl.training.train import Loop, learning_rate_at, train
+from tests.support.toys import METHODS, toy_task
 
 
 def test_step_schedule_of_the_paper():
@@ -218,3 +137,52 @@ def test_one_step_is_nesterov_sgd_on_the_sum_of_both_losses():
     loop.step(0, task.training.learning_rate)
     for old, new, gradient in zip(before, task.model.parameters(), gradients, strict=True):
         assert torch.allclose(new, old - 0.01 * 1.9 * gradient, atol=1e-7)
+
+
+def test_two_steps_with_weight_decay_are_nesterov_sgd_by_hand():
+    """v <- momentum * v + g, then theta <- theta - lr * (g + momentum * v), with the decay in g."""
+    task = toy_task("uniform", "scr", weight_decay=0.1, momentum=0.8)
+    loop, velocity = Loop(task), None
+    step, gradients = loop.optimizer.step, []
+    loop.optimizer.step = lambda: (
+        gradients.append([p.grad.clone() for p in task.model.parameters()]),
+        step(),
+    )
+    for number in range(2):
+        before = [p.detach().clone() for p in task.model.parameters()]
+        loop.step(number, task.training.learning_rate)
+        decayed = [g + 0.1 * p for g, p in zip(gradients[-1], before, strict=True)]
+        old = velocity or [torch.zeros_like(g) for g in decayed]
+        velocity = [0.8 * v + g for v, g in zip(old, decayed, strict=True)]
+        expected = [
+            p - 0.01 * (g + 0.8 * v) for p, g, v in zip(before, decayed, velocity, strict=True)
+        ]
+        for new, value in zip(task.model.parameters(), expected, strict=True):
+            torch.testing.assert_close(new.detach(), value, atol=1e-7, rtol=1e-5)
+
+
+def test_the_step_follows_the_schedule_in_the_optimizer_and_in_the_look_ahead():
+    task = toy_task("lmo", "scr", milestones=[0.5], decay=0.5, learning_rate=0.04)
+    loop, adapt = Loop(task), task.source.adapt
+    looked_ahead, stepped = [], []
+    task.source.adapt = lambda step: (
+        looked_ahead.append(step.learning_rate),
+        stepped.append(loop.optimizer.param_groups[0]["lr"]),
+        adapt(step),
+    )[-1]
+    for _ in range(4):
+        loop.run_epoch()
+    # Two steps an epoch; half of the rate from the third of four epochs on.
+    assert looked_ahead == stepped == pytest.approx([0.04] * 4 + [0.02] * 4)
+
+
+def test_lambda_scales_the_gradient_of_the_objective():
+    gradients = []
+    for weight in (0.0, 0.5, 1.0):
+        task = toy_task("uniform", "scr")
+        task.weight = weight
+        Loop(task).step(0, task.training.learning_rate)
+        gradients.append(torch.cat([p.grad.flatten() for p in task.model.parameters()]))
+    labeled, half, whole = gradients
+    assert (whole - labeled).abs().max() > 1e-4
+    torch.testing.assert_close(whole - labeled, 2 * (half - labeled), atol=1e-6, rtol=1e-3)

@@ -55,7 +55,7 @@ rule split_pool:
     params:
         config=paths.resolved_config,
         split=settings.split.model_dump_json(),
-        code=code_digest("mpssl.data.split"),
+        code=code_digest("mpssl.data.split", "mpssl.data.store"),
     shell:
         "exec python -m mpssl split --config {params.config} {wildcards.dataset} {wildcards.fraction}"
         " > {log} 2>&1"

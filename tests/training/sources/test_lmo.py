@@ -5,46 +5,22 @@ import copy
 import pytest
 import torch
 
-from mpssl.config.method import Converter, Lmo, Mapper
+from mpssl.config.method import Converter, Mapper
 from mpssl.training.objectives import build_objective
-from mpssl.training.sources import build_source
 from mpssl.training.sources.lmo import GAPS
 from tests.support.toys import (
     CLASSES,
     FOUNDATION_CLASSES,
-    SIDE,
+    VALIDATION,
     SmoothClassifier,
-    make_ingredients,
+    X,
+    Y,
+    make_lmo,
     make_step,
 )
 
-BATCH = 6
-X = torch.rand(BATCH, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(0))
-Y = torch.arange(BATCH) % CLASSES
-VALIDATION = torch.rand(10, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(1))
 FREEMATCH = ("freematch", {"threshold_momentum": 0.5, "fairness_weight": 0.05})
 TERMS = ("validation", "gap")
-
-
-def make_source(ratio=1, seed=0, **settings):
-    defaults = {
-        "mapper_learning_rate": 1e-2,
-        "converter_learning_rate": 1e-1,
-        "validation_batch_size": 4,
-        "record_every": 1,
-        "mapper": Mapper(hidden=8, embedding=3),
-        "converter": Converter(temperature=1),
-    }
-    return build_source(
-        "lmo",
-        make_ingredients(
-            seed,
-            ratio=ratio,
-            lmo=Lmo(**defaults | settings),
-            validation=lambda rows: (VALIDATION[rows], rows % CLASSES),
-            validation_count=len(VALIDATION),
-        ),
-    )
 
 
 def make_model():
@@ -71,7 +47,7 @@ def all_equal(tensors, others):
 
 @pytest.mark.parametrize("ratio", [1, 2])
 def test_sample_makes_the_same_draw_under_the_updated_parameters(ratio):
-    source = make_source(ratio)
+    source = make_lmo(ratio)
     source.adapt(a_step())
     z, y, noise = source._draw.z, source._draw.y, source._draw.noise
     assert torch.equal(y, Y.repeat(ratio))
@@ -85,7 +61,7 @@ def test_sample_makes_the_same_draw_under_the_updated_parameters(ratio):
 
 
 def test_second_sample_is_a_new_draw():
-    source = make_source()
+    source = make_lmo()
     source.adapt(a_step())
     first = source.sample(X, Y)
     assert not torch.allclose(source.sample(X, Y), first, atol=1e-3)
@@ -94,7 +70,7 @@ def test_second_sample_is_a_new_draw():
 @pytest.mark.parametrize(("redraw", "same"), [(False, True), (True, False)])
 def test_noise_is_kept_unless_it_is_redrawn(redraw, same):
     # Learning rates so small that the labels can change by the noise alone.
-    source = make_source(
+    source = make_lmo(
         converter=Converter(temperature=1, redraw_noise=redraw),
         mapper_learning_rate=1e-12,
         converter_learning_rate=1e-12,
@@ -109,7 +85,7 @@ def test_noise_is_kept_unless_it_is_redrawn(redraw, same):
 @pytest.mark.parametrize("gap_statistics", ["joint", "running"])
 @pytest.mark.parametrize("objective", [("scr", {}), FREEMATCH], ids=["scr", "freematch"])
 def test_adam_moves_phi_and_xi_only(objective, gap_statistics):
-    source, step = make_source(gap_statistics=gap_statistics), a_step(objective=objective)
+    source, step = make_lmo(gap_statistics=gap_statistics), a_step(objective=objective)
     before = learned(source)
     others = (step.model, step.objective, source.generator)
     frozen = copy.deepcopy([module.state_dict() for module in others])
@@ -123,7 +99,7 @@ def test_adam_moves_phi_and_xi_only(objective, gap_statistics):
 
 
 def test_first_step_of_adam_has_the_size_of_each_learning_rate():
-    source = make_source(mapper_learning_rate=1e-3, converter_learning_rate=1e-1)
+    source = make_lmo(mapper_learning_rate=1e-3, converter_learning_rate=1e-1)
     before = learned(source)
     source.adapt(a_step())
     moved = [(a - b).abs().max().item() for a, b in zip(learned(source), before, strict=True)]
@@ -132,7 +108,7 @@ def test_first_step_of_adam_has_the_size_of_each_learning_rate():
 
 
 def test_nothing_moves_without_both_terms():
-    source = make_source(gap_weight=0, validation_weight=0)
+    source = make_lmo(gap_weight=0, validation_weight=0)
     before = learned(source)
     assert source.adapt(a_step()) == {}
     assert all_equal(learned(source), before)
@@ -142,7 +118,7 @@ def test_nothing_moves_without_both_terms():
 @pytest.mark.parametrize("term", TERMS)
 def test_one_term_alone_moves_and_is_recorded_alone(term):
     (other,) = set(TERMS) - {term}
-    source = make_source(**{f"{other}_weight": 0})
+    source = make_lmo(**{f"{other}_weight": 0})
     before = learned(source)
     record = source.adapt(a_step())
     assert not all_equal(learned(source), before)
@@ -151,13 +127,13 @@ def test_one_term_alone_moves_and_is_recorded_alone(term):
 
 
 def test_validation_term_is_inert_without_lambda():
-    source = make_source(gap_weight=0)
+    source = make_lmo(gap_weight=0)
     record = source.adapt(a_step(weight=0.0))
     assert record["validation_gradient_phi"] == record["validation_gradient_xi"] == 0
 
 
 def test_record_of_both_terms_at_phi_and_xi():
-    source = make_source(record_every=2)
+    source = make_lmo(record_every=2)
     record = source.adapt(a_step(number=4))
     norms = {f"{term}_gradient_{part}" for term in TERMS for part in ("phi", "xi")}
     assert set(record) == norms | {"meta_validation_loss", "gap"}
@@ -166,8 +142,8 @@ def test_record_of_both_terms_at_phi_and_xi():
 
 
 def test_weights_scale_the_recorded_gradients():
-    once = make_source(validation_weight=1, gap_weight=1).adapt(a_step())
-    more = make_source(validation_weight=3, gap_weight=5).adapt(a_step())
+    once = make_lmo(validation_weight=1, gap_weight=1).adapt(a_step())
+    more = make_lmo(validation_weight=3, gap_weight=5).adapt(a_step())
     for part in ("phi", "xi"):
         for term, factor in zip(TERMS, (3, 5), strict=True):
             name = f"{term}_gradient_{part}"
@@ -177,7 +153,7 @@ def test_weights_scale_the_recorded_gradients():
 
 def test_validation_batches_cover_d_val():
     seen = []
-    source = make_source(validation_batch_size=5)
+    source = make_lmo(validation_batch_size=5)
     source.validation = lambda rows: (seen.append(rows), VALIDATION[rows], rows % CLASSES)[1:]
     for _ in range(2):
         source.adapt(a_step())
@@ -186,7 +162,7 @@ def test_validation_batches_cover_d_val():
 
 def test_validation_batch_is_at_most_d_val():
     seen = []
-    source = make_source(validation_batch_size=64)
+    source = make_lmo(validation_batch_size=64)
     source.validation = lambda rows: (seen.append(rows), VALIDATION[rows], rows % CLASSES)[1:]
     source.adapt(a_step())
     assert seen[0].sort().values.tolist() == list(range(len(VALIDATION)))
@@ -204,7 +180,7 @@ def run_steps(source, model, numbers):
 
 
 def test_reused_samples_are_those_before_the_update():
-    source = make_source(exact=False, reuse_samples=True)
+    source = make_lmo(exact=False, reuse_samples=True)
     before = copy.deepcopy(source)
     images = run_steps(source, make_model(), [0])[0]
     assert len(source.generator.calls) == 1
@@ -215,7 +191,7 @@ def test_reused_samples_are_those_before_the_update():
 
 
 def test_carried_samples_serve_the_next_step_too():
-    source, model = make_source(exact=False, carry_samples=True), make_model()
+    source, model = make_lmo(exact=False, carry_samples=True), make_model()
     first = run_steps(source, model, [0])[0]
     assert len(source.generator.calls) == 2
     moved = learned(source)
@@ -233,7 +209,7 @@ def test_carried_samples_serve_the_next_step_too():
 
 
 def test_adapts_every_so_many_steps():
-    source, model = make_source(exact=False, adapt_every=3), make_model()
+    source, model = make_lmo(exact=False, adapt_every=3), make_model()
     states = [learned(source)]
     for number in range(4):
         run_steps(source, model, [number])
@@ -247,7 +223,7 @@ def test_adapts_every_so_many_steps():
 
 @pytest.mark.parametrize("changes", [{}, {"exact": False, "carry_samples": True}])
 def test_continues_bit_for_bit_from_its_state(changes):
-    source, resumed = make_source(**changes), make_source(seed=9, **changes)
+    source, resumed = make_lmo(**changes), make_lmo(seed=9, **changes)
     model, images = make_model(), []
     for number in range(2):
         source.adapt(a_step(model, number=number))
@@ -261,14 +237,14 @@ def test_continues_bit_for_bit_from_its_state(changes):
 
 
 def test_statistics_at_the_start():
-    statistics = make_source().statistics()
+    statistics = make_lmo().statistics()
     assert statistics["z_hat_std"] == pytest.approx(1, abs=0.1)
     assert statistics["z_hat_std_within_class"] == pytest.approx(1, abs=0.1)
     assert statistics["converter_largest"] == pytest.approx(1 / FOUNDATION_CLASSES)
 
 
 def test_statistics_see_one_prototype_a_class():
-    source = make_source(mapper=Mapper(hidden=8, embedding=3, form="plain"))
+    source = make_lmo(mapper=Mapper(hidden=8, embedding=3, form="plain"))
     with torch.no_grad():
         source.mapper.mlp[0].weight[:, : source.generator.z_dim] = 0  # deaf to z
         source.mapper.mlp[-1].weight *= 10
@@ -320,7 +296,7 @@ def test_gap_has_a_gradient_at_the_synthetic_features_only_where_it_should(gap):
 
 @pytest.mark.parametrize("gap", GAPS)
 def test_joint_batch_norm_sees_a_shift_that_separate_forwards_hide(gap):
-    source, step = make_source(gap=gap), a_step()
+    source, step = make_lmo(gap=gap), a_step()
     darker = 0.3 * X + 0.1  # another brightness and contrast, nothing else
     with step.model.statistics_frozen(), torch.no_grad():
         separate = GAPS[gap](step.model.features(X), step.model.features(darker))
@@ -330,7 +306,7 @@ def test_joint_batch_norm_sees_a_shift_that_separate_forwards_hide(gap):
 
 
 def test_running_statistics_are_used_where_they_are_asked_for():
-    source, step = make_source(gap_statistics="running"), a_step()
+    source, step = make_lmo(gap_statistics="running"), a_step()
     step.model.train()(X)  # statistics of their own
     synthetic = X.flip(0) ** 2
     state = copy.deepcopy(step.model.state_dict())
@@ -343,7 +319,7 @@ def test_running_statistics_are_used_where_they_are_asked_for():
 
 
 def test_gap_pairs_an_image_with_each_of_its_synthetic_ones():
-    source, step = make_source(ratio=2), a_step()
+    source, step = make_lmo(ratio=2), a_step()
     with torch.no_grad():
         assert source._gap(step.model, X, torch.cat([X, X])).abs() < 1e-6
         assert source._gap(step.model, X, torch.cat([X, X.flip(0)])) > 1e-3
