@@ -5,10 +5,10 @@ PIP_FLAGS ?=
 CORES ?= all
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: mini mini-all report test test-paper lint generated clean help
+.PHONY: mini mini-all report test test-fast test-paper lint generated clean help
 
 help:
-	@sed -n 's/^# //p' Makefile
+	@sed -n 's/^# make/make/p' Makefile
 
 mini: .venv/ready
 	snakemake --cores $(CORES) --configfile config/mini.yaml
@@ -26,14 +26,19 @@ report: .venv/ready
 test: .venv/ready
 	pytest
 
+# make test-fast: the tests but whole pipelines, installations and the like.
+test-fast: .venv/ready
+	pytest -m "not slow and not paper and not slurm and not faults"
+
 # make test-paper: the whole paper in miniature, from archives to all tables.
 test-paper: .venv/ready
 	pytest -m paper
 
-# make lint: ruff, snakefmt and Snakemake's own linter.
+# make lint: ruff, the contracts on imports, snakefmt and Snakemake's own linter.
 lint: .venv/ready
 	ruff check .
 	ruff format --check .
+	lint-imports --no-logo
 	snakefmt --check Snakefile workflow
 	snakemake --lint --configfile config/mini.yaml
 

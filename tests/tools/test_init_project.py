@@ -1,8 +1,9 @@
 """`mpssl init`: what is checked, what is written, what is refused."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
-import yaml
 from PIL import Image
 
 from mpssl.common.errors import UserError
@@ -110,7 +111,20 @@ def test_refusals_are_one_line(images, tmp_path):
     assert not (tmp_path / "c/config.yaml").exists()
 
 
-def test_sections_keep_comments():
-    text = "# head\na: 1 # one\n\nb:\n  # inner\n  c: 2\n"
-    assert init_project.sections(text) == {"a": "a: 1 # one\n", "b": "b:\n  # inner\n  c: 2\n"}
-    assert yaml.safe_load(init_project.sections(text)["b"]) == {"b": {"c": 2}}
+@pytest.mark.parametrize(
+    ("foundation", "shipped"), [("small", "mini"), ("biggan-deep-256", "config")]
+)
+def test_the_rest_is_the_shipped_experiments_text(images, tmp_path, foundation, shipped):
+    initialize(images, tmp_path, foundation=foundation)
+    text = (tmp_path / "My Project/config.yaml").read_text()
+    theirs = Path(f"config/{shipped}.yaml").read_text()
+    assert text.startswith("# yaml-language-server: $schema=/")
+    assert text.endswith("\n  generator:" + theirs.partition("\n  generator:")[2])
+    assert text.count("\n\n\n") == 0
+
+
+def test_names_that_yaml_reads_as_numbers(images, tmp_path):
+    _, config = initialize(images, tmp_path, name="2024")
+    assert config.experiment == "2024"
+    with pytest.raises(UserError, match="take another name"):
+        initialize(images, tmp_path, name="glyphs")
