@@ -6,10 +6,10 @@ CORES ?= all
 WORKERS ?= 2
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: mini mini-all report test test-fast test-paper lint clean help
+.PHONY: mini mini-all report test test-fast test-paper lint generated clean help
 
 help:
-	@sed -n 's/^# //p' Makefile
+	@sed -n 's/^# make/make/p' Makefile
 
 mini: .venv/ready
 	snakemake --cores $(CORES) --configfile config/mini.yaml
@@ -36,12 +36,18 @@ test-fast: .venv/ready
 test-paper: .venv/ready
 	pytest -m paper
 
-# make lint: ruff, snakefmt and Snakemake's own linter.
+# make lint: ruff, the contracts on imports, snakefmt and Snakemake's own linter.
 lint: .venv/ready
 	ruff check .
 	ruff format --check .
+	lint-imports --no-logo
 	snakefmt --check Snakefile workflow
 	snakemake --lint --configfile config/mini.yaml
+
+# make generated: what is made of the models in mpssl/config: the JSON schema and the reference.
+generated: .venv/ready
+	mpssl schema > mpssl/shipped/config.schema.json
+	mpssl reference > docs/configuration.md
 
 # torchvision and pytorch-pretrained-biggan name torch themselves, so torch comes first.
 .venv/ready: pyproject.toml constraints.txt

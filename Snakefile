@@ -18,7 +18,7 @@ include: "workflow/rules/common.smk"
 rule all:
     input:
         paths.report,
-        [paths.answer("md")] if experiment.answer else [],
+        [paths.answer("md")] if settings.answer else [],
 
 
 include: "workflow/rules/data.smk"
@@ -29,12 +29,12 @@ include: "workflow/rules/results.smk"
 
 # Jobs read the whole configuration from one file; what they depend on is in their params.
 onstart:
-    write_made(paths.resolved_config, experiment.model_dump(mode="json"))
+    write_made(paths.resolved_config, settings.model_dump(mode="json"))
     lift_default_rate_limit(workflow.scheduler)
 
 
 onsuccess:
-    if experiment.answer:
+    if settings.answer:
         shell(f"cat {paths.answer('md')}")
     shell("python -m mpssl times --config {paths.resolved_config}")
 

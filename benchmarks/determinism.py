@@ -18,9 +18,9 @@ import sys
 import torch
 
 from benchmarks.gpu_check import SIZES
-from mpssl.config import reading
 from mpssl.machine.determinism import deterministic
 from mpssl.plan.cells import Cell, Column, cell_of
+from mpssl.plan.experiment import Experiment
 from mpssl.plan.plan import Plan
 from mpssl.tools.calibration import device_name, measure, random_generator, random_task
 
@@ -36,13 +36,14 @@ def weights_after(plan: Plan, cell: Cell, device: torch.device, frozen, steps: i
 
 def observe(options: argparse.Namespace) -> dict:
     """Seconds of a step by row, and whether a second training ends the same; in this process."""
-    device, plan = torch.device(options.device), Plan(reading.load(SIZES[options.size][0]))
+    device, experiment = torch.device(options.device), Experiment.load(SIZES[options.size][0])
+    plan = experiment.plan
     roles, seen = plan.config.roles, {}
     column = Column(
         roles.datasets["main"][0], roles.fractions["default"][0], roles.architectures["default"][0]
     )
     with deterministic(options.observe == "deterministic"):
-        frozen = random_generator(plan.config).to(device)
+        frozen = random_generator(experiment).to(device)
         for row in options.rows:
             cell = cell_of(row, column)
             first, second = (

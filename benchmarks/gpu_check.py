@@ -35,6 +35,7 @@ from mpssl.config import reading
 from mpssl.config.experiment import Config
 from mpssl.models.generator import FrozenGenerator
 from mpssl.plan.cells import Cell, Column, cell_of
+from mpssl.plan.experiment import Experiment
 from mpssl.plan.plan import Plan
 from mpssl.tools.calibration import device_name, measure, random_generator, random_task
 from mpssl.training.sources.lmo import LatentMetaOptimization
@@ -216,7 +217,7 @@ def check(config: Config, device: torch.device, batch: int, rows: list[str] | No
     if rows is None:
         rows = ["generative/mpssl", *config.tables["table1"].rows, *EXTRA_ROWS]
     cells = list(dict.fromkeys(cell_of(row, column) for row in rows))
-    on_cpu = random_generator(config)
+    on_cpu = random_generator(Experiment(config))
     frozen = copy.deepcopy(on_cpu).to(device)
     wrong = []
     for cell in cells:

@@ -1,6 +1,6 @@
-"""Print `mpssl/config/torchvision_list.py`: what torchvision's classification models need.
+"""Write `mpssl/shipped/torchvision.csv`: what torchvision's classification models need.
 
-    python benchmarks/list_torchvision.py > new.py && ruff format new.py
+    python -m benchmarks.list_torchvision
 
 Networks are built without memory (on torch's meta device), so the largest are no problem.
 """
@@ -8,11 +8,14 @@ Networks are built without memory (on torch's meta device), so the largest are n
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from mpssl.common.errors import UserError
+from mpssl.common.files import csv_text, write_text
 from mpssl.compat.torchvision import models
-from mpssl.models.classifier import split_last_linear, torchvision_network
+from mpssl.config.architectures import UNSPLITTABLE_REASON
+from mpssl.models.classifier import last_linear, torchvision_network
+from mpssl.shipped import TORCHVISION
 
 SIZES = (32, 48, 64, 75, 128, 224)  # sides tried for the smallest that works, pixels
 
@@ -43,34 +46,57 @@ def works(network: nn.Module, side: int) -> bool:
     return True
 
 
-def describe(name: str) -> str:
-    """One entry of the list."""
+def split_last_linear(architecture: str, network: nn.Module, side: int) -> nn.Linear:
+    """Take the last linear layer h out of a network, which becomes g, and check that f = h o g.
+
+    Args:
+        architecture: its name, for messages.
+        network: in evaluation mode; changed in place.
+        side: of images that it takes, pixels.
+
+    Raises:
+        UserError: the network does more after that layer, or its input is no [B, D].
+    """
+    refusal = f"{architecture} {UNSPLITTABLE_REASON}"
+    try:
+        name, linear = last_linear(network)
+    except UserError:
+        raise UserError(refusal) from None
+    seen: dict[str, Tensor] = {}
+    hook = linear.register_forward_hook(
+        lambda _, inputs, output: seen.update(features=inputs[0], logits=output)
+    )
+    images = torch.zeros(2, 3, side, side, device=linear.weight.device)
+    with torch.no_grad():
+        logits = network(images)
+        hook.remove()
+        network.set_submodule(name, nn.Identity())
+        features = network(images)
+    if seen.get("logits") is not logits or features.shape != (2, linear.in_features):
+        raise UserError(refusal)
+    if not features.is_meta and not torch.equal(features, seen["features"]):
+        raise UserError(refusal)
+    return linear
+
+
+def describe(name: str) -> dict:
+    """One row of the list; of a model that cannot be split only its name."""
     network = on_meta(name)
     sides = [side for side in SIZES if works(network, side)]
     weights = models.get_model_weights(name).__members__.get("IMAGENET1K_V1")
-    file = Path(weights.url).name if weights else None
     try:
         features = split_last_linear(name, network, sides[0]).in_features
-    except UserError as error:
-        return f"    # {error}"
-    stored = sum(v.numel() * v.element_size() for v in network.state_dict().values())
-    fixed = not works(network, sides[0] + 32)
-    return f'    "{name}": Backbone({stored}, {features}, {sides[0]}, {fixed}, {file!r}),'
+    except UserError:
+        return {"name": name}
+    return {
+        "name": name,
+        "bytes": sum(v.numel() * v.element_size() for v in network.state_dict().values()),
+        "features": features,
+        "smallest": sides[0],
+        "fixed": int(not works(network, sides[0] + 32)),
+        "weights": Path(weights.url).name if weights else None,
+    }
 
 
 if __name__ == "__main__":
-    names = models.list_models(module=models)
-    entries = [describe(name) for name in names]
-    print('"""torchvision\'s classification models, made by `benchmarks/list_torchvision.py`."""\n')
-    print("from typing import NamedTuple\n\n")
-    print("class Backbone(NamedTuple):")
-    print('    """What a plan must know of g without building it."""\n')
-    print('    bytes: int\n    """Of the weights and buffers."""')
-    print('    features: int\n    """D."""')
-    print('    smallest: int\n    """Side of the smallest images that pass, of those tried."""')
-    print('    fixed: bool\n    """Whether no other size than that passes."""')
-    print('    weights: str | None\n    """File of IMAGENET1K_V1; its name ends in the first')
-    print('    digits of the sha256."""\n\n')
-    print("TORCHVISION = {")
-    print("\n".join(entries))
-    print("}")
+    write_text(TORCHVISION, csv_text([describe(n) for n in models.list_models(module=models)]))

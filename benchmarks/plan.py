@@ -22,7 +22,7 @@ from pathlib import Path
 
 from mpssl.common.code_digest import code_digest
 from mpssl.config import reading
-from mpssl.plan.paths import Paths
+from mpssl.plan.experiment import Experiment
 from mpssl.plan.plan import Plan, run_modules
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -88,8 +88,8 @@ def many_runs(runs: int) -> dict:
 
 def own_part(path: Path) -> int:
     """What the rules ask of the package for every run; returns the number of runs."""
-    plan = Plan(reading.load(path))
-    paths, count = Paths(plan.config), 0
+    experiment = Experiment.load(path)
+    plan, paths, count = experiment.plan, experiment.paths, 0
     for cell in plan.wanted_cells():
         plan.fixed_runs(cell)
         plan.search_runs(cell) if plan.searched(cell) else ()
@@ -97,7 +97,7 @@ def own_part(path: Path) -> int:
             count += 1
             settings = plan.settings(run.cell)
             code_digest(*run_modules(settings))
-            json.dumps(settings, sort_keys=True)
+            settings.model_dump_json()
             plan.needs(run.cell)
             paths.run(run)
     return count

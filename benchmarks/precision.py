@@ -13,11 +13,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mpssl.config import reading
-from mpssl.config.experiment import Config
 from mpssl.plan.cells import Run
-from mpssl.plan.plan import Plan
-from mpssl.runs import runner
+from mpssl.plan.experiment import Experiment
+from mpssl.runs.runner import prepare
 from mpssl.training.train import Loop
 
 RUNS = [
@@ -27,10 +25,11 @@ RUNS = [
 ]
 
 
-def gradients(config: Config, run: Run, steps: int, precision: str) -> dict[str, Tensor]:
+def gradients(experiment: Experiment, run: Run, steps: int, precision: str) -> dict[str, Tensor]:
     """Gradients at phi, xi and theta of the step after `steps` steps in float32."""
+    config = experiment.config
     device = torch.device(config.device if config.device != "auto" else "cpu")
-    task, _ = runner._prepare(config, run, Plan(config).settings(run.cell), device)
+    task, _ = prepare(experiment, run, device)
     loop, rate = Loop(task), config.training.learning_rate
     task.model.train()
     for number in range(steps):
@@ -59,10 +58,12 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=60)
     parser.add_argument("runs", nargs="*", default=RUNS)
     options = parser.parse_args()
-    config = reading.load(options.config)
-    torch.set_num_threads(config.threads)
+    experiment = Experiment.load(options.config)
+    torch.set_num_threads(experiment.config.threads)
     for name in options.runs:
-        both = (gradients(config, Run.parse(name), options.steps, p) for p in ("float32", "bf16"))
+        both = (
+            gradients(experiment, Run.parse(name), options.steps, p) for p in ("float32", "bf16")
+        )
         exact, got = both
         cosines = {key: F.cosine_similarity(exact[key], got[key], dim=0).item() for key in exact}
         text = "  ".join(f"{key} {value:.4f}" for key, value in sorted(cosines.items()))

@@ -84,17 +84,16 @@ def prepare() -> None:
     """Packed images, a split and foundation weights in the working folder, all random."""
     import numpy as np
 
-    from mpssl.config import reading
     from mpssl.data import split, store
     from mpssl.foundation.networks import build_generator
     from mpssl.models import generator, tensor_file
     from mpssl.models.classifier import Classifier
     from mpssl.plan.cost import dataset_sizes
-    from mpssl.plan.paths import Paths
+    from mpssl.plan.experiment import Experiment
     from mpssl.tools.calibration import make_usable
 
-    config = reading.load(ROOT / "config/mini.yaml")
-    paths, side = Paths(config), config.packing.size
+    experiment = Experiment.load(ROOT / "config/mini.yaml")
+    config, paths, side = experiment.config, experiment.paths, experiment.config.packing.size
     settings = config.datasets["mnist"]
     count = settings.pool_size + settings.test_size
     images = np.random.default_rng(0).integers(0, 256, (count, side, side, 3), dtype=np.uint8)
@@ -105,12 +104,7 @@ def prepare() -> None:
     split.write_split(paths.split("mnist", 25), store.load(folder), 25, config.split)
     glyphs = dataset_sizes(config, config.foundation.dataset).classes
     trained = config.foundation.generator
-    network = build_generator(
-        num_classes=glyphs,
-        z_dim=trained.z_dim,
-        channel_width=trained.channel_width,
-        layers=trained.layers,
-    )
+    network = build_generator(trained, glyphs)
     make_usable(network)
     generator.save(network, paths.generator())
     normalization = config.training.normalize_mean, config.training.normalize_std
@@ -128,12 +122,13 @@ def child(run: str) -> None:
         marks.append((time.time(), time.process_time()))
 
     mark()
-    from mpssl.cli.arguments import parse_run
-    from mpssl.config import reading  # noqa: F401 (the command imports it)
+    from mpssl.cli.arguments import check_cell, parsed
+    from mpssl.plan.cells import Run
+    from mpssl.plan.experiment import Experiment
 
     mark()
-    config = reading.load(ROOT / "config/mini.yaml")
-    parsed = parse_run(config, run)
+    experiment, wanted = Experiment.load(ROOT / "config/mini.yaml"), parsed(Run, run)
+    check_cell(experiment, wanted.cell)
     mark()
     from mpssl.runs import runner
     from mpssl.training import train
@@ -148,7 +143,7 @@ def child(run: str) -> None:
         os._exit(0)
 
     step, train.Loop.step = train.Loop.step, stop
-    runner.execute(config, parsed, threads=1)
+    runner.execute(experiment, wanted, threads=1)
 
 
 if __name__ == "__main__":

@@ -7,10 +7,8 @@ from pathlib import Path
 import click
 
 from mpssl.common.errors import UserError, nearest
-from mpssl.config import reading
-from mpssl.config.experiment import Config
-from mpssl.plan.cells import Run
-from mpssl.plan.plan import Plan
+from mpssl.plan.cells import Cell, Run
+from mpssl.plan.experiment import Experiment
 
 PATH = click.Path(path_type=Path)
 threads_option = click.option(
@@ -31,7 +29,7 @@ def of_experiment(command: Callable) -> Callable:
     )
     @functools.wraps(command)
     def wrapped(config_path: str, **arguments) -> None:
-        command(reading.load(config_path), **arguments)
+        command(Experiment.load(config_path), **arguments)
 
     return wrapped
 
@@ -42,9 +40,9 @@ def of_dataset(command: Callable) -> Callable:
     @of_experiment
     @click.argument("dataset")
     @functools.wraps(command)
-    def wrapped(config: Config, dataset: str, **arguments) -> None:
-        known("data set", dataset, config.datasets)
-        command(config, dataset=dataset, **arguments)
+    def wrapped(experiment: Experiment, dataset: str, **arguments) -> None:
+        known("data set", dataset, experiment.config.datasets)
+        command(experiment, dataset=dataset, **arguments)
 
     return wrapped
 
@@ -59,19 +57,29 @@ def known(kind: str, name: str, names: dict) -> None:
         raise UserError(f"unknown {kind} '{name}'{nearest(name, names)}")
 
 
-def parse_run(config: Config, text: str) -> Run:
-    """A run whose data set and method exist in the configuration.
+def check_cell(experiment: Experiment, cell: Cell) -> None:
+    """Refuse a cell whose data set or method is not in the configuration, or that cannot be run.
 
     Raises:
-        UserError: they do not, or the run cannot be.
+        UserError: it is such a cell.
     """
     try:
-        run = Run.parse(text)
-        config.method(run.cell.row)
+        experiment.plan.method(cell)
     except ValueError as error:
         raise UserError(str(error)) from None
-    known("data set", run.cell.dataset, config.datasets)
-    reason = Plan(config).impossible(run.cell)
+    known("data set", cell.dataset, experiment.config.datasets)
+    reason = experiment.plan.impossible(cell)
     if reason:
-        raise UserError(f"{run.cell.id} cannot be run: {reason}")
-    return run
+        raise UserError(f"{cell.id} cannot be run: {reason}")
+
+
+def parsed(kind: type[Cell] | type[Run], text: str) -> Cell | Run:
+    """The cell or run of an id.
+
+    Raises:
+        UserError: `text` is not of the form of an id.
+    """
+    try:
+        return kind.parse(text)
+    except ValueError as error:
+        raise UserError(str(error)) from None

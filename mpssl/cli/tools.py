@@ -9,9 +9,7 @@ import click
 from mpssl.cli.arguments import PATH, known, of_dataset, of_experiment
 from mpssl.common.errors import UserError
 from mpssl.config import reading
-from mpssl.config.experiment import Config
-from mpssl.plan.paths import Paths
-from mpssl.plan.plan import Plan
+from mpssl.plan.experiment import Experiment
 
 
 @click.command()
@@ -50,34 +48,33 @@ def init(project, images, test, unlabeled, foundation, architecture) -> None:
     "--steps", default=20, show_default=True, type=click.IntRange(min=1), help="Steps to time."
 )
 @click.argument("names", nargs=-1)
-def plan(config: Config, calibrate: bool, steps: int, names: tuple[str, ...]) -> None:
+def plan(experiment: Experiment, calibrate: bool, steps: int, names: tuple[str, ...]) -> None:
     """Say what NAMES take: jobs, disk, hours.
 
     NAMES are tables and figures; without any, those of `wanted`.
     """
     from mpssl.plan.cost_report import report
 
-    plan = Plan(config)
     chosen = list(dict.fromkeys(names))
     for name in chosen:
-        known("table or figure", name, plan.grids)
+        known("table or figure", name, experiment.plan.grids)
     if calibrate:
         from mpssl.tools.calibration import calibrate as measure
 
-        measure(plan, chosen, steps)
-    click.echo(report(plan, chosen))
+        measure(experiment, chosen, steps)
+    click.echo(report(experiment, chosen))
 
 
 @click.command()
 @of_dataset
-def data_check(config: Config, dataset: str) -> None:
+def data_check(experiment: Experiment, dataset: str) -> None:
     """Verify DATASET's files without packing it.
 
     Images of your own are all read.
     """
     from mpssl.data import official
 
-    settings, folder = config.datasets[dataset], Paths(config).data(dataset)
+    settings, folder = experiment.config.datasets[dataset], experiment.paths.data(dataset)
     if settings.adapter == "folder":
         from mpssl.tools import init_project
 
@@ -91,14 +88,14 @@ def data_check(config: Config, dataset: str) -> None:
 @click.command()
 @of_experiment
 @click.option("--watch", is_flag=True, help="Refresh until all runs are done.")
-def status(config: Config, watch: bool) -> None:
+def status(experiment: Experiment, watch: bool) -> None:
     """Show which runs are done, running, waiting, failed.
 
     Reads files only, so it also works beside a cluster.
     """
     from mpssl.tools.status import show
 
-    show(config, watch)
+    show(experiment, watch)
 
 
 @click.command()

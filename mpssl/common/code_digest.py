@@ -1,31 +1,91 @@
-"""A digest of the code that a step depends on, as Snakemake does not see imported packages."""
+"""A digest of the code that a step depends on, as Snakemake does not see imported packages.
+
+What can change a number counts, known by its content:
+
+- A module counts as its syntax tree, in which an imported name is written as the content of the
+  module that defines it and the name there. So no name or room of a module counts, nor the form of
+  an import. A module is reached if code that counts uses a name of it, or imports it for an effect.
+- A condition in front of a `raise` counts, and the class of what is raised.
+- Of a dictionary that names modules in texts ("mpssl.room.module:Class"), only those entries count
+  whose modules the caller names. Elsewhere, such a text is read as an import.
+
+The rest does not count:
+
+- Texts for people: comments, docstrings, the arguments of what is raised, the messages of `assert`,
+  statements that call `print`, `warnings` or `logging`, tqdm's bars and what they are told. We take
+  it that a text does nothing else: the effect of a call inside of it is not seen.
+- What only such texts read: imports, private functions, literals in local or private variables.
+- Annotations. It counts that a class has an annotated field.
+- The modules `OUTSIDE`, but for the values of the CONSTANTS that counted code takes from them.
+
+What a step is only handed is no import: whoever asks for a digest names the module that makes it.
+"""
 
 import ast
 import hashlib
 from functools import cache
 from pathlib import Path
 
+from mpssl.common.code_names import MODULE, Place, bound_names, with_origins
+from mpssl.common.code_texts import without_texts
+
 PACKAGE = Path(__file__).resolve().parent.parent
-# Their values reach a step in its settings, so a change of a default or a path is seen there.
-CONFIGURATION = ("mpssl.config", "mpssl.plan", "mpssl.shipped")
+OUTSIDE = (
+    "mpssl.config",  # its values reach a step in its settings
+    "mpssl.plan",  # it gives steps their settings, which are compared themselves, and their files
+    "mpssl.shipped",  # it is read into the configuration
+    "mpssl.common.code_digest",  # what it says is compared
+    "mpssl.common.errors",  # texts
+    "mpssl.machine.preemption",  # a run that is stopped goes on to the same numbers
+    "mpssl.runs.heartbeat",  # progress
+)
 
 
 @cache
 def code_digest(*modules: str) -> str:
-    """Digest of `modules` and of all that they import from this package.
+    """Digest of the code of `modules` and of all that it reaches in this package, 16 hex digits.
 
-    Comments, docstrings and layout do not count. Modules that a dictionary names (sources,
-    objectives) are not imported by the loop: name them, and only the one that is used counts.
+    Sources and objectives, which dictionaries name, must be among the `modules` (dotted names).
     """
-    seen: set[str] = set()
-    waiting = list(modules)
-    while waiting:
-        module = waiting.pop()
-        if module not in seen and not module.startswith(CONFIGURATION):
-            seen.add(module)
-            waiting.extend(_imports(module))
-    texts = "\n".join(f"{module} {_meaning(module)}" for module in sorted(seen))
-    return hashlib.sha256(texts.encode()).hexdigest()[:16]
+    contents = {text for texts in reached(*modules).values() for text in texts}
+    return _hash("\n".join(sorted(contents)))
+
+
+def reached(*modules: str) -> dict[str, list[str]]:
+    """The modules that count for a step that runs `modules`, and what counts of each."""
+    waiting, found = list(modules), {}
+    for module in waiting:  # which grows
+        code, entries = _code(module)
+        texts = [code, *(text for named, text in entries if not named.isdisjoint(modules))]
+        for used in MODULE.findall("\n".join(texts)):
+            if used not in waiting and not _is_outside(used):
+                waiting.append(used)
+        found[module] = [MODULE.sub(lambda match: _own(match[1]), text) for text in texts]
+    return found
+
+
+@cache
+def _own(module: str) -> str:
+    """What stands for a module, wherever it is: a digest of its code, its imports left out."""
+    return "" if _is_outside(module) else _hash(MODULE.sub("", _code(module)[0]))
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+@cache
+def _code(module: str) -> tuple[str, list[tuple[set[str], str]]]:
+    return with_origins(without_texts(_parse(module)), _origin)
+
+
+@cache
+def _bound(module: str) -> dict[str, Place | None]:
+    return bound_names(_parse(module).body)
+
+
+def _parse(module: str) -> ast.Module:
+    return ast.parse(_path(module).read_text())
 
 
 def _path(module: str) -> Path:
@@ -33,36 +93,28 @@ def _path(module: str) -> Path:
     return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
 
 
-@cache
-def _tree(module: str) -> ast.Module:
-    return ast.parse(_path(module).read_text())
+def _is_outside(module: str) -> bool:
+    return f"{module}.".startswith(tuple(f"{name}." for name in OUTSIDE))
 
 
 @cache
-def _imports(module: str) -> frozenset[str]:
-    """Modules of this package that `module` imports anywhere in its code."""
-    names = set()
-    for node in ast.walk(_tree(module)):
-        if isinstance(node, ast.Import):
-            names.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names.add(node.module)
-            names.update(f"{node.module}.{alias.name}" for alias in node.names)
-    return frozenset(n for n in names if n.startswith("mpssl.") and _path(n).exists())
+def _origin(module: str, name: str) -> str:
+    """How a name in a module is written, or a module, for an empty name."""
+    whole = f"{module}.{name}" if name else module
+    if module.partition(".")[0] != "mpssl" or not _path(module).exists():
+        return whole
+    if _path(whole).exists():
+        return f"«{whole}»"
+    if _is_outside(module):
+        return f"outside.{name}" + (_value(module, name) if name.isupper() else "")
+    imported = _bound(module).get(name)
+    return f"«{module}»." + (f"[{_origin(*imported)}]" if imported else name)
 
 
-@cache
-def _meaning(module: str) -> str:
-    """The code as text in one layout, without comments and docstrings."""
-    tree = ast.parse(_path(module).read_text())
-    for node in ast.walk(tree):
-        if isinstance(body := getattr(node, "body", None), list):
-            kept = [statement for statement in body if not _is_docstring(statement)]
-            body[:] = kept or [ast.Pass()]
-    return ast.unparse(tree)
-
-
-def _is_docstring(node: ast.stmt) -> bool:
-    if not isinstance(node, ast.Expr) or not isinstance(node.value, ast.Constant):
-        return False
-    return isinstance(node.value.value, str)
+def _value(module: str, constant: str) -> str:
+    """What a module assigns to a constant, as it is written there."""
+    for statement in _parse(module).body:
+        targets = getattr(statement, "targets", [getattr(statement, "target", None)])
+        if constant in (getattr(target, "id", None) for target in targets):
+            return f"({ast.unparse(statement.value)})"
+    return ""

@@ -1,13 +1,17 @@
 """Writing files so that a final name always holds a whole file, and reading them verified."""
 
+import csv
 import hashlib
+import io
 import json
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from mpssl.common.errors import UserError
 
@@ -47,24 +51,24 @@ def _remove_orphans(folder: Path, start: str, end: str) -> None:
     """Remove temporary files of processes that no longer live."""
     for name in os.listdir(folder):
         pid = name.removeprefix(start).removesuffix(end)
-        if name == f"{start}{pid}{end}" and pid.isdecimal() and not _lives(int(pid)):
+        if name == f"{start}{pid}{end}" and pid.isdecimal() and not psutil.pid_exists(int(pid)):
             (folder / name).unlink(missing_ok=True)
-
-
-def _lives(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return True
 
 
 def write_text(path: Path | str, text: str) -> None:
     """Write `text` to `path`, whole or not at all."""
     with atomic(path) as temporary:
         temporary.write_text(text)
+
+
+def csv_text(rows: list[dict[str, Any]], columns: Iterable[str] = ()) -> str:
+    """Rows as CSV: first the columns named, then all other keys in the order of their first use."""
+    text = io.StringIO()
+    columns = dict.fromkeys([*columns, *(key for row in rows for key in row)])
+    writer = csv.DictWriter(text, list(columns), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
 
 
 def write_json(path: Path | str, content: Any, indent: int | None = 1) -> None:

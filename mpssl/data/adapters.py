@@ -1,4 +1,4 @@
-"""From a data set's configuration to its images: one function an adapter."""
+"""Read the images that a data set's configuration names, with one function for each adapter."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -22,24 +22,15 @@ def _digits(dataset: EmbeddedDigits, packing: Packing, _: Path | None) -> Readin
 
     build = {"mnist": embedded.mnist, "digits": embedded.digits}[dataset.adapter]
     try:
-        images, labels, classes, pool = build(
-            image_size=packing.size,
-            n_pool=dataset.pool_size,
-            n_test=dataset.test_size,
-            seed=dataset.seed,
-            **dataset.distortion.model_dump(),
-        )
+        return build(dataset, packing.size)
     except ValueError as error:
         raise UserError(f"{dataset.title}: {error}") from None
-    return Reading(images, labels, classes, pool)
 
 
 def _glyphs(dataset: Glyphs, packing: Packing, _: Path | None) -> Reading:
     from mpssl.data.glyphs import render_glyphs
 
-    settings = dataset.model_dump(exclude={"adapter", "title"})
-    images, labels, classes = render_glyphs(image_size=packing.size, **settings)
-    return Reading(images, labels, classes, pool=len(labels))
+    return render_glyphs(dataset, packing.size)
 
 
 def _folder(dataset: ImageFolder, packing: Packing, _: Path | None) -> Reading:

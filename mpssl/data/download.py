@@ -1,4 +1,4 @@
-"""Downloads that resume, are verified before they get their name, and unpack safely."""
+"""Download files so that a download resumes, is verified before use, and unpacks safely."""
 
 import errno
 import gzip
@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 from mpssl.common.errors import UserError
 from mpssl.common.files import write_json
-from mpssl.config.data import Download
+from mpssl.config.downloads import Download
 
 CHUNK_BYTES = 1 << 16
 TIMEOUT_S = (20, 60)  # to connect, and between two pieces
@@ -27,28 +27,28 @@ WAITS_S = (1, 4, 16)  # before each further round over the mirrors
 # data.caltech.edu refuses clients without a usual name.
 HEADERS = {"User-Agent": "Mozilla/5.0 (compatible; mpssl)", "Accept-Encoding": "identity"}
 ARCHIVES = (".tgz", ".tar.gz", ".tar")
-UNPACKED_TO_PACKED = 20  # an archive of images does not shrink: more is a bomb
+UNPACKED_TO_PACKED = 20  # images hardly compress, so an archive that gives more is hostile
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EIO)
 
 
 def fetch(download: Download, folder: Path, waits_s: tuple[float, ...] = WAITS_S) -> Path:
     """Download one file into `folder`, from the first of its mirrors that gives the right one.
 
-    Partial files, one a mirror, are kept under other names and resumed; size and checksum are
-    verified before the file gets its name; only one process downloads a file, others wait for
-    it. Proxies are those of the environment.
+    Each mirror has a partial file of another name, which is kept and resumed. Size and checksum
+    are verified before the file gets its name. Only one process downloads a file, and others wait
+    for it. Proxies are those of the environment.
 
     Args:
         download: name, mirrors in order, size and checksum of the file.
-        folder: where it goes; a right file that is there is kept.
+        folder: the file's folder; a right file that is already there is kept.
         waits_s: seconds before each further round over the mirrors.
 
     Returns:
         The path of the file.
 
     Raises:
-        UserError: a wrong file is there, or no mirror gave the right one; the message has each
-            one's reason.
+        UserError: a wrong file is there, or no mirror gave the right one; the message gives the
+            reason for each mirror.
     """
     target = folder / download.file
     folder.mkdir(parents=True, exist_ok=True)
@@ -84,7 +84,7 @@ def fetch(download: Download, folder: Path, waits_s: tuple[float, ...] = WAITS_S
 
 
 def difference(path: Path, download: Download) -> str:
-    """In what a file differs from the one that is wanted, in words; empty where it is right."""
+    """Say how a file differs from the one that is wanted; the text is empty if it is right."""
     size = path.stat().st_size
     if download.bytes is not None and size != download.bytes:
         return f"has {size} bytes, expected {download.bytes}"
@@ -98,7 +98,7 @@ def difference(path: Path, download: Download) -> str:
 
 
 def _accept(partial: Path, download: Download) -> None:
-    """Raise UserError unless the file is right; a wrong one is removed, a short one kept."""
+    """Raise UserError unless the file is right; remove a wrong one, keep one that is too short."""
     if problem := difference(partial, download):
         if download.bytes is None or partial.stat().st_size >= download.bytes:
             partial.unlink()
@@ -106,7 +106,7 @@ def _accept(partial: Path, download: Download) -> None:
 
 
 def _stream(url: str, partial: Path, download: Download) -> None:
-    """Append what is missing of `url` to `partial`.
+    """Append to `partial` what it still lacks of the file at `url`.
 
     Raises:
         requests.RequestException: the server does not answer, or the connection breaks.
@@ -117,17 +117,17 @@ def _stream(url: str, partial: Path, download: Download) -> None:
         return
     headers = HEADERS | ({"Range": f"bytes={have}-"} if have else {})
     with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT_S) as response:
-        if response.status_code == 416:  # nothing is missing, or the part is not of this file
+        if response.status_code == 416:  # the file has no such bytes; `_accept` looks further
             return
         response.raise_for_status()
-        resumed = response.status_code == 206
-        total = int(response.headers.get("Content-Length", 0)) + (have if resumed else 0)
+        start = have if response.status_code == 206 else 0
+        total = start + int(response.headers.get("Content-Length", 0))
         limit = download.bytes if download.bytes is not None else float("inf")
         with (
-            open(partial, "ab" if resumed else "wb") as file,
+            open(partial, "ab" if start else "wb") as file,
             tqdm(
                 total=total or None,
-                initial=have if resumed else 0,
+                initial=start,
                 unit="B",
                 unit_scale=True,
                 desc=download.file,
@@ -146,8 +146,8 @@ def prepare(downloads: list[Download], archives: Path, done: Path) -> None:
     """Download the files of a data set and unpack them, whole or not at all.
 
     Args:
-        downloads: archives (by their suffix) are unpacked, other files copied.
-        archives: where the downloaded files are kept.
+        downloads: the files; those with an archive's suffix are unpacked, others are copied.
+        archives: folder in which the downloaded files are kept.
         done: `NAME.json`, written last; the files go to the folder NAME beside it.
 
     Raises:
@@ -156,7 +156,7 @@ def prepare(downloads: list[Download], archives: Path, done: Path) -> None:
     files = [fetch(download, archives) for download in downloads]
     folder = done.with_suffix("")
     new = folder.with_name(f".{folder.name}.new")
-    shutil.rmtree(new, ignore_errors=True)  # of a stopped process
+    shutil.rmtree(new, ignore_errors=True)  # a stopped process may have left it
     try:
         new.mkdir(parents=True)
         for file in files:
@@ -174,8 +174,9 @@ def prepare(downloads: list[Download], archives: Path, done: Path) -> None:
 def unpack(archive: Path, folder: Path) -> None:
     """Unpack a tar archive, gzipped or plain, into `folder`.
 
-    No member leaves the folder, no links out of it, no special files, and not more data than
-    images of that archive's size can hold. The archive is read to its end mark and checksum.
+    Nothing is written outside the folder, no link leads out of it, no special file is made, and no
+    more data are written than images of that archive's size can hold. The archive is read to its
+    end mark and checksum.
 
     Raises:
         UserError: the archive is damaged or hostile; what was unpacked so far is under `folder`.
@@ -187,13 +188,15 @@ def unpack(archive: Path, folder: Path) -> None:
             for member in tar:
                 size += member.size
                 if size > limit:
-                    raise UserError(f"{archive} unpacks to more than {limit} bytes; not trusted")
+                    raise UserError(
+                        f"{archive} unpacks to more than {limit} bytes and is not trusted"
+                    )
                 tar.extract(member, folder, filter="data")
-            # tarfile takes a damaged header, and the end of the file, for the end mark.
+            # tarfile takes a damaged header, or the end of the file, for the end mark.
             if stream.last != bytes(tarfile.BLOCKSIZE):
                 raise tarfile.ReadError("it has no end mark")
             while stream.read(CHUNK_BYTES):
-                pass  # gzip compares its checksum at the end
+                pass  # at the end gzip compares its checksum
     except tarfile.FilterError as error:
         raise UserError(f"{archive} is not trusted: {error}") from None
     except (tarfile.TarError, EOFError, zlib.error, KeyError, ValueError, OSError) as error:
@@ -204,19 +207,19 @@ def unpack(archive: Path, folder: Path) -> None:
 
 
 class _Recording(io.BufferedReader):
-    """A reader that remembers the piece it gave last."""
+    """A reader that remembers the last piece that it returned."""
 
     last = b""
 
     def read(self, size: int | None = -1) -> bytes:
-        """As `io.BufferedReader.read`."""
+        """Read as `io.BufferedReader.read` does."""
         self.last = super().read(size)
         return self.last
 
 
 @contextmanager
 def _opened(archive: Path) -> Iterator[_Recording]:
-    """The tar stream in an archive. Some of those named .tar.gz are said to be plain tar."""
+    """Open the tar stream in an archive, which is not always gzipped if its name says so."""
     with open(archive, "rb", buffering=0) as file:
         zipped = file.read(2) == b"\x1f\x8b"
         file.seek(0)

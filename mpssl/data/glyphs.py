@@ -15,21 +15,11 @@ import numpy as np
 from matplotlib.ft2font import FT2Font
 from PIL import Image, ImageDraw, ImageFont
 
+from mpssl.config.data import Glyphs
+from mpssl.config.glyph_classes import GLYPHS
+from mpssl.data.store import Reading
 from mpssl.data.warp import affine_matrices, resize, thicken, to_uint8_rgb, warp
 
-# One class a word; the characters of a word share their class, because their outlines look alike.
-GLYPHS = {
-    "latin": "A B b Cc E e G g H h Il Jj Kk L M Oo Pp q R r Ss T t Uu Vv Xx Yy Zz",
-    "greek": "Ξ Σ Φφ Ψψ Ω δ λ ξ π",
-    "cyrillic": "Ж Ш Д Ю Я Ц Э Ч",
-    "georgian": "შ წ ღ",
-    "armenian": "Ֆ",
-    "hebrew": "א ש",
-    "arrow": "← → ↑ ↓ ⇄ ↻",
-    "sign": "+ × = ÷ ∞ ∫ √ ∀ ⊕ # % & @ ? § { * € $",
-    "shape": "■ □ ▲△ ● ◆ ★ ♥ ♠ ♣ ♪ ☺",
-    "box": "┼ ╬ ╝ ║",
-}
 # Size variants and stand-ins that hold only a few signs, and the mathematical sets of computer
 # modern.
 EXCLUDED_FONTS = (
@@ -98,8 +88,8 @@ def jittered_axes(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return coordinates u, v, each [count,size,size], about -0.5 to 0.5 across the image.
 
-    They are turned, shifted and scaled about as little as glyphs are: in minutes, a small generator
-    learns neither free phases and directions nor noise (measured).
+    They are turned, shifted and scaled about as little as glyphs are, because a small generator
+    that is trained for minutes learns neither free phases and directions nor noise.
     """
     angle = generator.normal(0, np.deg2rad(6), (count, 1, 1))
     scale = np.exp(generator.normal(0, 0.12, (count, 1, 1)))
@@ -116,7 +106,7 @@ def soft_step(values: np.ndarray) -> np.ndarray:
     return np.clip(0.5 + 2.0 * values, 0, 1)
 
 
-# The brightness of a texture at the coordinates u, v.
+# The brightness of a texture at the coordinates u, v; named as in `mpssl.config.glyph_classes`.
 TEXTURES: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
     "stripes": lambda u, v: soft_step(np.sin(8 * np.pi * (u + v))),
     "checks": lambda u, v: soft_step(1.5 * np.sin(4 * np.pi * u) * np.sin(4 * np.pi * v)),
@@ -128,66 +118,68 @@ TEXTURES: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
 }
 
 
-def render_glyphs(
-    *,
-    images_per_class: int,
-    image_size: int,
-    seed: int,
-    rotation_degrees: float,
-    log_scale: float,
-    shear: float,
-    translation: float,
-    elastic: float,
-    stroke: float,
-) -> tuple[np.ndarray, np.ndarray, list[str]]:
+def render_glyphs(settings: Glyphs, image_size: int) -> Reading:
     """Render the foundation data set; the same arguments give the same images.
 
     Args:
-        images_per_class: images of each class; the total is that times the number of classes.
-        image_size: side in pixels.
-        seed: of fonts and distortions.
-        rotation_degrees, log_scale, shear, translation, elastic: standard deviations of the
-            distortion, in the units of `mpssl.data.warp`; textures have their own randomness and
-            are not distorted.
-        stroke: largest change of the stroke's width, in [0,1], see `mpssl.data.warp.thicken`.
+        settings: images of each class, the seed and the distortion, in the units of
+            `mpssl.data.warp`. Textures have their own randomness and are not distorted.
+        image_size: side of the images, pixels.
 
     Returns:
-        Images uint8 [N,H,W,3], labels int64 [N] in the order of the classes, and the class names.
+        The images in the order of their classes, all of them in the pool.
 
     Raises:
-        ValueError: if no font draws a character of the table.
+        ValueError: no font draws a character of the table.
     """
-    generator = np.random.default_rng(seed)
+    generator = np.random.default_rng(settings.seed)
     charmaps = {font: FT2Font(str(font)).get_charmap() for font in find_fonts()}
     size = image_size * SUPERSAMPLING
     images, names = [], []
     for script, words in GLYPHS.items():
         for word in words.split():
-            pairs = [
-                (f, c) for f, charmap in charmaps.items() for c in word if has_glyph(f, charmap, c)
-            ]
-            if not pairs:
-                raise ValueError(f"no font of this matplotlib draws {word!r}")
-            drawn = np.stack([draw_glyph(font, character, size) for font, character in pairs])
-            count = images_per_class
-            chosen = thicken(
-                drawn[generator.integers(len(drawn), size=count)],
-                generator.uniform(-stroke, stroke, count),
-            )
-            matrices = affine_matrices(
-                rotation_degrees=generator.normal(0, rotation_degrees, count),
-                log_scale=generator.normal(0, log_scale, count),
-                shear=generator.normal(0, shear, count),
-                translation=generator.normal(0, translation, (count, 2)),
-            )
-            displacement = generator.normal(0, elastic, (count, 2, CONTROL_POINTS, CONTROL_POINTS))
-            glyphs = resize(warp(chosen, matrices, displacement), image_size)
+            distorted = distort(draw_word(charmaps, word, size), settings, generator)
+            glyphs = resize(distorted, image_size)
             glyphs /= glyphs.max(axis=(1, 2), keepdims=True)  # hairlines would be grey
             images.append(to_uint8_rgb(glyphs))
             names.append(f"{script} {word}")
     for name, texture in TEXTURES.items():
-        u, v = jittered_axes(size, images_per_class, generator)
+        u, v = jittered_axes(size, settings.images_per_class, generator)
         images.append(to_uint8_rgb(resize(texture(u, v), image_size)))
         names.append(f"texture {name}")
-    labels = np.repeat(np.arange(len(names), dtype=np.int64), images_per_class)
-    return np.concatenate(images), labels, names
+    labels = np.repeat(np.arange(len(names), dtype=np.int64), settings.images_per_class)
+    return Reading(np.concatenate(images), labels, names, pool=len(labels))
+
+
+def draw_word(charmaps: dict[Path, dict[int, int]], word: str, size: int) -> np.ndarray:
+    """Draw each character of a word in each font that has it: [N,size,size] float32 in [0,1].
+
+    Raises:
+        ValueError: no font has any of the characters.
+    """
+    drawn = [
+        draw_glyph(font, character, size)
+        for font, charmap in charmaps.items()
+        for character in word
+        if has_glyph(font, charmap, character)
+    ]
+    if not drawn:
+        raise ValueError(f"no font of this matplotlib draws {word!r}")
+    return np.stack(drawn)
+
+
+def distort(drawn: np.ndarray, settings: Glyphs, generator: np.random.Generator) -> np.ndarray:
+    """Choose `images_per_class` of the glyphs [N,H,W], with repetition, and distort each."""
+    count = settings.images_per_class
+    chosen = thicken(
+        drawn[generator.integers(len(drawn), size=count)],
+        generator.uniform(-settings.stroke, settings.stroke, count),
+    )
+    matrices = affine_matrices(
+        rotation_degrees=generator.normal(0, settings.rotation_degrees, count),
+        log_scale=generator.normal(0, settings.log_scale, count),
+        shear=generator.normal(0, settings.shear, count),
+        translation=generator.normal(0, settings.translation, (count, 2)),
+    )
+    control_points = (count, 2, CONTROL_POINTS, CONTROL_POINTS)
+    return warp(chosen, matrices, generator.normal(0, settings.elastic, control_points))

@@ -1,7 +1,8 @@
-"""The paper's data sets from their official files: listed, verified, read."""
+"""Read the paper's data sets from their official files, after verifying that none is missing."""
 
 import zlib
 from collections import Counter
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +11,11 @@ from scipy.io.matlab import MatReadError
 from mpssl.common.errors import UserError
 from mpssl.config.data import ImageNet, Packing, PaperData
 from mpssl.data.folder import read_images
-from mpssl.data.layouts import LISTINGS, Folder, Labeled, Listing
+from mpssl.data.layouts import LISTINGS, LabeledFiles, Listing, OfficialFolder
 from mpssl.data.store import Reading
 
-SHOWN = 3  # names of missing images
-# What damaged lists raise, in our own reading of them and in scipy's.
+SHOWN = 3  # missing images that an error names
+# Exceptions that a damaged list can raise, in this package and in scipy.
 DAMAGED = (OSError, ValueError, KeyError, IndexError, TypeError, NotImplementedError)
 DAMAGED += (zlib.error, MatReadError)
 REMEDY = "name their folder as its `path:` (docs/data.md lists them)"
@@ -26,7 +27,7 @@ def read_official(dataset: PaperData | ImageNet, packing: Packing, root: Path) -
     Raises:
         UserError: the folder, a list or an image is missing or damaged, or the copy is partial.
     """
-    listing = verified(dataset, root)
+    listing = list_complete(dataset, root)
     images = listing.pool + listing.test
     return Reading(
         images=read_images([path for path, _ in images], packing),
@@ -37,12 +38,12 @@ def read_official(dataset: PaperData | ImageNet, packing: Packing, root: Path) -
 
 
 def list_files(dataset: PaperData | ImageNet, root: Path) -> Listing:
-    """What the official lists in the folder `root` name; no image is opened.
+    """List the images that the official lists in the folder `root` name; none is opened.
 
     Raises:
         UserError: the folder or a list is missing or damaged.
     """
-    folder = Folder(root)
+    folder = OfficialFolder(root)
     try:
         listing = LISTINGS[dataset.adapter](folder)
     except FileNotFoundError as error:
@@ -68,8 +69,8 @@ def list_files(dataset: PaperData | ImageNet, root: Path) -> Listing:
     return listing
 
 
-def verified(dataset: PaperData | ImageNet, root: Path) -> Listing:
-    """The listing of a whole data set: a part of one is not trained on.
+def list_complete(dataset: PaperData | ImageNet, root: Path) -> Listing:
+    """List the images of a complete data set and refuse a partial one.
 
     Raises:
         UserError: sizes are wrong, or an image does not exist.
@@ -92,26 +93,17 @@ def verified(dataset: PaperData | ImageNet, root: Path) -> Listing:
     return listing
 
 
-def expected_sizes(dataset: PaperData | ImageNet) -> dict[str, int | None]:
-    """Images of pool and test split, and classes, of the whole data set; None where not known."""
-    if isinstance(dataset, PaperData):
-        return {"pool": dataset.pool, "test": dataset.test, "classes": dataset.classes}
-    known = dataset.classes is not None and dataset.images_per_class is not None
-    pool = dataset.classes * dataset.images_per_class if known else None
-    return {"pool": pool, "test": 0, "classes": dataset.classes}
-
-
 def found_sizes(listing: Listing) -> dict[str, int]:
-    """The same of a listing."""
+    """Return the numbers of pool images, test images and classes of a listing."""
     return {part: len(getattr(listing, part)) for part in ("pool", "test", "classes")}
 
 
 def wrong_sizes(dataset: PaperData | ImageNet, listing: Listing) -> list[str]:
-    """The sizes that are not those of the whole data set, found and expected."""
+    """Name each size that is not that of the whole data set: found and expected."""
     found = found_sizes(listing)
     return [
         f"{part}: {found[part]} found, {count} expected"
-        for part, count in expected_sizes(dataset).items()
+        for part, count in asdict(dataset.sizes()).items()
         if count is not None and found[part] != count
     ]
 
@@ -120,13 +112,13 @@ def check(dataset: PaperData | ImageNet, root: Path) -> str:
     """Verify a folder without opening an image.
 
     Returns:
-        Sizes found and expected, in words.
+        The sizes that were found, and whether they are the expected ones, in words.
 
     Raises:
         UserError: something is missing.
     """
-    listing = verified(dataset, root)
-    expected = expected_sizes(dataset)
+    listing = list_complete(dataset, root)
+    expected = asdict(dataset.sizes())
     sizes = ", ".join(
         f"{part} {count} ({'as expected' if expected[part] is not None else 'expected: unknown'})"
         for part, count in found_sizes(listing).items()
@@ -135,8 +127,8 @@ def check(dataset: PaperData | ImageNet, root: Path) -> str:
     return f"{dataset.title} in {root}: {sizes}; all {total} images are there"
 
 
-def _first_of_each(pool: Labeled, count: int) -> Labeled:
-    """The first `count` images of each class."""
+def _first_of_each(pool: LabeledFiles, count: int) -> LabeledFiles:
+    """Return the first `count` images of each class."""
     seen: Counter[int] = Counter()
     kept = []
     for file, label in pool:

@@ -1,4 +1,4 @@
-"""D, D_val and D_u of a data set at one label fraction (Sec. 4.1)."""
+"""Split a data set into D, D_val and D_u at one label fraction (Sec. 4.1)."""
 
 from pathlib import Path
 
@@ -20,15 +20,15 @@ def split_pool(
 ) -> dict[str, list[int]]:
     """Split the training pool into labeled, validation and unlabeled rows.
 
-    First `fraction` percent of each class is labeled, the rest is D_u; then the labeled part is
-    split into D and D_val: at random, as D_val can be smaller than the number of classes, or by
-    class.
+    First, `fraction` percent of each class is labeled and the rest is D_u. Then the labeled part is
+    split into D and D_val: by class, or at random, because D_val can be smaller than the number of
+    classes.
 
     Args:
         labels: int [N], the classes of the pool.
         fraction: labeled part of the pool in percent, 1 to 100.
         validation_fraction: part of the labeled images that goes to D_val, in (0, 1).
-        seed: of the split.
+        seed: seed of the split.
         stratified: take D_val by class, and never the last image of one.
 
     Returns:
@@ -68,7 +68,8 @@ def split_pool(
 def _validation_first(rows: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Order rows so that the first of them hold the classes in proportion.
 
-    The last row of each class comes behind all others: taken from the front, it stays longest.
+    The last row of each class comes after all others, so that rows taken from the front leave each
+    class one as long as possible.
     """
     place = np.empty(len(rows))
     for label in np.unique(labels[rows]):
@@ -79,7 +80,7 @@ def _validation_first(rows: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 
 def _largest_remainders(shares: list[float]) -> list[int]:
-    """Whole numbers nearest to `shares` that keep their rounded sum."""
+    """Return the whole numbers nearest to `shares` that keep their rounded sum."""
     shares_ = np.asarray(shares)
     floors = np.floor(shares_).astype(int)
     short = round(shares_.sum()) - floors.sum()
@@ -114,7 +115,7 @@ def read_split(path: Path, packed: Packed) -> dict:
         Row numbers under `labeled`, `validation` and `unlabeled`, and the split's `digest`.
 
     Raises:
-        UserError: it is missing or damaged, or of another packed data set.
+        UserError: the file is missing or damaged, or belongs to another packed data set.
     """
     split = read_made(path)
     if split["data"] != packed.digest:

@@ -1,7 +1,7 @@
-"""Packed data sets: one uint8 array a data set, read whole batches at a time.
+"""Packed data sets: each is one uint8 array, from which whole batches are read.
 
-meta.json holds the digest of all pixels and labels. They are hashed by the first who opens the set,
-and then again only when the file system says that a file has changed since.
+meta.json has the digest of all pixels and labels. The first process that opens the set hashes them;
+later ones do so only if the file system says that a file has changed since.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ from mpssl.common.errors import UserError
 from mpssl.common.files import atomic, read_json, read_made, verified, write_json, write_made
 
 IMAGES, LABELS, META, VERIFIED = "images.npy", "labels.npy", "meta.json", "verified.json"
-HASHED_BYTES = 1 << 24  # at once
+HASHED_BYTES = 1 << 24  # bytes that are read and hashed at once
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,8 @@ class Packed:
     """A packed data set.
 
     images: uint8 [N, H, W, 3], memory-mapped; labels: int64 [N] in [0, K).
-    The first `pool` rows are the training pool, then comes the test split, then `unlabeled` rows
-    of unlabeled images, whose label is -1.
+    The first `pool` rows are the training pool; the test split follows, then `unlabeled` rows of
+    unlabeled images, whose label is -1.
     """
 
     images: np.ndarray
@@ -40,15 +40,15 @@ class Packed:
 
     @property
     def test(self) -> np.ndarray:
-        """Row numbers of the test split."""
+        """The row numbers of the test split."""
         return np.arange(self.pool, len(self.labels) - self.unlabeled)
 
 
 @dataclass(frozen=True)
 class Reading:
-    """A data set as its adapter reads it: images one by one, in the order of `Packed`.
+    """A data set as its adapter reads it, in the order of `Packed`.
 
-    images: N arrays uint8 [size, size, 3]; labels: int [N].
+    images: N arrays uint8 [size, size, 3], which may be read one by one; labels: int [N].
     """
 
     images: Iterable[np.ndarray]
@@ -59,7 +59,7 @@ class Reading:
 
 
 def save(folder: Path, reading: Reading, size: int) -> None:
-    """Write a packed data set in one pass; meta.json comes last, so it marks a whole one.
+    """Write a packed data set in one pass; meta.json is written last and marks a complete one.
 
     Raises:
         UserError: the disk has too little space.
@@ -76,7 +76,7 @@ def save(folder: Path, reading: Reading, size: int) -> None:
     labels = np.asarray(reading.labels, dtype=np.int64)
     with atomic(folder / IMAGES) as images_path, atomic(folder / LABELS) as path:
         images = tqdm(reading.images, total=shape[0], disable=None)
-        # Not a memory map: a disk that fills up would end the process without a word.
+        # With a memory map a full disk would end the process without a message.
         with open(images_path, "wb") as file:
             header = {"descr": "|u1", "fortran_order": False, "shape": shape}
             np.lib.format.write_array_header_1_0(file, header)
@@ -86,7 +86,7 @@ def save(folder: Path, reading: Reading, size: int) -> None:
                 digest.update(pixels)
         np.save(path, labels)
         digest.update(labels)
-        (folder / META).unlink(missing_ok=True)  # from here on the old set is gone
+        (folder / META).unlink(missing_ok=True)  # the old set is no longer complete
     meta = {"classes": reading.classes, "pool": reading.pool, "unlabeled": reading.unlabeled}
     write_made(folder / META, meta | {"digest": _seal(digest, **meta)})
 
@@ -97,7 +97,6 @@ def load(folder: Path) -> Packed:
     Raises:
         UserError: a file is missing or damaged, or the files do not belong together.
     """
-    remedy = "delete that folder and run snakemake again"
     try:
         meta = verified(read_json(folder / META))
         images = np.load(folder / IMAGES, mmap_mode="r", allow_pickle=False)
@@ -110,13 +109,14 @@ def load(folder: Path) -> Packed:
         _verify(folder, packed)
     except (OSError, ValueError, KeyError, EOFError) as error:
         raise UserError(
-            f"the packed data set {folder} is missing or damaged ({error}); {remedy}"
+            f"the packed data set {folder} is missing or damaged ({error}); delete that folder and "
+            "run snakemake again"
         ) from None
     return packed
 
 
 def stored_digest(folder: Path) -> str | None:
-    """The digest that a packed data set has by its meta.json, or None where there is none.
+    """Return the digest in a packed data set's meta.json, or None if there is no such file.
 
     Raises:
         UserError: meta.json is damaged.
@@ -133,13 +133,13 @@ def _pixels(image: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def _seal(pixels_and_labels, **meta) -> str:
-    """The digest of pixels, labels, and what else tells two data sets apart."""
+    """Return the digest of pixels, labels and whatever else tells two data sets apart."""
     pixels_and_labels.update(json.dumps(meta, sort_keys=True).encode())
     return pixels_and_labels.hexdigest()[:16]
 
 
 def _verify(folder: Path, packed: Packed) -> None:
-    """Hash the arrays, unless they are known to be unchanged since they were hashed.
+    """Hash the arrays, unless their files have not changed since they were last hashed.
 
     Raises:
         ValueError: they are not those that were packed.
@@ -157,5 +157,5 @@ def _verify(folder: Path, packed: Packed) -> None:
     meta = {"classes": packed.classes, "pool": packed.pool, "unlabeled": packed.unlabeled}
     if _seal(digest, **meta) != packed.digest:
         raise ValueError("wrong checksum")
-    with suppress(OSError):  # where nothing can be written, everyone hashes
+    with suppress(OSError):  # if the folder is read-only, every process hashes
         write_json(folder / VERIFIED, known)

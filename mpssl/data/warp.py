@@ -30,13 +30,13 @@ def affine_matrices(
     shearing = np.broadcast_to(np.eye(2), rotation.shape).copy()
     shearing[:, 0, 1] = shear
     linear = np.exp(-log_scale)[:, None, None] * (rotation @ shearing)
-    # a side is 2 units long; the content moves by +t when the sampled point moves by -t
+    # A side is 2 units long; the content moves by +t when the sampled point moves by -t
     offset = -linear @ (2.0 * translation)[:, :, None]
     return np.concatenate([linear, offset], axis=2).astype(np.float32)
 
 
 def warp(images: np.ndarray, matrices: np.ndarray, displacement: np.ndarray) -> np.ndarray:
-    """Warp grey images by an affine map and a smooth displacement; what lies outside is black.
+    """Warp grey images by an affine map and a smooth displacement; pixels from outside are black.
 
     Args:
         images: [N,H,W] float32 in [0,1].

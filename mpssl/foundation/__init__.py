@@ -1,1 +1,1 @@
-"""The generator G_F and the foundation classifier f_F, where we train them ourselves."""
+"""The generator G_F and the foundation classifier f_F that are trained here."""

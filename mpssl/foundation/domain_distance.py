@@ -1,21 +1,20 @@
-"""How far the generator's images lie from the data, before hours are spent on training."""
+"""Measure how far the generator's images are from the data, before hours go into training."""
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from mpssl.common.files import write_made
-from mpssl.config.experiment import Config
 from mpssl.data import store
-from mpssl.data.batches import Batches
+from mpssl.data.batches import batches_of
 from mpssl.machine.devices import claimed_device
 from mpssl.models import generator
 from mpssl.models.classifier import load_foundation_classifier
-from mpssl.plan.paths import Paths
+from mpssl.plan.experiment import Experiment
 from mpssl.training.rng import Streams
 
 BATCH = 50
-NEIGHBOURS = 5  # of coverage, as Naeem et al. (2020)
+NEIGHBOURS = 5  # k of the coverage, as in Naeem et al. (2020)
 
 
 def distances(real: Tensor, made: Tensor) -> dict[str, float]:
@@ -27,9 +26,9 @@ def distances(real: Tensor, made: Tensor) -> dict[str, float]:
 
     Returns:
         `distance`: the median over real images of the distance to the nearest generated one,
-        divided by the median distance to the nearest other real one: 1 where generated images
-        are as near as real ones. `coverage`: the part of real images that have a generated one
-        nearer than their fifth-nearest real one (Naeem et al., 2020).
+        divided by the median distance to the nearest other real one. It is 1 if generated images
+        are as near as real ones. `coverage`: the part of the real images that have a generated
+        one nearer than their fifth-nearest real one, in [0, 1] (Naeem et al., 2020).
     """
     among = torch.cdist(real, real).fill_diagonal_(torch.inf)
     nearest_made = torch.cdist(real, made).min(dim=1).values
@@ -43,27 +42,28 @@ def distances(real: Tensor, made: Tensor) -> dict[str, float]:
 
 
 @torch.no_grad()
-def measure(config: Config, dataset: str, architecture: str) -> str:
-    """Measure, write the result as JSON, and return the verdict as one line."""
-    paths, settings = Paths(config), config.domain
+def measure_domain_distance(experiment: Experiment, dataset: str, architecture: str) -> str:
+    """Measure a data set's distance, write it as JSON, and return the verdict as one line."""
+    config, settings = experiment.config, experiment.config.domain
     with claimed_device(config.device, config.runs_per_gpu) as device:
-        real, made = _features(config, dataset, architecture, device)
+        real, made = _features(experiment, dataset, architecture, device)
     found = distances(real, made)
     far = found["distance"] > settings.far
     verdict = _verdict(config.datasets[dataset].title, found, settings.far, far)
     record = {**found, "threshold": settings.far, "far": far, "images": len(real)}
-    write_made(paths.domain(dataset, architecture), record | {"verdict": verdict})
+    write_made(experiment.paths.domain(dataset, architecture), record | {"verdict": verdict})
     return verdict
 
 
 def _features(
-    config: Config, dataset: str, architecture: str, device: torch.device
+    experiment: Experiment, dataset: str, architecture: str, device: torch.device
 ) -> tuple[Tensor, Tensor]:
-    """Foundation features of some real images and of as many generated ones."""
-    paths, settings, training = Paths(config), config.domain, config.training
+    """Return foundation features [N, D] of some real images and of as many generated ones."""
+    config, paths = experiment.config, experiment.paths
+    settings, training = config.domain, config.training
     packed = store.load(paths.packed(dataset))
     rows = np.random.default_rng(settings.seed).permutation(packed.pool)[: settings.images]
-    images = Batches(packed, np.sort(rows), training.image_size, device)
+    images = batches_of(packed, np.sort(rows), training.image_size, device)
     classifier = load_foundation_classifier(
         paths.classifier(architecture),
         architecture,

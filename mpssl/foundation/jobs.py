@@ -1,4 +1,4 @@
-"""The two jobs that train a foundation of our own: generator and foundation classifier."""
+"""The jobs that train a foundation of our own: the generator and the classifiers."""
 
 from collections.abc import Callable
 
@@ -6,51 +6,53 @@ import torch
 from tqdm import tqdm
 
 from mpssl.common.errors import UserError
-from mpssl.config.experiment import Config
-from mpssl.config.foundation import PretrainedClassifier, TrainedGenerator
 from mpssl.data import store
 from mpssl.foundation.train import train_foundation_classifier, train_generator
 from mpssl.machine.cpu import prepare_cpu
 from mpssl.models import generator, tensor_file
 from mpssl.models.classifier import Classifier
-from mpssl.plan.paths import Paths
+from mpssl.plan.experiment import Experiment
 
 
-def make_generator(config: Config, threads: int) -> None:
+def make_generator(experiment: Experiment, threads: int) -> None:
     """Train the generator and write config.json and model.safetensors.
 
     Raises:
         UserError: the configuration names a pretrained one, or training diverges.
     """
+    config, paths = experiment.config, experiment.paths
     settings = config.foundation.generator
-    if not isinstance(settings, TrainedGenerator):
-        raise UserError(f"the generator is of kind {settings.kind}; there is none to train")
+    if settings.kind != "trained":
+        raise UserError(f"the generator is of kind {settings.kind}, which is not trained")
     prepare_cpu(threads)
-    packed = store.load(Paths(config).packed(config.foundation.dataset))
+    packed = store.load(paths.packed(config.foundation.dataset))
     try:
         network = train_generator(
+            settings,
             packed.images,
             packed.labels,
-            num_classes=len(packed.classes),
-            progress=_progress("generator", settings.steps),
-            **settings.model_dump(exclude={"kind"}),
+            len(packed.classes),
+            _progress("generator", settings.steps),
         )
     except (RuntimeError, ValueError) as error:
         raise UserError(f"foundation.generator: {error}") from None
-    generator.save(network, Paths(config).generator())
+    generator.save(network, paths.generator())
 
 
-def make_classifier(config: Config, architecture: str, threads: int) -> None:
+def make_classifier(experiment: Experiment, architecture: str, threads: int) -> None:
     """Train the foundation classifier of one architecture and write its weights.
 
     Raises:
         UserError: the configuration names a pretrained one, or training diverges.
     """
+    config, paths = experiment.config, experiment.paths
     settings = config.foundation.classifier
-    if isinstance(settings, PretrainedClassifier):
-        raise UserError(f"the classifier in {settings.path} is pretrained; there is none to train")
+    if settings.kind == "pretrained":
+        raise UserError(
+            f"the classifier in {settings.path} is pretrained; there is nothing to train"
+        )
     prepare_cpu(threads)
-    packed = store.load(Paths(config).packed(config.foundation.dataset))
+    packed = store.load(paths.packed(config.foundation.dataset))
     training = config.training
     torch.manual_seed(settings.seed)
     model = Classifier(
@@ -58,27 +60,27 @@ def make_classifier(config: Config, architecture: str, threads: int) -> None:
     )
     try:
         accuracy = train_foundation_classifier(
+            settings,
             model,
             packed.images,
             packed.labels,
-            progress=_progress(architecture, settings.steps),
-            **settings.model_dump(exclude={"kind"}),
+            _progress(architecture, settings.steps),
         )
     except (RuntimeError, ValueError) as error:
         raise UserError(f"foundation.classifier: {error}") from None
-    print(f"{architecture}: {accuracy:.1%} of held-out foundation images right", flush=True)
-    tensor_file.save(Paths(config).classifier(architecture), model.state_dict())
+    print(f"{architecture}: {accuracy:.1%} of the held-out foundation images are right", flush=True)
+    tensor_file.save(paths.classifier(architecture), model.state_dict())
 
 
 def _progress(name: str, steps: int) -> Callable[[int, dict[str, float]], None]:
-    """A bar on a terminal, ten lines in a log."""
+    """Return a function that shows progress: a bar on a terminal, ten lines in a log."""
     bar = tqdm(total=steps, desc=name, unit="step", disable=None)
 
-    def report(done: int, losses: dict[str, float]) -> None:
+    def show(done: int, losses: dict[str, float]) -> None:
         text = "  ".join(f"{key} {value:.3f}" for key, value in losses.items())
         bar.update(done - bar.n)
         bar.set_postfix_str(text)
         if bar.disable and done % max(1, steps // 10) == 0:
             print(f"{name} step {done}/{steps}  {text}", flush=True)
 
-    return report
+    return show

@@ -1,7 +1,8 @@
-"""The networks behind the embedded generator's training.
+"""The networks that the training of the embedded generator needs.
 
-They are the generator itself, which the package's class cannot train as it stands (its batch norms
-only read stored statistics), and the encoder and discriminator, which do not outlive the training.
+One is the generator itself: the batch norms of the package's class only read stored statistics, so
+the functions here let them use the batch's. The other two, encoder and discriminator, are dropped
+after the training.
 
 Shape letters: B batch, H, W sides, F classes of the foundation, Z latent.
 """
@@ -17,28 +18,28 @@ from pytorch_pretrained_biggan.model import BigGANBatchNorm
 from torch import Tensor, nn
 from torch.nn.utils import spectral_norm
 
+from mpssl.config.foundation import TrainedGenerator
+
 START_SIZE = 4  # side of the class's first feature map, fixed in its code
-STATISTICS_BATCH = 2048  # images behind the stored batch-norm statistics
-POWER_ITERATIONS = 50  # forwards that settle the spectral norms of the averaged weights
+STATISTICS_BATCH = 2048  # batch size for the stored batch-norm statistics
+POWER_ITERATIONS = 50  # forward passes that settle the averaged weights' spectral norms
 
 
-def build_generator(
-    *, num_classes: int, z_dim: int, channel_width: int, layers: list[tuple[bool, int, int]]
-) -> BigGAN:
+def build_generator(settings: TrainedGenerator, num_classes: int) -> BigGAN:
     """Return an untrained BigGAN, initialised for training from scratch.
 
     Args:
+        settings: only the generator's sizes are read. `z_dim` is also the size of the class's
+            embedding. In `layers` the first input is 16 and the last output 1, in units of
+            `channel_width`; a block can keep or halve the channels.
         num_classes: F.
-        z_dim: Z; the class's embedding has the same size.
-        channel_width: the unit in which `layers` counts channels.
-        layers: (up-sample?, input, output) of each block, the first input 16, the last output 1;
-            the class can keep or halve the channels.
     """
+    layers = settings.layers
     config = BigGANConfig(
         output_dim=START_SIZE * 2 ** sum(up_sample for up_sample, _, _ in layers),
-        z_dim=z_dim,
-        class_embed_dim=z_dim,
-        channel_width=channel_width,
+        z_dim=settings.z_dim,
+        class_embed_dim=settings.z_dim,
+        channel_width=settings.channel_width,
         num_classes=num_classes,
         layers=layers,
         attention_layer_position=-1,
@@ -68,7 +69,7 @@ def equalise_rgb(model: BigGAN) -> None:
 def _normalise_with_batch(
     norm: BigGANBatchNorm, x: Tensor, truncation: float, condition: Tensor | None = None
 ) -> Tensor:
-    """Stand in for `BigGANBatchNorm.forward`, which never uses the batch's own statistics."""
+    """Replace `BigGANBatchNorm.forward`, which never uses the batch's own statistics."""
     if not norm.conditional:
         return F.batch_norm(x, None, None, norm.weight, norm.bias, training=True, eps=norm.eps)
     normalised = F.batch_norm(x, None, None, training=True, eps=norm.eps)
@@ -80,7 +81,7 @@ def _normalise_with_batch(
 
 
 def _store_statistics(norm: BigGANBatchNorm, inputs: tuple) -> None:
-    """Forward pre-hook: keep the batch's mean and variance for every truncation."""
+    """Store the batch's mean and variance for every truncation, as a forward pre-hook."""
     variance, mean = torch.var_mean(inputs[0], dim=(0, 2, 3), correction=0)
     norm.running_means[:] = mean
     norm.running_vars[:] = variance
@@ -88,7 +89,7 @@ def _store_statistics(norm: BigGANBatchNorm, inputs: tuple) -> None:
 
 @contextmanager
 def batch_statistics(model: BigGAN) -> Iterator[list[BigGANBatchNorm]]:
-    """Let the generator's batch norms use batch statistics inside the block; yields them."""
+    """Let the generator's batch norms use batch statistics inside the block; yield the norms."""
     norms = [module for module in model.modules() if isinstance(module, BigGANBatchNorm)]
     for norm in norms:
         norm.forward = partial(_normalise_with_batch, norm)
@@ -103,8 +104,8 @@ def batch_statistics(model: BigGAN) -> Iterator[list[BigGANBatchNorm]]:
 def settle(model: BigGAN) -> BigGAN:
     """Freeze a trained generator: settle spectral norms, store batch-norm statistics, eval mode.
 
-    The statistics are those of z ~ N(0, I) and uniform classes, at every truncation alike: sample
-    with 1.0.
+    The statistics are those of z ~ N(0, I) and uniform classes. They are the same for every
+    truncation, so sample with 1.0.
     """
     equalise_rgb(model)
     z = torch.randn(STATISTICS_BATCH, model.config.z_dim)
@@ -151,7 +152,7 @@ class Encoder(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """A projection discriminator (Miyato and Koyama, 2018) that also names the class."""
+    """A projection discriminator (Miyato and Koyama, 2018) that also predicts the class."""
 
     def __init__(self, *, num_classes: int, width: int, image_size: int) -> None:
         super().__init__()

@@ -1,1 +1,1 @@
-"""The machine a job runs on: threads, GPU slots, repeatable operations, signals."""
+"""The machine that a job runs on: threads, GPU slots, repeatable operations, signals."""

@@ -5,22 +5,22 @@ from contextlib import suppress
 
 import torch
 
-# Of glibc's malloc.h.
+# Parameters of mallopt in glibc's malloc.h; values are bytes, the second at most 32 MiB.
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
-_KEEP = {_TRIM_THRESHOLD: 2**30, _MMAP_THRESHOLD: 2**25}  # 32 MiB is the most glibc takes
+_KEEP = {_TRIM_THRESHOLD: 2**30, _MMAP_THRESHOLD: 2**25}
 
 
 def prepare_cpu(threads: int) -> None:
-    """Set up this process for training with so many threads."""
+    """Set up this process for training with `threads` threads."""
     torch.set_num_threads(threads)
     keep_freed_memory()
 
 
 def keep_freed_memory() -> None:
-    """Let glibc keep the memory of freed tensors, up to 1 GiB, where it would give it back.
+    """Let glibc keep the memory of freed tensors, up to 1 GiB, instead of returning it.
 
-    A training step frees and takes the same sizes again and again; each time the system would map
-    and clear the pages anew. Values do not change. Without glibc nothing happens.
+    A training step frees and allocates the same sizes again and again, and each time the system
+    would map and clear the pages again. Values do not change. Without glibc nothing happens.
     """
     with suppress(OSError, AttributeError):
         mallopt = ctypes.CDLL(None).mallopt

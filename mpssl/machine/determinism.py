@@ -1,16 +1,13 @@
-"""Training on a GPU whose numbers repeat bit for bit, at a price. On the CPU they always repeat."""
+"""Make training on a GPU repeat bit for bit, at a price in time; on the CPU it always does."""
 
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor
-from torch._decomp.decompositions import grid_sampler_2d
-from torch.overrides import TorchFunctionMode
 
 from mpssl.common.errors import UserError
+from mpssl.compat.repeatable import Repeatable
 
 
 @contextmanager
@@ -18,12 +15,12 @@ def deterministic(wanted: bool) -> Iterator[None]:
     """Allow only operations that repeat bit for bit inside the block, if `wanted`.
 
     Raises:
-        UserError: PyTorch has no such form of an operation.
+        UserError: PyTorch has no repeatable form of an operation.
     """
     if not wanted:
         yield
         return
-    # cuBLAS reads it when CUDA starts; with other workspaces its sums do not repeat.
+    # cuBLAS reads this when CUDA starts; with other workspaces its sums do not repeat.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     before = torch.are_deterministic_algorithms_enabled()
     filled = torch.utils.deterministic.fill_uninitialized_memory
@@ -43,49 +40,3 @@ def deterministic(wanted: bool) -> Iterator[None]:
     finally:
         torch.use_deterministic_algorithms(before)
         torch.utils.deterministic.fill_uninitialized_memory = filled
-
-
-class Repeatable(TorchFunctionMode):
-    """Two operations on the way to the images' gradient, whose CUDA backward does not repeat.
-
-    They are done by indexing and by matrix products, which do. Values differ by rounding.
-    """
-
-    def __torch_function__(self, func, types, args=(), kwargs=None):
-        """Replace the two, leave all others."""
-        kwargs = kwargs or {}
-        if func is F.grid_sample and args[0].ndim == 4:
-            return sample(*args, **kwargs)
-        if func is F.interpolate and kwargs.get("antialias"):
-            return resize(*args, **kwargs)
-        return func(*args, **kwargs)
-
-
-def sample(
-    images: Tensor,
-    grid: Tensor,
-    mode: str = "bilinear",
-    padding_mode: str = "zeros",
-    align_corners: bool | None = None,
-) -> Tensor:
-    """`F.grid_sample` of images [N, C, H, W] by indexing."""
-    modes, paddings = ("bilinear", "nearest", "bicubic"), ("zeros", "border", "reflection")
-    return grid_sampler_2d(
-        images, grid, modes.index(mode), paddings.index(padding_mode), bool(align_corners)
-    )
-
-
-def resize(images: Tensor, **how) -> Tensor:
-    """Separable `F.interpolate` of images [N, C, H, W], as two products with its own matrices."""
-    height, width = how.pop("size") if isinstance(how["size"], tuple) else (how.pop("size"),) * 2
-    return _weights(images, images.shape[2], height, how) @ (
-        images @ _weights(images, images.shape[3], width, how).T
-    )
-
-
-@torch.no_grad()
-def _weights(images: Tensor, old: int, new: int, how: dict) -> Tensor:
-    """What each of `old` pixels in a line gives to each of `new`: [new, old]."""
-    lines = torch.eye(old, dtype=images.dtype, device=images.device)[None, None]
-    with torch._C.DisableTorchFunction():
-        return F.interpolate(lines, size=(new, old), **how)[0, 0]

@@ -1,7 +1,7 @@
-"""The device of a job: on a machine with several GPUs, and where runs share one, each its own slot.
+"""The device of a job. If there are several GPUs, or runs share one, each job claims its own slot.
 
-Snakemake hands out counts of a resource, not which one. So a job claims a slot of a GPU by a lock
-on a file, which the system frees with the process, however it ends.
+Snakemake counts a resource but does not say which GPU a job gets. So a job claims a slot of a GPU
+by locking a file; the system frees the lock when the process ends, however it ends.
 """
 
 import os
@@ -22,24 +22,24 @@ VISIBLE = "CUDA_VISIBLE_DEVICES"
 
 
 def gpu_claims() -> Path:
-    """Lock files of the GPUs on this machine, one folder a user, whatever TMPDIR a job has."""
+    """Return the user's folder of GPU lock files, which does not depend on a job's TMPDIR."""
     return Path("/tmp") / f"mpssl-{os.getuid()}" / "gpus"
 
 
 @contextmanager
 def claimed_device(name: str, runs_per_gpu: int) -> Iterator[torch.device]:
-    """The device that the configuration names, held by this process inside the block.
+    """Hold the device that the configuration names inside the block.
 
-    `auto` is a GPU where there is one. Of several GPUs it is the one with the fewest claims, and
-    the process then sees no other; so this must come before anything that uses CUDA. If all are
+    `auto` is a GPU if there is one. Of several GPUs the one with the fewest claims is taken, and
+    the process then sees no other, so this must come before anything that uses CUDA. If all are
     claimed, it waits.
 
     Args:
         name: auto, cpu or cuda.
-        runs_per_gpu: how many processes may claim one GPU.
+        runs_per_gpu: number of processes that may claim one GPU.
 
     Raises:
-        UserError: a GPU is named and there is none.
+        UserError: a GPU is named and there is none, or torch cannot use it.
     """
     gpus = [] if name == "cpu" or not torch.backends.cuda.is_built() else visible_gpus()
     if not gpus:
@@ -52,16 +52,16 @@ def claimed_device(name: str, runs_per_gpu: int) -> Iterator[torch.device]:
         if not torch.cuda.is_available():
             raise UserError(
                 f"torch cannot use the GPU {gpu}: is the driver too old for torch "
-                f"{torch.__version__}? set device: cpu to go on without"
+                f"{torch.__version__}? set device: cpu to use no GPU"
             )
         yield torch.device("cuda")
 
 
 def visible_gpus() -> list[str]:
-    """Names of the GPUs that this process may use, best as CUDA_VISIBLE_DEVICES takes them.
+    """Name the GPUs that this process may use, in a form that CUDA_VISIBLE_DEVICES accepts.
 
-    UUIDs where `nvidia-smi` tells them: under SLURM two jobs' different GPUs may both be number 0.
-    CUDA is not initialised by this.
+    The names are UUIDs if `nvidia-smi` lists them, because under SLURM different GPUs of two jobs
+    may both be number 0. CUDA is not initialised.
     """
     try:
         listing = subprocess.run(
@@ -73,27 +73,27 @@ def visible_gpus() -> list[str]:
 
 
 def parse_listing(text: str) -> list[list[str]]:
-    """The UUIDs of `nvidia-smi -L`, one list a GPU: its own, or those of its MIG slices."""
+    """Read the UUIDs in `nvidia-smi -L`: for each GPU its own, or those of its MIG slices."""
     gpus: list[list[str]] = []
     for line in text.splitlines():
         if match := re.search(r"\(UUID: ([^)]+)\)", line):
             uuid = match[1]
             if line.startswith("GPU "):
                 gpus.append([uuid])
-            elif gpus:  # a slice: CUDA cannot use a GPU as a whole once it is cut
+            elif gpus:  # a slice: CUDA cannot use the whole of a GPU that is cut into slices
                 whole = gpus[-1][0].startswith("GPU-")
                 gpus[-1] = [uuid] if whole else [*gpus[-1], uuid]
     return gpus
 
 
 def select_visible(gpus: list[list[str]], visible: str | None) -> list[str]:
-    """What CUDA_VISIBLE_DEVICES leaves of the machine's GPUs, as CUDA reads it.
+    """Return the names of the GPUs that CUDA_VISIBLE_DEVICES leaves, as CUDA reads it.
 
     Args:
-        gpus: of `parse_listing`; empty where `nvidia-smi` is missing, and names are then taken on
-            trust.
-        visible: the variable: numbers (in `nvidia-smi`'s order) or UUIDs, which may be cut short;
-            all where it is not set. What follows an entry that names no GPU is not visible.
+        gpus: the result of `parse_listing`. It is empty if `nvidia-smi` is missing; names are then
+            not checked.
+        visible: the variable's value: numbers (in `nvidia-smi`'s order) or UUIDs, which may be cut
+            short. If it is not set, all are visible. Entries after one that names no GPU are not.
     """
     if visible is None:
         return [uuid for gpu in gpus for uuid in gpu] or (
@@ -115,13 +115,13 @@ def select_visible(gpus: list[list[str]], visible: str | None) -> list[str]:
 
 @contextmanager
 def claim(gpus: list[str], per_gpu: int, folder: Path, poll_seconds: float = 1) -> Iterator[str]:
-    """Hold a slot of the least claimed of `gpus`; waits while each has `per_gpu` claims.
+    """Hold a slot of the least claimed of `gpus`; wait while each has `per_gpu` claims.
 
     Args:
-        gpus: their names, in order of preference.
-        per_gpu: claims that one GPU may have.
-        folder: of the lock files, the same for all processes that share the GPUs.
-        poll_seconds: between two looks while all are taken.
+        gpus: names of the GPUs, in order of preference.
+        per_gpu: number of claims that one GPU may have.
+        folder: folder of the lock files, the same for all processes that share the GPUs.
+        poll_seconds: seconds between two attempts while all are claimed.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     slot = _try_claim(gpus, per_gpu, folder)
@@ -143,7 +143,7 @@ def claim(gpus: list[str], per_gpu: int, folder: Path, poll_seconds: float = 1) 
 
 
 def _try_claim(gpus: list[str], per_gpu: int, folder: Path) -> tuple[str, FileLock] | None:
-    """A slot of the least claimed GPU and its lock, or None. One process at a time looks."""
+    """Claim a slot of the least claimed GPU, or return None; only one process at a time tries."""
     with FileLock(folder / "claiming.lock"):
         free: dict[str, list[FileLock]] = {}
         claims: dict[str, int] = {}
@@ -170,7 +170,7 @@ def _acquired(lock: FileLock) -> bool:
 
 
 def _is_held(lock: FileLock) -> bool:
-    """Whether another process holds a lock, of one that allows more runs a GPU than this one."""
+    """Tell whether another process, which allows more runs per GPU, holds a lock."""
     if not _acquired(lock):
         return True
     lock.release()

@@ -1,22 +1,22 @@
-"""Leaving in time: a scheduler's signal stops a run where it can go on later."""
+"""Stop a run on a scheduler's signal, at a point from which it can be continued later."""
 
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
-EXIT_CODE = 75  # EX_TEMPFAIL of sysexits.h: nothing is wrong, try again
+EXIT_CODE = 75  # EX_TEMPFAIL of sysexits.h: not an error, try again later
 
 _received: list[str] = []
 
 
 class Preempted(Exception):
-    """A signal asked to stop; names it, and where the run stopped."""
+    """A signal asked the run to stop; the text names the signal and where the run stopped."""
 
 
 @contextmanager
 def watched() -> Iterator[None]:
-    """Note SIGTERM and SIGUSR1 inside the block, for `check`, in place of dying of them."""
+    """Record SIGTERM and SIGUSR1 inside the block for `check`, so that they do not kill it."""
 
     def note(number: int, frame: object) -> None:
         _received.append(signal.Signals(number).name)
@@ -31,7 +31,7 @@ def watched() -> Iterator[None]:
 
 
 def check() -> None:
-    """Do nothing, unless a signal has come.
+    """Raise an exception if a signal has come, otherwise do nothing.
 
     Raises:
         Preempted: a signal came since the `watched` block began.

@@ -6,10 +6,11 @@ The images and their gradients are those of `pytorch_pretrained_biggan.BigGAN` u
 - a conditional batch norm, the bias of the convolution before it included, is one scale and one
   shift for each image and channel, all of them linear in the condition: one matrix product for the
   whole network;
-- the last convolution makes the three channels that are used, of the class's `channel_width`;
+- the last convolution makes only the three channels that are used, not all `channel_width` of
+  them;
 - nearest up-sampling and the 3 x 3 convolution after it are one 2 x 2 convolution for each of the
   four positions of a pixel: 16 products in place of 36;
-- all maps are channels last, and a block's passes write over one another.
+- all maps are channels last, and a block's operations overwrite each other's results.
 
 Shape letters: U images, C channels, H, W sides, Z latent.
 """
@@ -26,7 +27,7 @@ from torch.nn.utils.spectral_norm import SpectralNorm
 
 from mpssl.compat.biggan import BigGAN, BigGANBatchNorm, GenBlock
 
-# Row and column of a pixel of the up-sampled map: even or odd.
+# Whether a pixel of the up-sampled map is in an even (0) or odd (1) row and column.
 PHASES = ((0, 0), (0, 1), (1, 0), (1, 1))
 
 
@@ -34,8 +35,9 @@ class FoldedBigGan(nn.Module):
     """A frozen BigGAN at one truncation.
 
     Args:
-        network: in evaluation mode; its layers are taken over, so it is of no use afterwards.
-        truncation: which of the stored batch-norm statistics to use.
+        network: a network in evaluation mode. Its layers are reused and changed, so it cannot be
+            used afterwards.
+        truncation: the truncation, in (0, 1], whose stored batch-norm statistics are used.
     """
 
     def __init__(self, network: BigGAN, truncation: float) -> None:
@@ -71,7 +73,7 @@ class FoldedBigGan(nn.Module):
         self.eval().requires_grad_(False).to(memory_format=torch.channels_last)
 
     def forward(self, z: Tensor, y: Tensor) -> Tensor:
-        """Latents z [U, Z] and foundation labels y [U, classes] -> [U, 3, H, W] in [-1, 1]."""
+        """Map latents z [U, Z] and foundation labels y [U, classes] to [U, 3, H, W] in [-1, 1]."""
         condition = torch.cat([z, self.embeddings(y)], dim=1)
         modulations = iter(self.modulation(condition).split(self.sizes, dim=1))
         x = self.gen_z(condition).view(-1, 4, 4, self.width).permute(0, 3, 1, 2)
@@ -88,7 +90,7 @@ class _Block(nn.Module):
     def __init__(self, block: GenBlock) -> None:
         super().__init__()
         self.up_sample, self.halved = block.up_sample, block.drop_channels
-        # The biases of all but the last are in the modulation that follows.
+        # The modulation after each convolution but the last includes that convolution's bias.
         self.weights = nn.ParameterList(
             [
                 block.conv_0.weight,
@@ -101,15 +103,15 @@ class _Block(nn.Module):
         self.paddings = (0, 1, 1, 0)
 
     def forward(self, x: Tensor, modulations: Iterator[Tensor]) -> Tensor:
-        """Maps [U, C, H, W] -> [U, C', H', W']; takes the four modulations of its convolutions."""
+        """Map x [U, C, H, W] to [U, C', H', W'] and take its convolutions' four modulations."""
         pairs = [part for _ in self.weights for part in next(modulations).chunk(2, dim=1)]
         return _ModulatedBlock.apply(self, x, *pairs)
 
 
 class _ModulatedBlock(Function):
-    """Keeps the input of each modulation for the backward pass, which modulates it once more.
+    """A block that stores only the input of each modulation; its backward pass modulates again.
 
-    Native autograd would keep the convolutions' inputs too, though frozen weights do not need them.
+    Autograd would also store the convolutions' inputs, which frozen weights do not need.
     """
 
     @staticmethod
@@ -152,16 +154,16 @@ class _ModulatedBlock(Function):
 
 
 def _pixels_of(x: Tensor, up_sampled: bool) -> list[Tensor]:
-    """Views of a map that each stand beside the map before nearest up-sampling."""
+    """Return the views of a map that have the size of the map before nearest up-sampling."""
     return [x[:, :, i::2, j::2] for i, j in PHASES] if up_sampled else [x]
 
 
 def up_sampling_kernels(kernel: Tensor) -> Tensor:
-    """Nearest up-sampling by 2 and a 3 x 3 convolution, as one 2 x 2 convolution padded by 1.
+    """Combine nearest up-sampling by 2 and a 3 x 3 convolution in one 2 x 2 one, padded by 1.
 
-    A pixel of the result sees 2 x 2 pixels before the up-sampling; which, and with what weights,
-    depends on whether its row and its column are even or odd. `merge_phases` brings the four to
-    their places.
+    A pixel of the result depends on 2 x 2 pixels before the up-sampling. Which these are, and with
+    what weights, depends on whether its row and its column are even or odd. `merge_phases` puts the
+    pixels of the four cases in their places.
 
     Args:
         kernel: [C', C, 3, 3].
@@ -169,7 +171,7 @@ def up_sampling_kernels(kernel: Tensor) -> Tensor:
     Returns:
         [4 C', C, 2, 2], phase by phase.
     """
-    # For an even and an odd pixel, sums of the 3 rows (or columns) that fall on the same one of 2.
+    # For an even and an odd pixel: which of the 3 rows (or columns) are summed into each of 2.
     sums = torch.tensor([[[1.0, 0, 0], [0, 1, 1]], [[1.0, 1, 0], [0, 0, 1]]]).to(kernel)
     return torch.cat(
         [torch.einsum("ar,oirc,bc->oiab", sums[i], kernel, sums[j]) for i, j in PHASES]
@@ -177,7 +179,7 @@ def up_sampling_kernels(kernel: Tensor) -> Tensor:
 
 
 def merge_phases(phases: Tensor) -> Tensor:
-    """[U, 4 C, H + 1, W + 1] -> [U, C, 2 H, 2 W], in channels-last format."""
+    """Map [U, 4 C, H + 1, W + 1] to [U, C, 2 H, 2 W] in channels-last format."""
     u, c, h, w = phases.shape
     merged = phases.new_empty(u, 2 * (h - 1), 2 * (w - 1), c // 4).permute(0, 3, 1, 2)
     for to, part in _same_pixels(merged, phases):
@@ -186,7 +188,7 @@ def merge_phases(phases: Tensor) -> Tensor:
 
 
 def split_phases(merged: Tensor) -> Tensor:
-    """The transpose of `merge_phases`: zeros where no pixel comes from."""
+    """Apply the transpose of `merge_phases`; pixels that it does not use become zero."""
     u, c, h, w = merged.shape
     phases = merged.new_zeros(u, h // 2 + 1, w // 2 + 1, 4 * c).permute(0, 3, 1, 2)
     for part, to in _same_pixels(merged, phases):
@@ -195,14 +197,14 @@ def split_phases(merged: Tensor) -> Tensor:
 
 
 def _same_pixels(merged: Tensor, phases: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-    """Views of both for each phase; odd pixels look one further."""
+    """Yield views of the same pixels in both maps, phase by phase; odd ones start one later."""
     for (row, column), part in zip(PHASES, phases.chunk(4, dim=1), strict=True):
         to = merged[:, :, row::2, column::2]
         yield to, part[:, :, row : row + to.shape[2], column : column + to.shape[3]]
 
 
 class _ModulatedConvolution(Function):
-    """Convolve relu(scale * x + shift); as `_ModulatedBlock`, it keeps x alone."""
+    """Convolve relu(scale * x + shift); like `_ModulatedBlock`, it stores only x."""
 
     @staticmethod
     def forward(ctx, x, scale, shift, weight, bias, padding):
@@ -218,12 +220,12 @@ class _ModulatedConvolution(Function):
 
 
 def _modulate(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
-    """scale * x + shift, with x [U, C, H, W], scale and shift [U, C]."""
+    """Return scale * x + shift for x [U, C, H, W], scale and shift [U, C]."""
     return torch.addcmul(shift[..., None, None], x, scale[..., None, None])
 
 
 def _modulated_convolution_backward(gradient, x, scale, shift, weight, padding):
-    """Gradients at x, scale and shift; each of the passes writes over the last one's result."""
+    """Return the gradients at x, scale and shift; operations overwrite each other's results."""
     at_x = torch.ops.aten.convolution_backward(
         *(gradient, x, weight, None, (1, 1), (padding, padding), (1, 1), False, (0, 0), 1),
         (True, False, False),
@@ -238,10 +240,10 @@ def _modulated_convolution_backward(gradient, x, scale, shift, weight, padding):
 def _modulation(
     norm: BigGANBatchNorm, bias: Tensor | None, truncation: float
 ) -> tuple[Tensor, Tensor]:
-    """Scale and shift of a conditional batch norm as a linear map [2 C, 2 Z] and constant [2 C].
+    """Return the map [2 C, 2 Z] and constant [2 C] of a batch norm's scale and shift.
 
-    With statistics m, v, r = 1 / sqrt(v + eps) and a convolution's bias before it,
-    (x + bias - m) * r * (1 + S c) + O c.
+    With statistics m and v, r = 1 / sqrt(v + eps), condition c and the bias of the convolution
+    before it, the conditional batch norm is (x + bias - m) * r * (1 + S c) + O c.
     """
     mean, inverse_std = _statistics(norm, truncation)
     offset = (mean - bias if bias is not None else mean) * inverse_std
@@ -251,7 +253,7 @@ def _modulation(
 
 
 def _statistics(norm: BigGANBatchNorm, truncation: float) -> tuple[Tensor, Tensor]:
-    """Mean and 1 / std, interpolated between the stored truncations as the class does it."""
+    """Return mean and 1 / std, interpolated between the stored truncations as BigGAN does it."""
     part, index = math.modf(truncation / norm.step_size)
     rows = slice(int(index), int(index) + 2)
     means, variances = norm.running_means[rows], norm.running_vars[rows]
@@ -263,14 +265,14 @@ def _statistics(norm: BigGANBatchNorm, truncation: float) -> tuple[Tensor, Tenso
 
 
 def _unconditional(norm: BigGANBatchNorm, truncation: float) -> Tensor:
-    """Scale and shift [2 C] of the last batch norm."""
+    """Return the scale and shift [2 C] of the last batch norm, which has no condition."""
     mean, inverse_std = _statistics(norm, truncation)
     scale = norm.weight.detach() * inverse_std
     return torch.cat([scale, norm.bias.detach() - mean * scale])
 
 
 def remove_spectral_norm(network: nn.Module) -> None:
-    """Divide every spectral norm out of its weights; without training they are constant."""
+    """Divide every weight by its spectral norm, which is constant without training."""
     for module in network.modules():
         for hook in list(module._forward_pre_hooks.values()):
             if isinstance(hook, SpectralNorm):

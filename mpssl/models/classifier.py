@@ -64,6 +64,16 @@ class Classifier(nn.Module):
         return self.head(self.features(x))
 
     @contextmanager
+    def evaluating(self) -> Iterator[None]:
+        """Forwards inside use the running statistics; afterwards the mode is as before."""
+        before = self.training
+        self.eval()
+        try:
+            yield
+        finally:
+            self.train(before)
+
+    @contextmanager
     def in_float32(self) -> Iterator[None]:
         """Forwards inside compute as if `precision` were float32."""
         before, self.precision = self.precision, "float32"
@@ -75,7 +85,8 @@ class Classifier(nn.Module):
     @contextmanager
     def statistics_frozen(self) -> Iterator[None]:
         """Forwards inside use batch statistics and leave the running ones as they are."""
-        layers = [m for m in self.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+        kinds = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+        layers = [m for m in self.modules() if isinstance(m, kinds)]
         before = [layer.track_running_stats for layer in layers]
         for layer in layers:
             layer.track_running_stats = False
@@ -195,39 +206,6 @@ def last_linear(network: nn.Module) -> tuple[str, nn.Linear]:
     if not linears:
         raise UserError(f"{type(network).__name__} has no linear layer to split the features at")
     return linears[-1]
-
-
-def split_last_linear(architecture: str, network: nn.Module, side: int) -> nn.Linear:
-    """Take the last linear layer h out of a network, which becomes g, and check that f = h o g.
-
-    Args:
-        architecture: its name, for messages.
-        network: in evaluation mode; changed in place.
-        side: of images that it takes, pixels.
-
-    Raises:
-        UserError: the network does more after that layer, or its input is no [B, D].
-    """
-    refusal = f"{architecture} {UNSPLITTABLE_REASON}"
-    try:
-        name, linear = last_linear(network)
-    except UserError:
-        raise UserError(refusal) from None
-    seen: dict[str, Tensor] = {}
-    hook = linear.register_forward_hook(
-        lambda _, inputs, output: seen.update(features=inputs[0], logits=output)
-    )
-    images = torch.zeros(2, 3, side, side, device=linear.weight.device)
-    with torch.no_grad():
-        logits = network(images)
-        hook.remove()
-        network.set_submodule(name, nn.Identity())
-        features = network(images)
-    if seen.get("logits") is not logits or features.shape != (2, linear.in_features):
-        raise UserError(refusal)
-    if not features.is_meta and not torch.equal(features, seen["features"]):
-        raise UserError(refusal)
-    return linear
 
 
 def load_foundation_classifier(

@@ -1,4 +1,4 @@
-"""The frozen generator G_F: BigGAN from a folder, or a Python entry point; images in [0, 1]."""
+"""The frozen generator G_F: a BigGAN from a folder, or the network of a Python entry point."""
 
 import json
 from pathlib import Path
@@ -8,23 +8,21 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mpssl.common import entry_points as entry_points
+from mpssl.common import entry_points
 from mpssl.common.errors import UserError
 from mpssl.common.files import write_text
 from mpssl.config.experiment import Config
 from mpssl.models import tensor_file
-from mpssl.models.generator_files import generator_weights
-
-CONFIG = "config.json"
+from mpssl.models.file_names import GENERATOR_CONFIG, generator_weights
 
 
 class FrozenGenerator(nn.Module):
     """G_F(z, y_F): images from latents and foundation labels; no parameter requires a gradient.
 
     Args:
-        network: latents [U, Z] and labels [U, classes] -> images in [-1, 1]; has `z_dim` and
-            `classes`.
-        image_size: side of the images it returns, pixels; resized differentiably if it differs.
+        network: maps latents [U, Z] and labels [U, classes] to images in [-1, 1]; it has the
+            attributes `z_dim` and `classes`.
+        image_size: side of the returned images, pixels; other sizes are resized differentiably.
     """
 
     def __init__(self, network: nn.Module, image_size: int) -> None:
@@ -53,17 +51,17 @@ class FrozenGenerator(nn.Module):
 
 
 def save(network: nn.Module, folder: Path) -> None:
-    """Write a BigGAN as `config.json` and `model.safetensors`."""
+    """Write a BigGAN as `config.json` and `model.safetensors` in a folder."""
     config = json.dumps(network.config.to_dict(), indent=2, sort_keys=True) + "\n"
     path = generator_weights(folder, trained=True)
-    tensor_file.save(path, network.state_dict(), {CONFIG: config})
-    write_text(folder / CONFIG, config)
+    tensor_file.save(path, network.state_dict(), {GENERATOR_CONFIG: config})
+    write_text(folder / GENERATOR_CONFIG, config)
 
 
-def load(folder: Path, image_size: int, truncation: float = 1.0) -> FrozenGenerator:
-    """Read a BigGAN, of `save` or official, strictly, without executing pickled code, and fold it.
+def load(folder: Path, image_size: int, truncation: float) -> FrozenGenerator:
+    """Read and fold a BigGAN, one that `save` wrote or an official one; no pickled code is run.
 
-    The package's own `from_pretrained` downloads, unpickles and ignores missing keys.
+    The package's own `from_pretrained` downloads, unpickles and ignores missing weights.
 
     Raises:
         UserError: a file is missing, damaged, or not of the configuration's shapes.
@@ -72,12 +70,12 @@ def load(folder: Path, image_size: int, truncation: float = 1.0) -> FrozenGenera
     from mpssl.models.biggan import FoldedBigGan
 
     try:
-        text, path = (folder / CONFIG).read_text(), generator_weights(folder)
+        text, path = (folder / GENERATOR_CONFIG).read_text(), generator_weights(folder)
         network = BigGAN(BigGANConfig.from_dict(json.loads(text)))
         if path.suffix == ".safetensors":
             state, metadata = tensor_file.load(path)
-            if metadata[CONFIG] != text:
-                raise ValueError(f"{CONFIG} is not that of the weights")
+            if metadata[GENERATOR_CONFIG] != text:
+                raise ValueError(f"{GENERATOR_CONFIG} is not that of the weights")
         else:
             state = torch.load(path, map_location="cpu", weights_only=True)
         network.load_state_dict(state, strict=True)
@@ -89,12 +87,12 @@ def load(folder: Path, image_size: int, truncation: float = 1.0) -> FrozenGenera
     return FrozenGenerator(FoldedBigGan(network.eval(), truncation), image_size)
 
 
-class Entry(nn.Module):
-    """A network of the user's own, its pixels scaled to [-1, 1].
+class UserNetwork(nn.Module):
+    """A network of the user's own, whose pixels are scaled to [-1, 1].
 
     Args:
-        network: maps z [U, z_dim] and y [U, classes] to images [U, 3, H, W]; its attributes
-            `z_dim` and `classes` are numbers, `output_range` the lowest and highest pixel value.
+        network: maps z [U, z_dim] and y [U, classes] to images [U, 3, H, W]. Its attributes
+            `z_dim` and `classes` are numbers, `output_range` is the lowest and the highest pixel.
     """
 
     def __init__(self, network: nn.Module) -> None:
@@ -104,19 +102,19 @@ class Entry(nn.Module):
         self.z_dim, self.classes = int(network.z_dim), int(network.classes)
 
     def forward(self, z: Tensor, y: Tensor) -> Tensor:
-        """Images in [-1, 1]."""
+        """Return images in [-1, 1]."""
         return 2 * (self.network(z, y) - self.low) / (self.high - self.low) - 1
 
 
-def load_entry(entry: str, options: dict[str, Any], image_size: int) -> FrozenGenerator:
+def load_python_generator(entry: str, options: dict[str, Any], image_size: int) -> FrozenGenerator:
     """Build the generator of a Python entry point and try it on one latent.
 
     Raises:
-        UserError: the entry cannot be imported or called, or what it returns is no generator.
+        UserError: the entry cannot be imported or called, or does not return a generator.
     """
     build = entry_points.load_entry(entry)
     try:
-        network = Entry(build(**options))
+        network = UserNetwork(build(**options))
         frozen = FrozenGenerator(network, image_size)
         problem = _problem(network)
     except Exception as error:  # the user's own code may raise anything
@@ -129,8 +127,8 @@ def load_entry(entry: str, options: dict[str, Any], image_size: int) -> FrozenGe
     return frozen
 
 
-def _problem(network: Entry) -> str:
-    """What is wrong with a generator's images, in words; empty where nothing is."""
+def _problem(network: UserNetwork) -> str:
+    """Say what is wrong with a generator's images; the text is empty if nothing is."""
     z = torch.zeros(2, network.z_dim, requires_grad=True)
     y = torch.full((2, network.classes), 1 / network.classes)
     images = network(z, y.requires_grad_())
@@ -148,12 +146,12 @@ def _problem(network: Entry) -> str:
 
 
 def load_configured(config: Config, folder: Path) -> FrozenGenerator:
-    """The generator of a configuration: BigGAN from its `folder`, or a Python entry point.
+    """Load a configuration's generator: BigGAN from `folder`, or a Python entry point.
 
     Raises:
         UserError: it cannot be loaded.
     """
     foundation, size = config.foundation, config.training.image_size
     if foundation.generator.kind == "python":
-        return load_entry(foundation.generator.entry, foundation.generator.options, size)
+        return load_python_generator(foundation.generator.entry, foundation.generator.options, size)
     return load(folder, size, foundation.truncation)

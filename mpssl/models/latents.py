@@ -1,4 +1,4 @@
-"""What LMO learns: the conditional mapper M_phi and the label converter I_xi."""
+"""The two networks that LMO learns: the conditional mapper M_phi and the label converter I_xi."""
 
 import torch
 import torch.nn.functional as F
@@ -10,9 +10,9 @@ from mpssl.config.method import Converter, Mapper
 class ConditionalMapper(nn.Module):
     """M_phi(z, y) = MLP(concat(z, EMB(y))). Paper: Eq. (10).
 
-    Three linear layers with leaky ReLU between. The paper leaves the initial weights open;
-    PyTorch's own shrink z to a standard deviation of about 0.1, one prototype a class, so the
-    default adds the MLP to z and starts it at zero.
+    The MLP has three linear layers with leaky ReLU between them. The paper leaves its initial
+    weights open. PyTorch's own shrink z to a standard deviation of about 0.1, so each class has
+    one prototype. Therefore, by default, the MLP is added to z and starts at zero.
     """
 
     def __init__(self, settings: Mapper, z_dim: int, classes: int) -> None:
@@ -39,14 +39,14 @@ class ConditionalMapper(nn.Module):
                 nn.init.zeros_(layer.bias)
 
     def forward(self, z: Tensor, y: Tensor) -> Tensor:
-        """Latents z [U, Z] and target classes y [U] -> z_hat [U, Z]."""
+        """Map latents z [U, Z] and target classes y [U] to z_hat [U, Z]."""
         inputs = z if self.embedding is None else torch.cat([z, self.embedding(y)], dim=1)
         outputs = self.mlp(inputs)
         return z + outputs if self.form == "residual" else outputs
 
 
 class LabelConverter(nn.Module):
-    """I_xi(y): a foundation label for each target class. Paper: Eqs. (11) and (12), Table 5.
+    """I_xi(y), a foundation label for each target class. Paper: Eqs. (11) and (12), Table 5.
 
     `logits` [K, foundation classes] is log(EMB_xi), zero at the start: every foundation class is
     then equally likely.
@@ -59,13 +59,13 @@ class LabelConverter(nn.Module):
         self.logits = nn.Parameter(torch.zeros(classes, foundation_classes))
 
     def draw_noise(self, count: int) -> Tensor:
-        """Standard Gumbel noise g [count, foundation classes]."""
+        """Draw standard Gumbel noise g [count, foundation classes]."""
         uniform = torch.rand(count, self.logits.shape[1], device=self.logits.device)
         tiny = torch.finfo(uniform.dtype).tiny
         return -(-uniform.clamp(min=tiny).log()).clamp(min=tiny).log()
 
     def forward(self, y: Tensor, noise: Tensor) -> Tensor:
-        """Target classes y [U] and Gumbel noise -> foundation labels [U, foundation classes].
+        """Map target classes y [U] and Gumbel noise to foundation labels [U, foundation classes].
 
         Rows sum to one; `hard_gumbel` returns one-hot rows with a straight-through gradient.
         """
@@ -80,7 +80,7 @@ class LabelConverter(nn.Module):
 
     @torch.no_grad()
     def statistics(self) -> dict[str, float]:
-        """Mean entropy (nats) and mean largest probability of the rows without noise."""
+        """Return the mean entropy (nats) and mean largest probability of the rows without noise."""
         log_probability = self.logits.log_softmax(dim=1)
         probability = log_probability.exp()
         return {

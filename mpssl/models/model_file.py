@@ -1,6 +1,5 @@
-"""A trained model as one file that says all that its use needs: weights, labels, preprocessing."""
+"""A trained model as one file with all that its use needs: weights, labels, preprocessing."""
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Literal
@@ -14,20 +13,19 @@ from mpssl.config.experiment import Config
 from mpssl.config.fields import Positive, Side
 from mpssl.models import tensor_file
 from mpssl.models.classifier import Classifier
-
-FORMAT = "mpssl"
+from mpssl.models.file_names import MODEL
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid", strict=True, allow_inf_nan=False))
 class Description:
-    """What stands in the file beside the weights."""
+    """What the file contains besides the weights."""
 
     architecture: str
     classes: Annotated[list[str], Field(min_length=1)]
     packing_size: Side
     """Side to which an image is resized first, pixels."""
     resize: Literal["crop", "squash"]
-    """How: `crop` or `squash`, as in the configuration's `packing`."""
+    """Way of that resizing: `crop` or `squash`, as in the configuration's `packing`."""
     image_size: Side
     """Side of the centre that the model reads, pixels."""
     mean: Annotated[list[float], Field(min_length=3, max_length=3)]
@@ -44,7 +42,7 @@ class Description:
 
 
 def describe(config: Config, architecture: str, classes: list[str]) -> Description:
-    """The description of a model that is trained under a configuration."""
+    """Describe a model that is trained under a configuration."""
     training = config.training
     return Description(
         architecture,
@@ -58,31 +56,30 @@ def describe(config: Config, architecture: str, classes: list[str]) -> Descripti
 
 
 def save(path: Path, model: Classifier, description: Description) -> None:
-    """Write a model as safetensors; the description is in its metadata."""
-    metadata = {FORMAT: json.dumps(asdict(description), ensure_ascii=False)}
-    tensor_file.save(path, model.state_dict(), metadata)
+    """Write a model as safetensors; the description is the file's metadata."""
+    tensor_file.save(path, model.state_dict(), asdict(description))
 
 
 def load(path: Path) -> tuple[Classifier, Description]:
-    """Read a model, in evaluation mode on the CPU; a run's folder stands for the file in it.
+    """Read a model in evaluation mode on the CPU, from its file or from its run's folder.
 
     Raises:
-        UserError: the file is missing, damaged, or no model of this project.
+        UserError: the file is missing, damaged, or not a model of this project.
     """
-    path = path / "model.safetensors" if path.is_dir() else path
+    path = path / MODEL if path.is_dir() else path
     try:
         if path.exists() and not path.is_file():
-            raise UserError(f"the model {path} is no regular file")
+            raise UserError(f"the model {path} is not a regular file")
         state, metadata = tensor_file.load(path)
     except FileNotFoundError:
         raise UserError(f"the model {path} does not exist") from None
     except (ValueError, OSError) as error:
         reason = one_line(str(error))
         raise UserError(
-            f"{path} is no model that `mpssl train` wrote, or damaged: {reason}"
+            f"{path} is damaged, or not a model that `mpssl train` wrote: {reason}"
         ) from None
     try:
-        description = Description(**json.loads(metadata[FORMAT]))
+        description = Description(**metadata)
         model = Classifier(
             description.architecture,
             len(description.classes),
@@ -90,6 +87,6 @@ def load(path: Path) -> tuple[Classifier, Description]:
             tuple(description.std),
         )
         model.load_state_dict(state)
-    except (KeyError, ValueError, TypeError, RuntimeError):
-        raise UserError(f"{path} is no model that `mpssl train` wrote") from None
+    except (ValueError, TypeError, RuntimeError):
+        raise UserError(f"{path} is not a model that `mpssl train` wrote") from None
     return model.eval().requires_grad_(False), description

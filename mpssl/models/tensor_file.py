@@ -1,9 +1,10 @@
-"""Tensors in safetensors files, which hold no code, with a checksum of their content."""
+"""Tensors in safetensors files, which contain no code, with a checksum of their content."""
 
 import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import safetensors
 import safetensors.torch
@@ -11,41 +12,44 @@ from torch import Tensor
 
 from mpssl.common.files import CHECKSUM, atomic
 
+FORMAT = "mpssl"  # the one key of a file's metadata
 
-def save(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] = {}) -> None:
-    """Write named tensors and text `metadata`, whole or not at all; equal ones as equal bytes."""
+
+def save(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, Any] = {}) -> None:
+    """Write named tensors and `metadata` of plain data, whole or not at all.
+
+    Equal content gives equal bytes: the metadata is one JSON text with sorted keys, as safetensors
+    orders several texts at random.
+    """
     tensors = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
     sealed = {**metadata, CHECKSUM: _checksum(tensors, metadata)}
-    # Its own writer reports a full disk as an error of the format, and orders metadata by chance.
-    content = memoryview(safetensors.torch.save(tensors, sealed))
-    start = 8 + int.from_bytes(content[:8], "little")
-    header = json.dumps(json.loads(bytes(content[8:start])), sort_keys=True).encode()
-    header += b" " * (-len(header) % 8)
-    with atomic(path) as temporary, open(temporary, "wb") as file:
-        file.write(len(header).to_bytes(8, "little") + header)
-        file.write(content[start:])
+    text = json.dumps(sealed, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    # Its own writer of files reports a full disk as an error of the format.
+    with atomic(path) as temporary:
+        temporary.write_bytes(safetensors.torch.save(tensors, {FORMAT: text}))
 
 
-def load(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Read the tensors and metadata of `save`.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it is damaged, or not of `save`.
+        ValueError: the file is damaged, or `save` did not write it.
     """
     try:
         with safetensors.safe_open(path, "pt") as file:
-            metadata = dict(file.metadata() or {})
+            metadata = json.loads((file.metadata() or {}).get(FORMAT, "{}"))
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except safetensors.SafetensorError as error:
+    except (safetensors.SafetensorError, RecursionError) as error:
         raise ValueError(str(error)) from None
-    if metadata.pop(CHECKSUM, None) != _checksum(tensors, metadata):
+    found = metadata.pop(CHECKSUM, None) if isinstance(metadata, dict) else None
+    if found != _checksum(tensors, metadata):
         raise ValueError("its checksum is missing or wrong")
     return tensors, metadata
 
 
-def _checksum(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> str:
-    digest = hashlib.sha256(json.dumps(sorted(metadata.items())).encode())
+def _checksum(tensors: Mapping[str, Tensor], metadata: Mapping[str, Any]) -> str:
+    digest = hashlib.sha256(json.dumps(metadata, sort_keys=True).encode())
     for name, value in sorted(tensors.items()):
         digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
         digest.update(value.numpy().data if value.dim() else value.numpy().tobytes())

@@ -1,36 +1,25 @@
 """What an experiment takes: jobs, downloads, disk, training steps and device hours. No torch here.
 
-Everything is counted from nothing, as if no file of the experiment were there yet. Device hours are
+Everything is counted from scratch, as if no file of the experiment were there yet. Device hours are
 of the training runs alone: their steps and evaluations, at the seconds that `mpssl plan
 --calibrate` measured on the user's own device.
 """
 
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from mpssl.common.errors import UserError
 from mpssl.common.files import read_json
 from mpssl.config.architectures import BACKBONES
-from mpssl.config.data import Download, EmbeddedDigits, Glyphs, ImageNet, PaperData
+from mpssl.config.data import Download, Sizes
 from mpssl.config.experiment import Config
+from mpssl.models.file_names import GENERATOR_CONFIG, OFFICIAL_GENERATOR
 from mpssl.plan.cells import Cell
-from mpssl.plan.paths import Paths
+from mpssl.plan.experiment import Experiment
+from mpssl.plan.paths import SAMPLES
 from mpssl.plan.plan import Plan
 
-SAMPLES = 32  # images in a run's samples.png, counted without the PNG's compression
-
-
 # --------------------------------------------------------------------------------- sizes of data
-
-
-@dataclass(frozen=True)
-class Sizes:
-    """Images of the pool and the test split, and classes."""
-
-    pool: int
-    test: int
-    classes: int
 
 
 def dataset_sizes(config: Config, name: str) -> Sizes:
@@ -40,24 +29,13 @@ def dataset_sizes(config: Config, name: str) -> Sizes:
         UserError: the configuration does not say them.
     """
     dataset = config.datasets[name]
-    if isinstance(dataset, EmbeddedDigits):
-        return Sizes(dataset.pool_size, dataset.test_size, 10)
-    if isinstance(dataset, Glyphs):
-        from mpssl.data.glyphs import GLYPHS, TEXTURES
-
-        classes = len(" ".join(GLYPHS.values()).split()) + len(TEXTURES)
-        return Sizes(classes * dataset.images_per_class, 0, classes)
-    if isinstance(dataset, PaperData | ImageNet):
-        from mpssl.data.official import expected_sizes
-
-        expected = expected_sizes(dataset)
-        if None in expected.values():
-            missing = next(key for key, value in expected.items() if value is None)
+    sizes = dataset.sizes()
+    if sizes is not None:
+        if missing := dataset.missing_sizes():
             raise UserError(
-                f"the size of {name} is not known: datasets.{name} says no `{missing}`"
-                + (", or no `images_per_class`" if isinstance(dataset, ImageNet) else "")
+                f"the size of {name} is not known: datasets.{name} says no `{missing[0]}`"
             )
-        return Sizes(**expected)
+        return sizes
     from mpssl.data.folder import read_folder
 
     reading = read_folder(dataset, config.packing)  # lists the files, opens none
@@ -72,37 +50,7 @@ def split_sizes(config: Config, name: str, fraction: int) -> tuple[int, int]:
     return labeled - validation, validation
 
 
-# ------------------------------------------------------------------------------------------ jobs
-
-
-def jobs(plan: Plan, names: list[str]) -> dict[str, int]:
-    """Jobs by rule of `snakemake NAMES`, or of `snakemake` where `names` is empty, from nothing."""
-    config, cells = plan.config, chosen_cells(plan, names)
-    chosen = names or plan.wanted
-    runs = list(plan.runs(cells))
-    counts = Counter(names or ["all", "collect_runs", "test_claims", "make_report"])
-    counts["make_table"] = sum(name in config.tables for name in chosen)
-    counts["make_figure"] = sum(name in config.figures for name in chosen)
-    counts["train_run"] = len(runs)
-    counts["select_weight"] = sum(plan.searched(cell) for cell in cells)
-    counts["split_pool"] = len({(cell.dataset, cell.fraction) for cell in cells})
-    datasets = needed_datasets(plan, cells)
-    counts["pack_images"] = len(datasets)
-    counts["fetch_dataset"] = sum(bool(_downloads(config, name)) for name in datasets)
-    counts.update(
-        f"fetch_{download.file.replace('.', '_').replace('-', '_')}"
-        for download in needed_weights(plan, cells)
-    )
-    architectures = {c.architecture for c in cells if "foundation_classifier" in plan.needs(c)}
-    if config.foundation.classifier.kind == "trained":
-        counts["train_foundation_classifier"] = len(architectures)
-    if config.foundation.generator.kind == "trained":
-        counts["train_generator"] = int(any("generator" in plan.needs(c) for c in cells))
-    if config.domain is not None:
-        pairs = {(c.dataset, c.architecture) for c in cells if "generator" in plan.needs(c)}
-        counts["measure_domain"] = len(pairs)
-    counts["write_answer"] = int(config.answer is not None and not names)
-    return {rule: count for rule, count in counts.items() if count}
+# ------------------------------------------------------------------------------- what is needed
 
 
 def chosen_cells(plan: Plan, names: list[str]) -> list[Cell]:
@@ -125,23 +73,18 @@ def needed_datasets(plan: Plan, cells: list[Cell]) -> list[str]:
     return sorted(names | {foundation.dataset for need in needs if trained.get(need)})
 
 
-def needed_weights(plan: Plan, cells: list[Cell]) -> list[Download]:
+def needed_weights(experiment: Experiment, cells: list[Cell]) -> list[Download]:
     """Files of pretrained weights that are downloaded for `cells`."""
-    foundation, files, paths = plan.config.foundation, set(), Paths(plan.config)
+    foundation, files, paths = experiment.config.foundation, set(), experiment.paths
     for cell in cells:
-        needs = plan.needs(cell)
+        needs = experiment.plan.needs(cell)
         if "generator" in needs and foundation.generator.kind == "pretrained":
-            files |= {"config.json", "pytorch_model.bin"}
+            files |= {GENERATOR_CONFIG, OFFICIAL_GENERATOR}
         if "foundation_classifier" in needs and foundation.classifier.kind == "pretrained":
             files.add(paths.classifier(cell.architecture).name)
-    return [download for _, download in plan.weight_downloads() if download.file in files]
-
-
-def _downloads(config: Config, name: str) -> list[Download]:
-    """Downloads of a data set; none where the user has a copy."""
-    dataset = config.datasets[name]
-    has_copy = getattr(dataset, "path", None) is not None
-    return [] if has_copy else getattr(dataset, "downloads", [])
+    return [
+        download for _, download in experiment.plan.weight_downloads() if download.file in files
+    ]
 
 
 # ------------------------------------------------------------------------------------ disk, bytes
@@ -168,12 +111,12 @@ class Space:
         return 2 * self.archives + self.weights + self.packed + self.runs
 
 
-def space(plan: Plan, cells: list[Cell]) -> Space:
+def space(experiment: Experiment, cells: list[Cell]) -> Space:
     """What `cells` need on the disk."""
-    config = plan.config
+    config, plan = experiment.config, experiment.plan
     datasets = needed_datasets(plan, cells)
-    archives = [download for name in datasets for download in _downloads(config, name)]
-    weights = needed_weights(plan, cells)
+    archives = [download for name in datasets for download in config.datasets[name].to_download]
+    weights = needed_weights(experiment, cells)
     unknown = [download.file for download in archives + weights if download.bytes is None]
     packed = 0
     for name in datasets:
@@ -197,7 +140,7 @@ def _run_bytes(plan: Plan, cell: Cell) -> int:
     """The classifier's weights, the samples and a little text."""
     backbone = BACKBONES[cell.architecture]
     head = 4 * (backbone.features + 1) * dataset_sizes(plan.config, cell.dataset).classes
-    with_samples = plan.method(cell)[0].objective != "none"
+    with_samples = plan.method(cell).objective != "none"
     samples = SAMPLES * plan.config.training.image_size**2 * 3 if with_samples else 0
     return backbone.bytes + head + samples + 100_000
 
@@ -207,7 +150,7 @@ def _run_bytes(plan: Plan, cell: Cell) -> int:
 
 def kind(plan: Plan, cell: Cell) -> str:
     """What the seconds of a step depend on beside the architecture: `lmo+scr`, `real+uda x7`."""
-    method, lmo = plan.method(cell)
+    method, lmo = plan.method(cell), plan.lmo(cell)
     ratio = getattr(plan.config.unlabeled_ratio, cell.setting, 1)
     name = f"{method.source}+{method.objective}" + (f" x{ratio}" if ratio != 1 else "")
     if method.source == "lmo":
@@ -242,12 +185,12 @@ class Calibration:
     seconds: dict[tuple[str, str], tuple[float, float]]
 
     @classmethod
-    def load(cls, config: Config) -> "Calibration | None":
+    def load(cls, experiment: Experiment) -> "Calibration | None":
         """The stored calibration, or None where there is none or it is of other settings."""
-        path = Paths(config).results / "calibration.json"
+        path = experiment.paths.calibration
         try:
             content = read_json(path)
-            if content["measured_with"] != measured_with(config):
+            if content["measured_with"] != measured_with(experiment.config):
                 return None
             seconds = {
                 (entry["kind"], entry["architecture"]): (
@@ -302,7 +245,7 @@ def cost(plan: Plan, cells: Iterable[Cell], calibration: Calibration | None) -> 
     given, grid, cells = len(config.seeds), len(config.unlabeled_weight_grid), list(cells)
     rows = []
     for cell in cells:
-        without = plan.method(cell)[0].objective == "none"
+        without = plan.method(cell).objective == "none"
         searched = given if without else grid + given - 1
         seconds = run_seconds(plan, cell, calibration)
         rows.append((searched, steps(config, cell), seconds))

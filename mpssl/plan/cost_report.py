@@ -3,25 +3,24 @@
 from collections import Counter
 from math import ceil
 
+from mpssl.common.columns import aligned
 from mpssl.plan.cells import Cell, cell_of
-from mpssl.plan.cost import Calibration, Cost, Space, chosen_cells, cost, jobs, space
+from mpssl.plan.cost import Calibration, Cost, Space, chosen_cells, cost, space
+from mpssl.plan.experiment import Experiment
 from mpssl.plan.plan import Plan
 
 UNMEASURED = "run with --calibrate"
 
 
-def report(plan: Plan, names: list[str]) -> str:
+def report(experiment: Experiment, names: list[str]) -> str:
     """The plan of the named tables and figures, or of the wanted ones, as text.
 
     Raises:
         UserError: the size of a data set is not known, or the calibration is damaged.
     """
-    cells, calibration = chosen_cells(plan, names), Calibration.load(plan.config)
-    counts = jobs(plan, names)
-    rows = [[rule, f"{count:,}"] for rule, count in counts.items()]
-    rows.append(["in all", f"{sum(counts.values()):,}"])
-    parts = [_columns([["jobs of snakemake, from nothing", ""], *rows])]
-    parts.append(_space_lines(space(plan, cells)))
+    plan, calibration = experiment.plan, Calibration.load(experiment)
+    cells = chosen_cells(plan, names)
+    parts = [_space_lines(space(experiment, cells))]
     parts.append("\n".join(_left_out(plan, names or plan.wanted)))
     parts.append(_cost_table(plan, names, cells, calibration))
     return "\n\n".join(part for part in parts if part)
@@ -38,7 +37,7 @@ def _space_lines(space: Space) -> str:
         ["  run records", _gigabytes(space.runs)],
     ]
     unknown = f"\nnot in these sizes: {', '.join(space.unknown)}" if space.unknown else ""
-    return _columns(rows) + unknown
+    return aligned(rows) + unknown
 
 
 def _left_out(plan: Plan, names: list[str]) -> list[str]:
@@ -62,17 +61,17 @@ def _cost_table(
     ]
     chosen = names or plan.wanted
     rows = [_cost_row(name, cost(plan, plan.cells(name), calibration)) for name in chosen]
-    rows.append(_cost_row("in all", cost(plan, cells, calibration)))
+    rows.append(_cost_row("total", cost(plan, cells, calibration)))
     notes = [
         "given: lambda is a number; searched: tried over the grid on the first seed.",
-        "Tables share cells; in all, each run counts once, so it is less than the sum.",
+        "Tables share cells; in the total each run counts once, so it is less than the sum.",
     ]
     if calibration is not None:
         notes.append(
             f"Hours on {calibration.device}, of the training runs alone: starts, downloads, packing"
             " and the foundation's own training are not in them."
         )
-    return _columns(header + rows) + "\n" + "\n".join(notes)
+    return aligned(header + rows) + "\n" + "\n".join(notes)
 
 
 def _cost_row(name: str, cost: Cost) -> list[str]:
@@ -89,16 +88,3 @@ def _hours(hours: float) -> str:
 
 def _gigabytes(count: int) -> str:
     return f"{count / 1e9:,.1f} GB" if count >= 1e8 else f"{ceil(count / 1e5) / 10:,.1f} MB"
-
-
-def _columns(rows: list[list[str]]) -> str:
-    """Rows as aligned text: the first column to the left, numbers to the right."""
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines = (
-        "  ".join(
-            text.ljust(width) if i == 0 else text.rjust(width)
-            for i, (text, width) in enumerate(zip(row, widths, strict=True))
-        )
-        for row in rows
-    )
-    return "\n".join(line.rstrip() for line in lines)

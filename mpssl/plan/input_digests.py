@@ -1,4 +1,4 @@
-"""Digests of what runs are made from, as it lies on disk."""
+"""Digests of the files that runs are made from."""
 
 import hashlib
 from collections.abc import Iterable
@@ -7,29 +7,28 @@ from pathlib import Path
 from mpssl.common.errors import UserError
 from mpssl.common.files import file_digest, read_made
 from mpssl.config.data import Download
-from mpssl.config.experiment import Config
 from mpssl.data import store
-from mpssl.plan.paths import Paths
+from mpssl.plan.experiment import Experiment
 
 
-def generator_digest(config: Config) -> str:
+def generator_digest(experiment: Experiment) -> str:
     """Digest of the generator's files.
 
     Raises:
         UserError: a file is missing, or not the one that the configuration downloads.
     """
-    files = Paths(config).generator_files()
-    return _weights_digest(files, getattr(config.foundation.generator, "downloads", []))
+    downloads = experiment.config.foundation.generator.to_download
+    return _weights_digest(experiment.paths.generator_files(), downloads)
 
 
-def classifier_digest(config: Config, architecture: str) -> str:
+def classifier_digest(experiment: Experiment, architecture: str) -> str:
     """Digest of the foundation classifier's file.
 
     Raises:
         UserError: it is not the one that the configuration downloads.
     """
-    files = [Paths(config).classifier(architecture)]
-    return _weights_digest(files, getattr(config.foundation.classifier, "downloads", []))
+    downloads = experiment.config.foundation.classifier.to_download
+    return _weights_digest([experiment.paths.classifier(architecture)], downloads)
 
 
 def _weights_digest(files: Iterable[Path], downloads: Iterable[Download]) -> str:
@@ -49,27 +48,28 @@ def _weights_digest(files: Iterable[Path], downloads: Iterable[Download]) -> str
     return file_digest(*files)
 
 
-def lying_there(config: Config, name: str, of: str) -> str | None:
-    """The digest of one input on disk, or None where it is not there (any more).
+def digest_on_disk(experiment: Experiment, name: str, of: str) -> str | None:
+    """The digest of one input as it is on disk now, or None if it is not there (any more).
 
     Packed data are not hashed for it: their meta.json is read.
 
     Args:
-        config: of the experiment.
+        experiment: whose input it is.
         name: of the digest in a run's record.
         of: of which data set, split (`DATASET/FRACTION`) or architecture.
     """
-    paths = Paths(config)
+    paths = experiment.paths
     if name == "data":
         return store.stored_digest(paths.packed(of))
     if name == "foundation_images":
-        return store.stored_digest(paths.packed(config.foundation.dataset))
+        return store.stored_digest(paths.packed(experiment.config.foundation.dataset))
     if name == "split":
         path = paths.split(*of.split("/"))
         return read_made(path)["digest"] if path.exists() else None
     if name == "generator":
         there = all(path.exists() for path in paths.generator_files())
-        return generator_digest(config) if there else None
+        return generator_digest(experiment) if there else None
     if name == "foundation_classifier":
-        return classifier_digest(config, of) if paths.classifier(of).exists() else None
+        there = paths.classifier(of).exists()
+        return classifier_digest(experiment, of) if there else None
     return None

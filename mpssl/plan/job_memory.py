@@ -3,17 +3,17 @@
 from collections.abc import Callable
 
 from mpssl.common.errors import UserError
-from mpssl.config.experiment import Config
 from mpssl.plan.cells import Cell
 from mpssl.plan.cost import dataset_sizes
-from mpssl.plan.plan import Plan
+from mpssl.plan.experiment import Experiment
 
 PROGRAM_MB = 6000  # PyTorch with CUDA, generator, classifier; 0.5 GB on a CPU at the small sizes
 COPIES = 2  # of the images, while they are put into the layout of the device
 
 
-def packed_mb(config: Config, dataset: str) -> int:
+def packed_mb(experiment: Experiment, dataset: str) -> int:
     """Megabytes of a packed data set; 0 where its size is not known yet."""
+    config = experiment.config
     try:
         sizes = dataset_sizes(config, dataset)
     except UserError:
@@ -21,15 +21,15 @@ def packed_mb(config: Config, dataset: str) -> int:
     return (sizes.pool + sizes.test) * config.packing.size**2 * 3 // 2**20
 
 
-def training_mb(plan: Plan, cell: Cell, packed: Callable[[str], int]) -> int:
+def training_mb(experiment: Experiment, cell: Cell, packed: Callable[[str], int]) -> int:
     """Megabytes that one training run of `cell` takes at most, its images included.
 
     Args:
-        plan: of the experiment.
+        experiment: to which the run belongs.
         cell: what is trained.
         packed: `packed_mb` of a data set's name.
     """
     datasets = {cell.dataset}
-    if "foundation_images" in plan.needs(cell):
-        datasets.add(plan.config.foundation.dataset)
+    if "foundation_images" in experiment.plan.needs(cell):
+        datasets.add(experiment.config.foundation.dataset)
     return PROGRAM_MB + COPIES * sum(packed(name) for name in datasets)

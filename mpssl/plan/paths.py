@@ -1,14 +1,67 @@
-"""Where everything lies: the one file that knows the paths of an experiment."""
+"""Where everything is: the one module that knows the paths of an experiment."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 from mpssl.common.entry_points import entry_source
 from mpssl.config.architectures import BACKBONES
-from mpssl.config.data import ImageNet, PaperData
 from mpssl.config.experiment import Config
-from mpssl.models.generator_files import generator_weights
+from mpssl.models.file_names import GENERATOR_CONFIG, MODEL, generator_weights
 from mpssl.plan.cells import Cell, Run
+
+SAMPLES = 32  # images in a run's samples.png
+
+
+def resolved_config(results: Path) -> Path:
+    """The configuration of the experiment whose results are in a folder."""
+    return results / "config.json"
+
+
+@dataclass(frozen=True)
+class RunFiles:
+    """The files in the folder of one run. The record is written last: with it the run is whole."""
+
+    folder: Path
+
+    @property
+    def record(self) -> Path:
+        """What the run left in numbers, and what it was made from."""
+        return self.folder / "metrics.json"
+
+    @property
+    def history(self) -> Path:
+        """Losses and validation accuracy of each epoch."""
+        return self.folder / "history.csv"
+
+    @property
+    def model(self) -> Path:
+        """The weights of the best epoch."""
+        return self.folder / MODEL
+
+    @property
+    def samples(self) -> Path:
+        """Unlabeled images in training."""
+        return self.folder / "samples.png"
+
+    @property
+    def snapshots(self) -> Path:
+        """Folder of a generative method's samples at a few epochs."""
+        return self.folder / "snapshots"
+
+    @property
+    def checkpoint(self) -> Path:
+        """Where an unfinished run goes on; gone when it is whole, as `progress`."""
+        return self.folder / "checkpoint.pt"
+
+    @property
+    def progress(self) -> Path:
+        """The heartbeat of a run in training."""
+        return self.folder / "progress.json"
+
+    @property
+    def event_files(self) -> Path:
+        """Folder of TensorBoard's files."""
+        return self.folder / "tensorboard"
 
 
 @dataclass(frozen=True)
@@ -33,7 +86,7 @@ class Paths:
     @property
     def resolved_config(self) -> Path:
         """The whole configuration that the jobs read."""
-        return self.results / "config.json"
+        return resolved_config(self.results)
 
     @property
     def benchmarks(self) -> Path:
@@ -53,16 +106,11 @@ class Paths:
     def data(self, dataset: str) -> Path:
         """The unpacked official files of a data set, shared by all experiments."""
         settings = self.config.datasets[dataset]
-        if getattr(settings, "path", None) is not None:
-            return settings.path
-        return Path("resources") / "data" / dataset / getattr(settings, "root", "")
+        return settings.own_copy or Path("resources") / "data" / dataset / settings.archive_root
 
     def absent(self, dataset: str) -> bool:
         """Whether a data set that only a person can fetch is not there."""
-        settings = self.config.datasets[dataset]
-        if not isinstance(settings, PaperData | ImageNet) or getattr(settings, "downloads", []):
-            return False
-        return not self.data(dataset).exists()
+        return self.config.datasets[dataset].fetched_by_hand and not self.data(dataset).exists()
 
     def unpacked(self, dataset: str) -> Path:
         """Written last when a data set has been downloaded and unpacked."""
@@ -92,7 +140,8 @@ class Paths:
         generator, folder = self.config.foundation.generator, self.generator()
         if generator.kind == "python":
             return [entry_source(generator.entry), *generator.files]
-        return [folder / "config.json", generator_weights(folder, generator.kind == "trained")]
+        weights = generator_weights(folder, trained=generator.kind == "trained")
+        return [folder / GENERATOR_CONFIG, weights]
 
     def classifier(self, architecture: str) -> Path:
         """Weights of the foundation classifier of one architecture."""
@@ -112,27 +161,43 @@ class Paths:
     @property
     def chosen_model(self) -> Path:
         """A copy of the model file that the answer names."""
-        return self.results / "model.safetensors"
+        return self.results / MODEL
 
-    def run(self, run: Run | str) -> Path:
-        """Folder of a run: metrics.json, history.csv, model.safetensors."""
-        return self.results / "runs" / (run if isinstance(run, str) else run.id)
+    def run(self, run: Run | str) -> "RunFiles":
+        """The files of a run."""
+        return RunFiles(self.runs / (run if isinstance(run, str) else run.id))
 
-    def progress(self, run: Run | str) -> Path:
-        """The heartbeat of a run in training; gone when the run is whole."""
-        return self.run(run) / "progress.json"
+    @property
+    def runs(self) -> Path:
+        """The folders of all runs."""
+        return self.results / "runs"
 
     def train_log(self, run: Run | str) -> Path:
         """What a run's job printed."""
         return self.logs / "train" / f"{run if isinstance(run, str) else run.id}.log"
 
-    def cell(self, cell: Cell | str) -> Path:
-        """Folder of a cell, which holds its runs."""
-        return self.results / "runs" / (cell if isinstance(cell, str) else cell.id)
-
     def selected(self, cell: Cell | str) -> Path:
         """The outcome of a cell's lambda search."""
-        return self.cell(cell) / "selected.json"
+        return self.runs / (cell if isinstance(cell, str) else cell.id) / "selected.json"
+
+    @property
+    def runs_table(self) -> Path:
+        """All finished runs of the tables, one a line."""
+        return self.results / "runs.csv"
+
+    @property
+    def searches_table(self) -> Path:
+        """All finished runs of the searches for lambda, one a line."""
+        return self.results / "search.csv"
+
+    def claims(self, suffix: str) -> Path:
+        """The tested claims: md for readers, csv for programs."""
+        return self.results / f"claims.{suffix}"
+
+    @property
+    def calibration(self) -> Path:
+        """Seconds of training steps that were measured on this device."""
+        return self.results / "calibration.json"
 
     def table(self, name: str, suffix: str) -> Path:
         """A table in one format: csv, md or tex."""

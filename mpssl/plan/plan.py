@@ -16,7 +16,9 @@ from mpssl.config.data import Download
 from mpssl.config.experiment import Config
 from mpssl.config.fields import BASE_ROW
 from mpssl.config.method import Lmo, Method
+from mpssl.config.run_settings import EntryPoint, RunSettings
 from mpssl.config.tables import Columns, Grid
+from mpssl.config.training import Augmentation
 from mpssl.plan.cells import SELECTED, Cell, Column, Run, cell_of
 from mpssl.plan.paths import Paths
 from mpssl.training.objectives import OBJECTIVES
@@ -31,7 +33,7 @@ class Plan:
     def __init__(self, config: Config) -> None:
         self.config = config
         self.grids: dict[str, Grid] = {**config.tables, **config.figures}
-        self._method_of = cache(config.method)  # Snakemake asks many times for each run
+        self._of_row = cache(config.method)  # Snakemake asks many times for each run
 
     def columns(self, name: str) -> list[Column]:
         """The columns of a table or figure."""
@@ -56,8 +58,9 @@ class Plan:
 
     def impossible(self, cell: Cell) -> str | None:
         """Why a cell cannot be run, or None."""
-        source, foundation = self.method(cell)[0].source, self.config.foundation.dataset
-        if source == "real" and cell.fraction == 100 and not self._has_unlabeled(cell.dataset):
+        source, foundation = self.method(cell).source, self.config.foundation.dataset
+        datasets = self.config.datasets
+        if source == "real" and cell.fraction == 100 and not datasets[cell.dataset].has_unlabeled:
             return "no unlabeled images are left at 100 %"
         if source == "foundation" and foundation is None:
             return "foundation.dataset names no real images"
@@ -66,10 +69,6 @@ class Plan:
             if dataset in self._absent:
                 return f"{dataset} must be fetched by hand, see docs/data.md"
         return None
-
-    def _has_unlabeled(self, dataset: str) -> bool:
-        """Whether a data set has unlabeled images of its own."""
-        return getattr(self.config.datasets[dataset], "unlabeled", None) is not None
 
     @cached_property
     def _absent(self) -> set[str]:
@@ -117,28 +116,32 @@ class Plan:
         """The distinct cells of all tables and figures."""
         return list(dict.fromkeys(cell for name in self.grids for cell in self.cells(name)))
 
-    def method(self, cell: Cell) -> tuple[Method, Lmo]:
-        """The method of a cell with its variant's changes, and its settings of LMO."""
-        return self._method_of(cell.row)
+    def method(self, cell: Cell) -> Method:
+        """The method of a cell with its variant's changes."""
+        return self._of_row(cell.row)[0]
+
+    def lmo(self, cell: Cell) -> Lmo:
+        """The settings of LMO with the changes of a cell's variant."""
+        return self._of_row(cell.row)[1]
 
     def searched(self, cell: Cell) -> bool:
         """Whether lambda is searched for this cell."""
-        return self.config.unlabeled_weight == "search" and self.method(cell)[0].objective != "none"
+        return self.config.unlabeled_weight == "search" and self.method(cell).objective != "none"
 
     def search_runs(self, cell: Cell) -> list[Run]:
         """The runs of the lambda search: the grid on the first seed."""
         return [
-            Run(cell, f"{weight:g}", self.config.seeds[0])
-            for weight in self.config.unlabeled_weight_grid
+            Run(cell, f"{lambda_:g}", self.config.seeds[0])
+            for lambda_ in self.config.unlabeled_weight_grid
         ]
 
     def fixed_runs(self, cell: Cell) -> list[Run]:
         """The cell's runs whose folders are known before the search has chosen lambda."""
         if self.searched(cell):
             return [Run(cell, SELECTED, seed) for seed in self.config.seeds[1:]]
-        no_objective = self.method(cell)[0].objective == "none"
-        weight = "0" if no_objective else f"{self.config.unlabeled_weight:g}"
-        return [Run(cell, weight, seed) for seed in self.config.seeds]
+        no_objective = self.method(cell).objective == "none"
+        lambda_ = "0" if no_objective else f"{self.config.unlabeled_weight:g}"
+        return [Run(cell, lambda_, seed) for seed in self.config.seeds]
 
     def runs(self, cells: list[Cell]) -> Iterator[Run]:
         """All runs of `cells`, those of the search included."""
@@ -149,40 +152,37 @@ class Plan:
 
     def needs(self, cell: Cell) -> set[str]:
         """What a run of the cell must have at hand beside data and split."""
-        needs = set(SOURCES[self.method(cell)[0].source][1])
+        needs = set(SOURCES[self.method(cell).source].needs)
         return needs | ({"foundation_classifier"} if self.config.training.pretrained else set())
 
-    def settings(self, cell: Cell) -> dict:
-        """The slice of the configuration that a run of the cell depends on, as plain data.
+    def settings(self, cell: Cell) -> RunSettings:
+        """The slice of the configuration that a run of the cell depends on."""
+        config, method, generates = self.config, self.method(cell), "generator" in self.needs(cell)
+        views = config.augmentation
+        return RunSettings(
+            source=method.source,
+            objective=method.objective,
+            objective_options=config.objectives.of(method.objective),
+            unlabeled_ratio=getattr(config.unlabeled_ratio, cell.setting, 0),
+            lmo=self.lmo(cell) if method.source == "lmo" else None,
+            training=config.training,
+            augmentation=Augmentation(labeled=views.labeled) if cell.setting == "base" else views,
+            truncation=config.foundation.truncation if generates else None,
+            generator=self._entry_point() if generates else None,
+        )
 
-        Data, splits and weights are not in it: they reach the run as files.
-        """
-        config = self.config
-        method, lmo = self.method(cell)
-        ratio = getattr(config.unlabeled_ratio, cell.setting, 0)
-        slice_ = {
-            "source": method.source,
-            "objective": method.objective,
-            "objective_options": config.objectives.of(method.objective),
-            "unlabeled_ratio": ratio,
-            "lmo": lmo.model_dump() if method.source == "lmo" else None,
-            "training": config.training.model_dump(),
-            "augmentation": config.augmentation.model_dump(),
-            "truncation": config.foundation.truncation if "generator" in self.needs(cell) else None,
-        }
-        generator = config.foundation.generator
-        if "generator" in self.needs(cell) and generator.kind == "python":
-            slice_["generator"] = generator.model_dump(mode="json", include={"entry", "options"})
-            slice_["generator"]["source"] = file_digest(entry_source(generator.entry))
-        if cell.setting == "base":
-            slice_["augmentation"] = {"labeled": slice_["augmentation"]["labeled"]}
-        return slice_
+    def _entry_point(self) -> EntryPoint | None:
+        generator = self.config.foundation.generator
+        if generator.kind != "python":
+            return None
+        source = file_digest(entry_source(generator.entry))
+        return EntryPoint(entry=generator.entry, options=generator.options, source=source)
 
 
-def run_modules(settings: dict) -> list[str]:
+def run_modules(settings: RunSettings) -> list[str]:
     """The modules from which the code of a run is reached: the runner, its source, its objective.
 
-    For `mpssl.common.code_digest.code_digest`; `settings` are those of `Plan.settings`.
+    They are what `mpssl.common.code_digest` is told.
     """
-    names = [SOURCES[settings["source"]][0], OBJECTIVES.get(settings["objective"])]
+    names = [SOURCES[settings.source].location, OBJECTIVES.get(settings.objective)]
     return ["mpssl.runs.runner", *(name.partition(":")[0] for name in names if name)]

@@ -11,8 +11,7 @@ from mpssl.common.files import atomic, write_text
 from mpssl.config.experiment import Config
 from mpssl.config.tables import Claim
 from mpssl.plan.cells import Column, cell_of
-from mpssl.plan.paths import Paths
-from mpssl.plan.plan import Plan
+from mpssl.plan.experiment import Experiment
 from mpssl.results.records import Records
 from mpssl.results.tables import column_titles, row_label
 
@@ -34,20 +33,20 @@ class Comparison:
     verdict: str
 
 
-def make_claims(config: Config) -> None:
+def make_claims(experiment: Experiment) -> None:
     """Write claims.csv, one line a claim and column, and claims.md, one line a claim."""
-    results = Paths(config).results
-    records = Records(config, Plan(config).wanted_cells())
+    config, paths = experiment.config, experiment.paths
+    records = Records(experiment, experiment.plan.wanted_cells())
     compared = {name: compare(records, name) for name in config.claims}
     rows = [vars(c) for comparisons in compared.values() for c in comparisons]
-    with atomic(results / "claims.csv") as path:
+    with atomic(paths.claims("csv")) as path:
         pd.DataFrame(rows).to_csv(path, index=False)
-    write_text(results / "claims.md", _markdown(config, compared))
+    write_text(paths.claims("md"), _markdown(config, compared))
 
 
 def compare(records: Records, name: str) -> list[Comparison]:
     """Compare a claim's row with the strongest of its rivals in each column."""
-    config = records.config
+    config = records.experiment.config
     columns = records.plan.product(config.claims[name])
     titles = column_titles(config, columns)
     return [
@@ -57,7 +56,7 @@ def compare(records: Records, name: str) -> list[Comparison]:
 
 
 def _compare_column(records: Records, name: str, column: Column, title: str) -> Comparison:
-    config = records.config
+    config = records.experiment.config
     claim = config.claims[name]
     mine = _measures(records, claim, claim.row, column)
     rivals = {row: _measures(records, claim, row, column) for row in claim.than}
@@ -114,7 +113,7 @@ def _measures(records: Records, claim: Claim, row: str, column: Column) -> list[
     found = records.of(cell)
     if found.missing:
         return None
-    values = [{**r, **r.get("sample_statistics", {})}.get(claim.measure) for r in found.records]
+    values = [record.measure(claim.measure) for record in found.records]
     return None if None in values else values
 
 

@@ -1,54 +1,42 @@
 """The outcome of a search for lambda, and all runs in one table."""
 
+from dataclasses import asdict
+
 import pandas as pd
 
 from mpssl.common.errors import UserError
 from mpssl.common.files import atomic, write_made
-from mpssl.config.experiment import Config
-from mpssl.plan.cells import Cell
-from mpssl.plan.paths import Paths
-from mpssl.plan.plan import Plan
+from mpssl.plan.cells import CELL_PATTERNS, Cell
+from mpssl.plan.experiment import Experiment
 from mpssl.results.records import Records
+from mpssl.runs.record import RunRecord
 
-COLUMNS = [
-    "experiment",
-    "dataset",
-    "fraction",
-    "setting",
-    "method",
-    "variant",
-    "architecture",
-    "lambda",
-    "seed",
-    "best_epoch",
-    "val_accuracy",
-    "test_accuracy",
-    "seconds",
-    "device",
-    "commit",
-]
+# Numbers of a run that runs.csv and search.csv show, beside its experiment, cell, lambda and seed.
+NUMBERS = ["best_epoch", "val_accuracy", "test_accuracy", "seconds", "device", "commit"]
+COLUMNS = ["experiment", *CELL_PATTERNS, "lambda", "seed", *NUMBERS]
 
 
-def select_weight(config: Config, cell: Cell) -> None:
+def select_lambda(experiment: Experiment, cell: Cell) -> None:
     """Write the lambda of the search run with the best validation accuracy.
 
-    Of several equals the smallest is taken: the one that changes the base model least.
+    If runs tie, the smallest lambda is taken: the one that changes the base model least.
 
     Raises:
         UserError: a run of the search has not finished, or does not belong to the others.
     """
-    path = Paths(config).selected(cell)
+    path = experiment.paths.selected(cell)
     path.unlink(missing_ok=True)  # of an earlier search
-    accuracies = {run.weight: r["val_accuracy"] for run, r in Records(config, [cell]).search(cell)}
-    for run in Plan(config).search_runs(cell):
-        if run.weight not in accuracies:
+    searched = Records(experiment, [cell]).search(cell)
+    accuracies = {record.run.lambda_: record.val_accuracy for record in searched}
+    for run in experiment.plan.search_runs(cell):
+        if run.lambda_ not in accuracies:
             raise UserError(f"the run {run.id} of the lambda search has not finished")
     best = max(accuracies.values())
-    chosen = min((w for w, accuracy in accuracies.items() if accuracy == best), key=float)
-    write_made(path, {"lambda": float(chosen), "weight": chosen, "val_accuracy": accuracies})
+    chosen = min((text for text, accuracy in accuracies.items() if accuracy == best), key=float)
+    write_made(path, {"lambda": chosen, "val_accuracy": accuracies})
 
 
-def collect_runs(config: Config) -> None:
+def collect_runs(experiment: Experiment) -> None:
     """Write runs.csv, one line a cell and seed, and search.csv, one line a run of the searches.
 
     Finished runs of tables that are not wanted now are in them too, where they belong to the rest.
@@ -56,12 +44,18 @@ def collect_runs(config: Config) -> None:
     Raises:
         UserError: a run of the wanted tables is damaged, or does not belong to the others.
     """
-    plan, results = Plan(config), Paths(config).results
-    records = Records(config, plan.wanted_cells())
+    plan, paths = experiment.plan, experiment.paths
+    records = Records(experiment, plan.wanted_cells())
     runs, searches = [], []
     for cell in plan.all_cells():
         runs += records.of(cell).records
-        searches += [record for _, record in records.search(cell)]
-    for name, rows in (("runs.csv", runs), ("search.csv", searches)):
-        with atomic(results / name) as path:
-            pd.DataFrame(rows, columns=COLUMNS).to_csv(path, index=False)
+        searches += records.search(cell)
+    for target, rows in ((paths.runs_table, runs), (paths.searches_table, searches)):
+        with atomic(target) as path:
+            pd.DataFrame(map(_line, rows), columns=COLUMNS).to_csv(path, index=False)
+
+
+def _line(record: RunRecord) -> dict:
+    identity = {"experiment": record.experiment, **asdict(record.run.cell)}
+    numbers = {name: getattr(record, name) for name in NUMBERS}
+    return {**identity, "lambda": record.lambda_, "seed": record.run.seed, **numbers}

@@ -37,7 +37,7 @@ class Entry:
     @property
     def accuracies(self) -> list[float]:
         """Test accuracies in percent, one a seed."""
-        return [record["test_accuracy"] for record in self.records.records]
+        return [record.test_accuracy for record in self.records.records]
 
     @property
     def mean(self) -> float:
@@ -55,7 +55,7 @@ class Entry:
         if self.reference is None or self.reference.missing or not self.complete:
             return None
         pairs = zip(self.accuracies, self.reference.records, strict=True)
-        differences = [accuracy - record["test_accuracy"] for accuracy, record in pairs]
+        differences = [accuracy - record.test_accuracy for accuracy, record in pairs]
         if len(differences) < 2:
             return mean(differences), math.nan
         return mean(differences), stdev(differences) / math.sqrt(len(differences))

@@ -12,28 +12,26 @@ from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import MaxNLocator
 
 from mpssl.common.files import atomic
-from mpssl.config.experiment import Config
 from mpssl.plan.cells import Cell, cell_of
-from mpssl.plan.paths import Paths
-from mpssl.plan.plan import Plan
+from mpssl.plan.experiment import Experiment
 from mpssl.results import samples
-from mpssl.results.records import Records, run_file
+from mpssl.results.records import Records, verified_file
 from mpssl.results.style import STYLE, colour_of, number
 from mpssl.results.tables import column_titles, row_label
 
 
-def make_figure(config: Config, name: str) -> None:
+def make_figure(experiment: Experiment, name: str) -> None:
     """Draw figure `name` as png and pdf, and write the numbers that it shows as csv.
 
     What has no finished runs is left out and said so.
     """
     with plt.rc_context(STYLE):
-        records = Records(config, Plan(config).cells(name))
-        canvas, numbers = KINDS[config.figures[name].kind](records, name)
-        with atomic(Paths(config).figure(name, "csv")) as path:
+        records = Records(experiment, experiment.plan.cells(name))
+        canvas, numbers = KINDS[experiment.config.figures[name].kind](records, name)
+        with atomic(experiment.paths.figure(name, "csv")) as path:
             pd.DataFrame(numbers).to_csv(path, index=False)
         for suffix in ("png", "pdf"):
-            with atomic(Paths(config).figure(name, suffix)) as path:
+            with atomic(experiment.paths.figure(name, suffix)) as path:
                 # Without the date the same runs give the same file.
                 metadata = {"CreationDate": None} if suffix == "pdf" else None
                 canvas.savefig(path, metadata=metadata)
@@ -47,13 +45,13 @@ def _accuracy(records: Records, cell: Cell) -> tuple[float, float] | None:
     found = records.of(cell)
     if found.missing:
         return None
-    values = [record["test_accuracy"] for record in found.records]
+    values = [record.test_accuracy for record in found.records]
     return float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
 
 
 def _bars(records: Records, name: str) -> tuple[Canvas, list[dict]]:
     """Methods side by side for each column, error bars of one standard deviation."""
-    config = records.config
+    config = records.experiment.config
     grid, columns = config.figures[name], records.plan.columns(name)
     canvas, axes = plt.subplots(figsize=(max(4.5, 1.7 * len(columns) + 1.5), 3.2))
     width = 0.8 / len(grid.rows)
@@ -88,7 +86,7 @@ def _bars(records: Records, name: str) -> tuple[Canvas, list[dict]]:
 
 def _fractions(records: Records, name: str) -> tuple[Canvas, list[dict]]:
     """Accuracy over the label fraction, one line a method, one panel a data set."""
-    config = records.config
+    config = records.experiment.config
     grid, columns = config.figures[name], records.plan.columns(name)
     datasets, numbers = list(dict.fromkeys(c.dataset for c in columns)), []
     canvas, panels = plt.subplots(
@@ -120,7 +118,7 @@ def _fractions(records: Records, name: str) -> tuple[Canvas, list[dict]]:
 
 def _curves(records: Records, name: str) -> tuple[Canvas, list[dict]]:
     """Validation accuracy over training, mean over the seeds, one panel a column."""
-    config = records.config
+    config = records.experiment.config
     grid, columns, numbers = config.figures[name], records.plan.columns(name), []
     canvas, panels = plt.subplots(
         1, len(columns), figsize=(4.6 * len(columns), 3.4), squeeze=False, sharey=True
@@ -151,8 +149,11 @@ def _validation_curves(records: Records, cell: Cell) -> np.ndarray | None:
     """Validation accuracy [seeds, epochs], or None where runs are missing."""
     if records.plan.impossible(cell) or (found := records.of(cell)).missing:
         return None
-    files = [run_file(records.config, record, "history.csv") for record in found.records]
-    return np.array([pd.read_csv(file)["val_accuracy"] for file in files])
+    histories = []
+    for record in found.records:
+        files = records.experiment.paths.run(record.run)
+        histories.append(pd.read_csv(verified_file(record, files, files.history)))
+    return np.array([history["val_accuracy"] for history in histories])
 
 
 KINDS: dict[str, Callable[[Records, str], tuple[Canvas, list[dict]]]] = {

@@ -10,20 +10,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from mpssl.common.errors import UserError
-from mpssl.common.files import as_json, file_digest, read_made
-from mpssl.config.experiment import Config
+from mpssl.common.files import file_digest, read_made
 from mpssl.plan.cells import SELECTED, Cell, Run
-from mpssl.plan.input_digests import lying_there
-from mpssl.plan.paths import Paths
-from mpssl.plan.plan import Plan
+from mpssl.plan.experiment import Experiment
+from mpssl.plan.input_digests import digest_on_disk
+from mpssl.plan.paths import RunFiles
+from mpssl.runs.record import RunRecord
 
 
 @dataclass(frozen=True)
 class CellRecords:
     """The runs of one cell: their records in the order of the seeds, and what is missing."""
 
-    records: list[dict]
+    records: list[RunRecord]
     missing: list[str]
 
 
@@ -31,7 +33,7 @@ class Records:
     """The finished runs of an experiment that may stand side by side.
 
     Args:
-        config: of the experiment; runs made under other settings are refused.
+        experiment: whose runs they are; runs made under other settings are refused.
         cells: whose runs are all wanted. Those of other cells are asked for by `of` and left out,
             with a line that says so, where they do not belong to these.
 
@@ -39,12 +41,12 @@ class Records:
         UserError: a record of `cells` is damaged, or does not belong to the others.
     """
 
-    def __init__(self, config: Config, cells: Iterable[Cell]) -> None:
-        self.config, self.plan = config, Plan(config)
+    def __init__(self, experiment: Experiment, cells: Iterable[Cell]) -> None:
+        self.experiment, self.plan = experiment, experiment.plan
         self._cells: dict[Cell, CellRecords] = {}
-        self._searches: dict[Cell, list[tuple[Run, dict]]] = {}
+        self._searches: dict[Cell, list[RunRecord]] = {}
         self._on_disk: dict[tuple[str, str], str | None] = {}
-        self._kept: list[dict] = []
+        self._kept: list[RunRecord] = []
         for cell in dict.fromkeys(cells):
             self._read(cell)
         self._refuse_mixture(self._kept)
@@ -59,16 +61,16 @@ class Records:
             except UserError as error:
                 print(f"left out: {error}", flush=True)
                 del self._kept[before:]
-                names = [self._name(cell, seed) for seed in self.config.seeds]
+                names = [self._name(cell, seed) for seed in self.experiment.config.seeds]
                 self._cells[cell], self._searches[cell] = CellRecords([], names), []
         return self._cells[cell]
 
     @property
-    def every(self) -> list[dict]:
+    def every(self) -> list[RunRecord]:
         """All finished runs of the cells so far, those of their searches among them."""
         return list(self._kept)
 
-    def search(self, cell: Cell) -> list[tuple[Run, dict]]:
+    def search(self, cell: Cell) -> list[RunRecord]:
         """The finished runs of a cell's search for lambda."""
         self.of(cell)
         return self._searches[cell]
@@ -80,50 +82,50 @@ class Records:
         return f"{cell.id}/lambda-{SELECTED}/seed-{seed}"
 
     def _read(self, cell: Cell) -> None:
-        found = {run: read_record(self.config, run) for run in self.plan.runs([cell])}
+        found = {run: read_record(self.experiment, run) for run in self.plan.runs([cell])}
         search = self.plan.search_runs(cell) if self.plan.searched(cell) else []
-        self._searches[cell] = [(run, r) for run in search if (r := found[run]) is not None]
+        self._searches[cell] = [r for run in search if (r := found[run]) is not None]
         runs: list[Run | None] = list(self.plan.fixed_runs(cell))
         if self.plan.searched(cell):
             runs.insert(0, self._chosen(cell, found))
         chosen = [found[run] if run is not None else None for run in runs]
         missing = [
             self._name(cell, seed)
-            for seed, record in zip(self.config.seeds, chosen, strict=True)
+            for seed, record in zip(self.experiment.config.seeds, chosen, strict=True)
             if record is None
         ]
         self._cells[cell] = CellRecords([r for r in chosen if r is not None], missing)
         self._kept += [record for record in found.values() if record is not None]
 
-    def _chosen(self, cell: Cell, found: dict[Run, dict | None]) -> Run | None:
+    def _chosen(self, cell: Cell, found: dict[Run, RunRecord | None]) -> Run | None:
         """The search's winner, or None where the search has not ended.
 
         Raises:
             UserError: it was chosen among other runs than there are.
         """
-        path = Paths(self.config).selected(cell)
+        path = self.experiment.paths.selected(cell)
         if not path.exists():
             return None
         selected = read_made(path)
-        chosen = Run(cell, selected["weight"], self.config.seeds[0])
+        chosen = Run(cell, selected["lambda"], self.experiment.config.seeds[0])
         for run in self.plan.search_runs(cell):
             record = found[run]
-            known = selected["val_accuracy"].get(run.weight)
-            if record is not None and record["val_accuracy"] != known:
+            known = selected["val_accuracy"].get(run.lambda_)
+            if record is not None and record.val_accuracy != known:
                 _refuse_selected(path, run)
         if chosen not in found:
             _refuse_selected(path, chosen)
         return chosen
 
-    def _refuse_mixture(self, records: list[dict]) -> None:
+    def _refuse_mixture(self, records: list[RunRecord]) -> None:
         """Raise UserError where records were made from different versions of one input."""
-        made_from: dict[tuple[str, str], list[tuple[str, dict]]] = {}
+        made_from: dict[tuple[str, str], list[tuple[str, RunRecord]]] = {}
         for record in records:
-            for what, digest in input_digests(record).items():
+            for what, digest in record.inputs().items():
                 made_from.setdefault(what, []).append((digest, record))
         for what, versions in made_from.items():
             if what not in self._on_disk:
-                self._on_disk[what] = lying_there(self.config, *what)
+                self._on_disk[what] = digest_on_disk(self.experiment, *what)
             right, of = self._on_disk[what], "the one on disk"
             if right is None:
                 right, count = Counter(digest for digest, _ in versions).most_common(1)[0]
@@ -131,32 +133,13 @@ class Records:
             wrong = [(digest, record) for digest, record in versions if digest != right]
             if wrong:
                 digest, record = wrong[0]
-                folder = Paths(self.config).run(record["run"])
+                folder = self.experiment.paths.run(record.run).folder
                 more = f", as were {len(wrong) - 1} more" if len(wrong) > 1 else ""
                 raise UserError(
-                    f"runs do not belong together: {record['run']} was made with {_words(*what)} "
+                    f"runs do not belong together: {record.run.id} was made with {_words(*what)} "
                     f"of digest {digest}{more}; {of} has {right}; delete {folder} "
                     "(or all of runs/) and run snakemake again"
                 )
-
-
-def input_digests(record: dict) -> dict[tuple[str, str], str]:
-    """The digests of a run's inputs that all runs with the same input share.
-
-    Returns:
-        Digest by its name and of what it is: a data set, split, architecture or method's code.
-    """
-    dataset, architecture = record["dataset"], record["architecture"]
-    code = f"{record['settings']['source']} and {record['settings']['objective']}"
-    of = {
-        "data": dataset,
-        "split": f"{dataset}/{record['fraction']}",
-        "foundation_classifier": architecture,
-        "code": code,
-        "generator": "",
-        "foundation_images": "",
-    }
-    return {(name, of[name]): d for name, d in record["digests"].items() if name in of}
 
 
 def _words(name: str, of: str) -> str:
@@ -164,42 +147,55 @@ def _words(name: str, of: str) -> str:
     return f"the {words} of {of}" if of else f"the {words}"
 
 
-def read_record(config: Config, run: Run) -> dict | None:
-    """The metrics.json of a run, or None where the run has not finished.
+def read_record(experiment: Experiment, run: Run) -> RunRecord | None:
+    """The record of a run, or None if the run has not finished.
 
     Raises:
         UserError: the file is damaged, of another run, or made under another configuration.
     """
-    folder = Paths(config).run(run)
-    path = folder / "metrics.json"
-    if not path.exists():
+    files = experiment.paths.run(run)
+    if not files.record.exists():
         return None
-    record = read_made(path)
-    weight = record["lambda"] if run.weight == SELECTED else float(run.weight)
-    expected = {"experiment": config.experiment, "run": run.id, "lambda": weight}
-    expected["settings"] = as_json(Plan(config).settings(run.cell))
-    if place := _difference({key: record.get(key) for key in expected}, expected):
-        key, found, wanted = place
+    content = read_made(files.record)
+    try:
+        record = RunRecord.model_validate(content)
+    except ValidationError:
         raise UserError(
-            f"{path} does not belong to this experiment: its {key} is {found!r}, the configuration "
-            f"says {wanted!r}; delete {folder} and run snakemake again"
+            f"{files.record} is no record of this version; delete {files.folder} and run snakemake "
+            "again"
+        ) from None
+    found = {"experiment": record.experiment, "run": record.run.id, "settings": record.settings}
+    expected = {"experiment": experiment.config.experiment, "run": run.id}
+    expected["settings"] = experiment.plan.settings(run.cell)
+    if run.lambda_ != SELECTED:
+        found["lambda"], expected["lambda"] = record.lambda_, float(run.lambda_)
+    if found != expected:
+        key, there, wanted = _difference(_plain(found), _plain(expected))
+        raise UserError(
+            f"{files.record} does not belong to this experiment: its {key} is {there!r}, the "
+            f"configuration says {wanted!r}; delete {files.folder} and run snakemake again"
         )
     return record
 
 
-def run_file(config: Config, record: dict, name: str) -> Path:
-    """The path of a file that a run wrote, verified.
+def verified_file(record: RunRecord, files: RunFiles, path: Path) -> Path:
+    """One of the files that a run wrote.
 
     Raises:
         UserError: it is missing, or not the one that the run wrote.
     """
-    path = Paths(config).run(record["run"]) / name
-    if not path.exists() or file_digest(path) != record["files"].get(name):
+    name = str(path.relative_to(files.folder))
+    if not path.exists() or file_digest(path) != record.files.get(name):
         raise UserError(
-            f"{path} is missing or not the file that its run wrote; delete {path.parent} and run "
+            f"{path} is missing or not the file that its run wrote; delete {files.folder} and run "
             "snakemake again"
         )
     return path
+
+
+def _plain(values: dict[str, Any]) -> dict[str, Any]:
+    """`values` with settings as plain data."""
+    return values | {"settings": values["settings"].model_dump(mode="json")}
 
 
 def _difference(found: Any, wanted: Any, place: str = "") -> tuple[str, Any, Any] | None:

@@ -12,12 +12,11 @@ from markdown_it import MarkdownIt
 from markupsafe import Markup
 
 from mpssl.common.files import write_text
-from mpssl.config.experiment import Config
 from mpssl.config.fields import BASE_ROW
-from mpssl.plan.paths import Paths
-from mpssl.plan.plan import Plan
+from mpssl.plan.experiment import Experiment
 from mpssl.results.records import Records
 from mpssl.results.times import stage_times
+from mpssl.runs.record import RunRecord
 from mpssl.shipped import REPORT_TEMPLATE
 
 OF_SAMPLES = ("samples", "classes", "trajectory")
@@ -52,12 +51,12 @@ class Picture:
     """A data URI."""
 
 
-def make_report(config: Config) -> None:
+def make_report(experiment: Experiment) -> None:
     """Write report.html from the finished tables, figures, claims and records."""
-    paths, plan = Paths(config), Plan(config)
+    config, paths, plan = experiment.config, experiment.paths, experiment.plan
     tables = [name for name in plan.wanted if name in config.tables]
     pictures = [name for name in plan.wanted if name in config.figures]
-    records = Records(config, plan.wanted_cells()).every
+    records = Records(experiment, plan.wanted_cells()).every
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
@@ -65,32 +64,36 @@ def make_report(config: Config) -> None:
         experiment=config.experiment,
         runs=len(records),
         seeds=len(config.seeds),
-        datasets=[config.datasets[d].title for d in dict.fromkeys(r["dataset"] for r in records)],
-        answers=_answers(config, tables[0]) if tables else [],
+        datasets=[
+            config.datasets[name].title
+            for name in dict.fromkeys(record.run.cell.dataset for record in records)
+        ],
+        answers=_answers(experiment, tables[0]) if tables else [],
         tables=[(name, _html(paths.table(name, "md").read_text())) for name in tables],
-        claims=_html((paths.results / "claims.md").read_text().partition("\n")[2])
-        if config.claims
-        else "",
-        figures=[_picture(config, n) for n in pictures if config.figures[n].kind not in OF_SAMPLES],
-        samples=[_picture(config, n) for n in pictures if config.figures[n].kind in OF_SAMPLES],
+        claims=_html(paths.claims("md").read_text().partition("\n")[2]) if config.claims else "",
+        figures=[
+            _picture(experiment, n) for n in pictures if config.figures[n].kind not in OF_SAMPLES
+        ],
+        samples=[_picture(experiment, n) for n in pictures if config.figures[n].kind in OF_SAMPLES],
         configuration=yaml.safe_dump(
             config.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=96
         ),
         environment=_environment(records),
-        stages=stage_times(config),
-        methods=_method_times(config, records),
+        stages=stage_times(experiment),
+        methods=_method_times(experiment, records),
     )
     write_text(paths.report, page)
 
 
-def _answers(config: Config, name: str) -> list[dict]:
+def _answers(experiment: Experiment, name: str) -> list[dict]:
     """For each column of a table: its best generative and oracle method beside the base model.
 
     None where the table compares something else.
     """
+    config = experiment.config
     if config.tables[name].reference != BASE_ROW:
         return []
-    table = pd.read_csv(Paths(config).table(name, "csv"))
+    table = pd.read_csv(experiment.paths.table(name, "csv"))
     answers = []
     for key, column in table.groupby(["dataset", "fraction", "architecture"], sort=False):
         answer = {"column": f"{config.datasets[key[0]].title}, {key[1]} % labeled, {key[2]}"}
@@ -115,29 +118,31 @@ def _html(markdown: str) -> Markup:
     return Markup(text.replace("</table>", "</table></div>"))
 
 
-def _picture(config: Config, name: str) -> Picture:
-    figure = config.figures[name]
-    encoded = base64.b64encode(Paths(config).figure(name, "png").read_bytes()).decode()
+def _picture(experiment: Experiment, name: str) -> Picture:
+    figure = experiment.config.figures[name]
+    encoded = base64.b64encode(experiment.paths.figure(name, "png").read_bytes()).decode()
     caption = " ".join(part for part in (CAPTIONS[figure.kind], figure.note) if part)
     return Picture(name, figure.title, caption, f"data:image/png;base64,{encoded}")
 
 
-def _environment(records: list[dict]) -> dict[str, str]:
+def _environment(records: list[RunRecord]) -> dict[str, str]:
     """What the runs were made with; several values where they differ."""
     found = defaultdict(set)
     for record in records:
-        found["device"].add(record["device"])
-        found["commit"].add(record["commit"] or "not under git")
-        found["source digest"].add(record["digests"]["code"])
-        for name, version in record["versions"].items():
+        found["device"].add(record.device)
+        found["commit"].add(record.commit or "not under git")
+        found["source digest"].add(record.digests.code)
+        for name, version in record.versions.items():
             found[name].add(version)
     return {name: ", ".join(sorted(values)) for name, values in found.items()}
 
 
-def _method_times(config: Config, records: list[dict]) -> list[tuple[str, str, int, float, float]]:
+def _method_times(
+    experiment: Experiment, records: list[RunRecord]
+) -> list[tuple[str, str, int, float, float]]:
     """Method, architecture, runs, mean and summed seconds of training."""
     seconds = defaultdict(list)
-    for r in records:
-        label = config.method(f"{r['setting']}/{r['method']}/{r['variant']}")[0].label
-        seconds[label, r["architecture"]].append(r["seconds"])
+    for record in records:
+        cell = record.run.cell
+        seconds[experiment.plan.method(cell).label, cell.architecture].append(record.seconds)
     return [(*key, len(v), fmean(v), sum(v)) for key, v in seconds.items()]

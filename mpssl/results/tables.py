@@ -1,14 +1,14 @@
 """Tables as the paper prints them: mean and standard deviation over seeds, in percent."""
 
 import math
+from dataclasses import asdict
 
 import pandas as pd
 
 from mpssl.common.files import write_text
 from mpssl.config.experiment import Config
-from mpssl.plan.cells import Cell, Column, cell_of
-from mpssl.plan.paths import Paths
-from mpssl.plan.plan import Plan
+from mpssl.plan.cells import CELL_PATTERNS, Cell, Column, cell_of
+from mpssl.plan.experiment import Experiment
 from mpssl.results import render
 from mpssl.results.entries import Entry, PaperValue
 from mpssl.results.records import CellRecords, Records
@@ -18,14 +18,14 @@ from mpssl.shipped import PAPER_RESULTS
 def paper_values() -> dict[Cell, PaperValue]:
     """The paper's printed results by cell, where they are legible."""
     printed = pd.read_csv(PAPER_RESULTS, dtype={"note": str}).dropna(subset=["mean"])
-    identity = ["dataset", "fraction", "setting", "method", "variant", "architecture"]
+    identity = list(CELL_PATTERNS)
     return {
         Cell(*row[identity]): PaperValue(row["mean"], row["std"], row["note"])
         for _, row in printed.fillna({"note": ""}).iterrows()
     }
 
 
-def make_table(config: Config, name: str) -> None:
+def make_table(experiment: Experiment, name: str) -> None:
     """Write table `name` as csv (tidy), md and tex (as printed).
 
     Cells whose runs are missing stay empty and are named; no value is invented.
@@ -33,14 +33,14 @@ def make_table(config: Config, name: str) -> None:
     Raises:
         UserError: a run of the table is damaged, or does not belong to the others.
     """
-    for suffix, text in texts(config, name).items():
-        write_text(Paths(config).table(name, suffix), text)
+    for suffix, text in texts(experiment, name).items():
+        write_text(experiment.paths.table(name, suffix), text)
 
 
-def texts(config: Config, name: str) -> dict[str, str]:
+def texts(experiment: Experiment, name: str) -> dict[str, str]:
     """Table `name` by the suffix of its file."""
-    plan, paper = Plan(config), paper_values()
-    records, columns = Records(config, plan.cells(name)), plan.columns(name)
+    config, plan, paper = experiment.config, experiment.plan, paper_values()
+    records, columns = Records(experiment, plan.cells(name)), plan.columns(name)
     rows = [
         [_entry(records, name, row, column, paper) for column in columns]
         for row in config.tables[name].rows
@@ -79,7 +79,7 @@ def row_label(config: Config, name: str, row: str) -> str:
 def _entry(
     records: Records, name: str, row: str, column: Column, paper: dict[Cell, PaperValue]
 ) -> Entry:
-    config, cell = records.config, cell_of(row, column)
+    config, cell = records.experiment.config, cell_of(row, column)
     impossible, table = records.plan.impossible(cell), config.tables[name]
     compared = table.reference in table.rows and row != table.reference
     return Entry(
@@ -106,18 +106,13 @@ def _tidy(name: str, entry: Entry) -> dict:
     cell, difference = entry.cell, entry.difference
     return {
         "table": name,
-        "dataset": cell.dataset,
-        "fraction": cell.fraction,
-        "setting": cell.setting,
-        "method": cell.method,
-        "variant": cell.variant,
-        "architecture": cell.architecture,
+        **asdict(cell),
         "label": entry.label,
         "seeds": len(entry.records.records),
         "mean": entry.mean,
         "std": entry.std,
         "best": entry.best,
-        "lambda": entry.records.records[-1]["lambda"] if entry.records.records else math.nan,
+        "lambda": entry.records.records[-1].lambda_ if entry.records.records else math.nan,
         "difference": difference[0] if difference else math.nan,
         "difference_standard_error": difference[1] if difference else math.nan,
         "paper_mean": entry.paper.mean if entry.paper else math.nan,

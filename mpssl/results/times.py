@@ -4,8 +4,8 @@ import csv
 from collections import defaultdict
 from dataclasses import dataclass
 
-from mpssl.config.experiment import Config
-from mpssl.plan.paths import Paths
+from mpssl.common.columns import aligned
+from mpssl.plan.experiment import Experiment
 
 
 @dataclass(frozen=True)
@@ -19,9 +19,9 @@ class Stage:
     ended: float
 
 
-def stage_times(config: Config) -> list[Stage]:
+def stage_times(experiment: Experiment) -> list[Stage]:
     """The stages in the order in which they began."""
-    folder, spans = Paths(config).benchmarks, defaultdict(list)
+    folder, spans = experiment.paths.benchmarks, defaultdict(list)
     for path in folder.rglob("*.tsv"):
         with open(path, newline="") as file:
             seconds = sum(float(row["s"]) for row in csv.DictReader(file, delimiter="\t"))
@@ -41,11 +41,14 @@ def stage_times(config: Config) -> list[Stage]:
     return sorted(stages, key=lambda stage: stage.began)
 
 
-def print_times(config: Config) -> None:
+def print_times(experiment: Experiment) -> None:
     """Print, for each stage, its jobs, their summed seconds, and from when to when it ran."""
-    stages = stage_times(config)
+    stages = stage_times(experiment)
     if not stages:
         return
-    print(f"{'stage':<20}{'jobs':>6}{'job seconds':>14}{'began':>9}{'ended':>9}   (seconds)")
-    for s in stages:
-        print(f"{s.name:<20}{s.jobs:>6}{s.seconds:>14.1f}{s.began:>9.0f}{s.ended:>9.0f}")
+    rows = [("stage", "jobs", "job time (s)", "began (s)", "ended (s)")]
+    rows += [
+        (s.name, str(s.jobs), f"{s.seconds:.1f}", f"{s.began:.0f}", f"{s.ended:.0f}")
+        for s in stages
+    ]
+    print(aligned(rows))

@@ -48,7 +48,7 @@ class EventFiles:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError:
             raise UserError(
-                "tensorboard: true needs the package tensorboard; pip install 'mpssl[tensorboard]'"
+                "tensorboard: true needs the package tensorboard: pip install -e '.[tensorboard]'"
             ) from None
         self.open = lambda epoch: SummaryWriter(str(folder), purge_step=epoch + 1)
         self.writer = None

@@ -1,7 +1,5 @@
 """One run from files to files: gather its inputs, train, write its record."""
 
-import csv
-import io
 import platform
 import subprocess
 import time
@@ -9,209 +7,145 @@ from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
-import numpy as np
 import torch
-from PIL import Image
-from torch import Tensor
 
-from mpssl.common.code_digest import code_digest
 from mpssl.common.errors import UserError
-from mpssl.common.files import atomic, file_digest, json_digest, read_made, write_made, write_text
-from mpssl.config.experiment import Config
-from mpssl.data import store
-from mpssl.data.batches import Batches
-from mpssl.data.split import read_split
+from mpssl.common.files import csv_text, file_digest, write_made, write_text
 from mpssl.machine import preemption
 from mpssl.machine.cpu import prepare_cpu
 from mpssl.machine.determinism import deterministic
 from mpssl.machine.devices import claimed_device
-from mpssl.models import generator, model_file
-from mpssl.models.classifier import load_foundation_classifier
-from mpssl.plan import input_digests
-from mpssl.plan.cells import SELECTED, Run
-from mpssl.plan.paths import Paths
-from mpssl.plan.plan import Plan, run_modules
+from mpssl.models import model_file
+from mpssl.plan.cells import Run
+from mpssl.plan.experiment import Experiment
+from mpssl.plan.paths import SAMPLES, RunFiles
 from mpssl.runs import snapshots
+from mpssl.runs.gather import Gathered, gather
 from mpssl.runs.heartbeat import EventFiles, Heartbeat
+from mpssl.runs.image_grid import write_grid
+from mpssl.runs.record import RunRecord
 from mpssl.training import checkpoint
 from mpssl.training.assemble import assemble
 from mpssl.training.evaluate import accuracy, feature_norm, sample_statistics
 from mpssl.training.rng import Streams
 from mpssl.training.train import Loop, Outcome, Task, train
 
-SAMPLES = 32  # images in samples.png, 8 in a row
+SAMPLES_IN_A_ROW = 8
+RECORDED_VERSIONS = ("torch", "kornia", "numpy")
 
 
-def execute(config: Config, run: Run, threads: int) -> None:
-    """Train one run and write metrics.json, history.csv, model.safetensors and samples.png.
+def execute(experiment: Experiment, run: Run, threads: int) -> None:
+    """Train one run and write its record, history, model and samples.
 
-    metrics.json is written last: where it exists, the run is whole. A checkpoint beside it is
-    resumed by itself and removed at the end.
+    The record is written last: if it exists, the run is whole. A checkpoint beside it is resumed
+    by itself and removed at the end.
 
     Raises:
         UserError: the run cannot be trained.
         Preempted: a signal came; the same call goes on from the checkpoint.
     """
+    config = experiment.config
     prepare_cpu(threads)
     with (
         deterministic(config.training.deterministic),
         claimed_device(config.device, config.runs_per_gpu) as device,
     ):
-        _execute(config, run, device)
+        _execute(experiment, run, device)
 
 
-def _execute(config: Config, run: Run, device: torch.device) -> None:
+def prepare(experiment: Experiment, run: Run, device: torch.device) -> tuple[Task, Gathered]:
+    """The task of a run, on the device, and what it was made from.
+
+    Raises:
+        UserError: a file is missing, damaged, or does not belong to the others.
+    """
+    settings = experiment.plan.settings(run.cell)
+    gathered = gather(experiment, run, settings, device)
+    task = assemble(
+        settings,
+        gathered.inputs,
+        architecture=run.cell.architecture,
+        lambda_=gathered.lambda_,
+        streams=Streams(run.seed, device),
+        identity={
+            "settings": settings.model_dump(mode="json"),
+            "digests": gathered.digests.model_dump(),
+            "lambda": gathered.lambda_,
+            "seed": run.seed,
+            "device_type": device.type,  # random streams of one do not go on on the other
+        },
+    )
+    return task, gathered
+
+
+def _execute(experiment: Experiment, run: Run, device: torch.device) -> None:
     started = time.monotonic()
-    paths = Paths(config)
-    folder = paths.run(run)
-    settings = Plan(config).settings(run.cell)
-    task, test = _prepare(config, run, settings, device)
+    files, settings = experiment.paths.run(run), experiment.plan.settings(run.cell)
+    task, gathered = prepare(experiment, run, device)
     try:
-        outcome = train(task, folder / "checkpoint.pt", _observers(config, run, task))
+        outcome = train(task, files.checkpoint, _observers(experiment, run, task))
     except torch.OutOfMemoryError:
         raise UserError(
             f"{run.id} does not fit in the GPU's memory; try a smaller training.batch_size or "
             "unlabeled_ratio"
         ) from None
-    batch_size = task.training.evaluation_batch_size
-    test_accuracy = accuracy(task.model, test, batch_size)
-    sample_record = _samples(task, folder)
-    record = {
-        "experiment": config.experiment,
-        "run": run.id,
-        "dataset": run.cell.dataset,
-        "fraction": run.cell.fraction,
-        "setting": run.cell.setting,
-        "method": run.cell.method,
-        "variant": run.cell.variant,
-        "architecture": run.cell.architecture,
-        "lambda": task.weight,
-        "seed": run.seed,
-        "best_epoch": outcome.best_epoch,
-        "val_accuracy": outcome.validation_accuracy,
-        "test_accuracy": test_accuracy,
-        "seconds": round(outcome.seconds, 3),
-        "wall_seconds": round(time.monotonic() - started, 3),
-        "device": _device_name(task.labeled.labels.device),
-        "commit": _commit(),
-        "source_statistics": task.source.statistics(),
-        "sample_statistics": sample_record,
-        "feature_norm": feature_norm(task.model, task.validation, batch_size),
-        "gradient_norms": _gradient_norms(outcome),
-        "counts": {"labeled": len(task.labeled), "validation": len(task.validation)},
-        "versions": {name: version(name) for name in ("torch", "kornia", "numpy")}
+    batch_size = settings.training.evaluation_batch_size
+    test_accuracy = accuracy(task.model, gathered.test, batch_size)
+    sample_record = _samples(task, files.samples)
+    write_text(files.history, csv_text(outcome.history))
+    description = model_file.describe(
+        experiment.config, run.cell.architecture, gathered.class_names
+    )
+    model_file.save(files.model, task.model, description)
+    record = RunRecord(
+        experiment=experiment.config.experiment,
+        run=run,
+        lambda_=gathered.lambda_,
+        best_epoch=outcome.best_epoch,
+        val_accuracy=outcome.validation_accuracy,
+        test_accuracy=test_accuracy,
+        seconds=round(outcome.seconds, 3),
+        wall_seconds=round(time.monotonic() - started, 3),
+        device=torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
+        device_type=device.type,
+        commit=_commit(),
+        source_statistics=task.source.statistics(),
+        sample_statistics=sample_record,
+        feature_norm=feature_norm(task.model, task.validation, batch_size),
+        gradient_norms=_gradient_norms(outcome),
+        labeled=len(task.labeled),
+        validation=len(task.validation),
+        versions={name: version(name) for name in RECORDED_VERSIONS}
         | {"python": platform.python_version()},
-        **task.identity,
-    }
-    _write_history(folder / "history.csv", outcome.history)
-    classes = store.load(paths.packed(run.cell.dataset)).classes
-    description = model_file.describe(config, run.cell.architecture, classes)
-    model_file.save(folder / "model.safetensors", task.model, description)
-    record["files"] = {
-        str(path.relative_to(folder)): file_digest(path) for path in _written(folder)
-    }
-    write_made(folder / "metrics.json", record)
+        settings=settings,
+        digests=gathered.digests,
+        files={str(path.relative_to(files.folder)): file_digest(path) for path in _written(files)},
+    )
+    write_made(files.record, record.model_dump(mode="json", by_alias=True))
     preemption.check()  # Snakemake deletes what a stopped job wrote, but not its checkpoint
-    checkpoint.remove(folder / "checkpoint.pt")
-    paths.progress(run).unlink(missing_ok=True)
+    checkpoint.remove(files.checkpoint)
+    files.progress.unlink(missing_ok=True)
 
 
-def _written(folder: Path) -> list[Path]:
-    """The files of a run beside its record, which are read again."""
-    files = [folder / name for name in ("history.csv", "model.safetensors", "samples.png")]
-    return [path for path in files if path.exists()] + snapshots.files(folder)
+def _written(files: RunFiles) -> list[Path]:
+    """The files of a run beside its record that are read again."""
+    paths = (files.history, files.model, files.samples)
+    return [path for path in paths if path.exists()] + snapshots.all_files(files.snapshots)
 
 
-def _observers(config: Config, run: Run, task: Task) -> list[Callable[[Loop], None]]:
+def _observers(experiment: Experiment, run: Run, task: Task) -> list[Callable[[Loop], None]]:
     """Who watches the training: for `mpssl status`, for the figures, for TensorBoard."""
-    paths = Paths(config)
-    observers = [Heartbeat(paths.progress(run))]
-    if "generator" in Plan(config).needs(run.cell) and task.training.snapshots:
-        observers.append(snapshots.Snapshots(task, run.seed, paths.run(run)))
-    if config.tensorboard:
-        observers.append(EventFiles(paths.run(run) / "tensorboard"))
+    files = experiment.paths.run(run)
+    observers = [Heartbeat(files.progress)]
+    if "generator" in experiment.plan.needs(run.cell) and task.training.snapshots:
+        observers.append(snapshots.Snapshots(task, run.seed, files.snapshots))
+    if experiment.config.tensorboard:
+        observers.append(EventFiles(files.event_files))
     return observers
 
 
-def _prepare(
-    config: Config, run: Run, settings: dict, device: torch.device
-) -> tuple[Task, Batches]:
-    """Everything a run trains on, and its test images."""
-    paths, cell = Paths(config), run.cell
-    needs, size = Plan(config).needs(cell), config.training.image_size
-    packed = store.load(paths.packed(cell.dataset))
-    split = read_split(paths.split(cell.dataset, cell.fraction), packed)
-    digests = {
-        "code": code_digest(*run_modules(settings)),
-        "configuration": json_digest(settings),
-        "data": packed.digest,
-        "split": split["digest"],
-    }
-
-    share = config.resident_images / (config.runs_per_gpu if device.type == "cuda" else 1)
-
-    def part(name: str) -> Batches:
-        return Batches(packed, split[name], size, device, share)
-
-    unlabeled = None
-    if "unlabeled" in needs:
-        unlabeled = part("unlabeled")
-    elif "foundation_images" in needs:
-        foundation = store.load(paths.packed(config.foundation.dataset))
-        unlabeled = Batches(foundation, np.arange(foundation.pool), size, device, share)
-        digests["foundation_images"] = foundation.digest
-    frozen = foundation_classifier = None
-    if "generator" in needs:
-        frozen = generator.load_configured(config, paths.generator()).to(device)
-        digests["generator"] = input_digests.generator_digest(config)
-    if "foundation_classifier" in needs:
-        foundation_classifier = load_foundation_classifier(
-            paths.classifier(cell.architecture),
-            cell.architecture,
-            config.training.normalize_mean,
-            config.training.normalize_std,
-        ).to(device)
-        digests["foundation_classifier"] = input_digests.classifier_digest(
-            config, cell.architecture
-        )
-    if settings["source"] == "pseudo" and len(foundation_classifier.head.bias) != frozen.classes:
-        raise UserError(
-            f"the foundation classifier knows {len(foundation_classifier.head.bias)} classes, the "
-            f"generator {frozen.classes}: {cell.method} needs the same ones"
-        )
-    weight = _weight(paths, run)
-    task = assemble(
-        settings,
-        architecture=cell.architecture,
-        classes=len(packed.classes),
-        weight=weight,
-        streams=Streams(run.seed, device),
-        device=device,
-        labeled=part("labeled"),
-        validation=part("validation"),
-        unlabeled=unlabeled,
-        generator=frozen,
-        foundation_classifier=foundation_classifier,
-        identity={
-            "settings": settings,
-            "digests": digests,
-            "lambda": weight,
-            "seed": run.seed,
-            "device_type": device.type,  # random streams of one do not go on on the other
-        },
-    )
-    return task, Batches(packed, packed.test, size, device, share)
-
-
-def _weight(paths: Paths, run: Run) -> float:
-    """lambda of a run: in its name, or the outcome of the search."""
-    if run.weight != SELECTED:
-        return float(run.weight)
-    return float(read_made(paths.selected(run.cell))["lambda"])
-
-
-def _samples(task: Task, folder: Path) -> dict[str, float]:
-    """Write samples.png, unlabeled images in training, and measure them."""
+def _samples(task: Task, path: Path) -> dict[str, float]:
+    """Write a picture of unlabeled images in training, and measure them."""
     if task.objective is None:
         return {}
     count = min(len(task.labeled), task.training.evaluation_batch_size)
@@ -221,40 +155,18 @@ def _samples(task: Task, folder: Path) -> dict[str, float]:
     x, y = task.labeled.centre(rows)
     images = task.source.sample(x, y)[: len(x)]
     shown = torch.linspace(0, len(images) - 1, SAMPLES).round().long()
-    _write_strip(folder / "samples.png", images[shown.to(images.device)])
+    write_grid(path, images[shown.to(images.device)].unflatten(0, (-1, SAMPLES_IN_A_ROW)))
     return sample_statistics(task.model, x, images, y)
 
 
-def _write_strip(path: Path, images: Tensor) -> None:
-    """Write images [N, 3, S, S] in [0, 1] as one PNG, 8 in a row."""
-    n, _, size, _ = images.shape
-    rows = images.view(n // 8, 8, 3, size, size).permute(0, 3, 1, 4, 2)
-    pixels = (rows.reshape(n // 8 * size, 8 * size, 3) * 255).round().byte().cpu().numpy()
-    with atomic(path) as temporary:
-        Image.fromarray(pixels).save(temporary)
-
-
 def _gradient_norms(outcome: Outcome) -> dict[str, list[float]]:
-    """Norms of each LMO term's gradient at phi and xi, where they were recorded."""
+    """Norms of the gradient of each of LMO's terms at phi and xi, if they were recorded."""
     names = [key for key in outcome.history[0] if "_gradient_" in key]
     return {n: [row[n] for row in outcome.history if n in row] for n in names}
 
 
-def _write_history(path: Path, history: list[dict]) -> None:
-    columns = list(dict.fromkeys(key for row in history for key in row))
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(history)
-    write_text(path, text.getvalue())
-
-
-def _device_name(device: torch.device) -> str:
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
-
-
 def _commit() -> str:
-    """The repository's commit, with a + where the working tree differs; empty outside git."""
+    """The repository's commit, with a + if the working tree differs; empty outside git."""
     command = ["git", "describe", "--always", "--dirty=+", "--abbrev=12", "--exclude=*"]
     here = Path(__file__).parent
     result = subprocess.run(command, cwd=here, capture_output=True, text=True, check=False)

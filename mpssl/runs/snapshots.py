@@ -7,10 +7,10 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from PIL import Image
 from torch import Tensor
 
-from mpssl.common.files import atomic, write_json
+from mpssl.common.files import write_json
+from mpssl.runs.image_grid import write_grid
 from mpssl.training.evaluate import sample_statistics
 from mpssl.training.rng import Streams
 from mpssl.training.sources.base import Source
@@ -20,23 +20,17 @@ CLASSES = 10  # evenly spaced where the data set has more
 IMAGES = 16  # measured of each class, fewer where fewer are labeled
 SHOWN = 4  # kept of each class
 SIDE = 64  # of a kept image at most, pixels
-FOLDER = "snapshots"
 TOP = 5  # foundation classes named for each class
 
 
-def folder_of(run_folder: Path) -> Path:
-    """Where the snapshots of a run lie: epoch-NNNN.json and epoch-NNNN.png."""
-    return run_folder / FOLDER
+def all_files(folder: Path) -> list[Path]:
+    """All files in a run's folder of snapshots: epoch-NNNN.json and epoch-NNNN.png."""
+    return sorted(folder.glob("epoch-*"))
 
 
-def files(run_folder: Path) -> list[Path]:
-    """All files of a run's snapshots."""
-    return sorted(folder_of(run_folder).glob("epoch-*"))
-
-
-def read(run_folder: Path) -> list[dict]:
+def read(folder: Path) -> list[dict]:
     """The snapshots of a run in the order of their epochs; each also names its `image`."""
-    paths = sorted(folder_of(run_folder).glob("epoch-*.json"))
+    paths = sorted(folder.glob("epoch-*.json"))
     return [json.loads(path.read_text()) | {"image": path.with_suffix(".png")} for path in paths]
 
 
@@ -58,8 +52,8 @@ class Snapshots:
     run with snapshots equals one without.
     """
 
-    def __init__(self, task: Task, seed: int, run_folder: Path) -> None:
-        self.task, self.seed, self.folder = task, seed, folder_of(run_folder)
+    def __init__(self, task: Task, seed: int, folder: Path) -> None:
+        self.task, self.seed, self.folder = task, seed, folder
         self.epochs = epochs_of(task.training.snapshots, task.training.epochs)
         labels = task.labeled.labels.cpu()
         present = labels.unique()
@@ -69,7 +63,7 @@ class Snapshots:
 
     def __call__(self, loop: Loop) -> None:
         """Take the snapshot of this epoch, if one is due; later ones are of an older training."""
-        for path in files(self.folder.parent):
+        for path in all_files(self.folder):
             if int(path.stem.removeprefix("epoch-")) > loop.epoch:
                 path.unlink(missing_ok=True)
         if loop.epoch in self.epochs:
@@ -91,7 +85,7 @@ class Snapshots:
             images = images[:SHOWN]
             shown.append(F.pad(images, (0,) * 7 + (SHOWN - len(images),)))
         name = f"epoch-{epoch:04d}"
-        _write_grid(self.folder / f"{name}.png", torch.stack(shown))
+        write_grid(self.folder / f"{name}.png", _at_most(SIDE, torch.stack(shown)))
         write_json(self.folder / f"{name}.json", {"epoch": epoch, "classes": entries})
 
 
@@ -113,14 +107,11 @@ def _concentration(probabilities: Tensor) -> dict:
     return {"entropy": entropy, "top": top, "foundation_classes": len(probabilities)}
 
 
-def _write_grid(path: Path, images: Tensor) -> None:
-    """Write images [rows, columns, 3, S, S] in [0, 1] as one PNG, small ones at their own size."""
-    rows, columns = images.shape[:2]
-    flat = images.flatten(0, 1)
-    if flat.shape[-1] > SIDE:
-        flat = F.interpolate(flat, size=SIDE, mode="bilinear", antialias=True, align_corners=False)
-    side = flat.shape[-1]
-    grid = flat.view(rows, columns, 3, side, side).permute(0, 3, 1, 4, 2)
-    pixels = (grid.reshape(rows * side, columns * side, 3) * 255).round().byte().cpu().numpy()
-    with atomic(path) as temporary:
-        Image.fromarray(pixels).save(temporary)
+def _at_most(side: int, images: Tensor) -> Tensor:
+    """Images [rows, columns, 3, S, S], made smaller if S is larger than `side`."""
+    if images.shape[-1] <= side:
+        return images
+    flat = F.interpolate(
+        images.flatten(0, 1), size=side, mode="bilinear", antialias=True, align_corners=False
+    )
+    return flat.unflatten(0, images.shape[:2])

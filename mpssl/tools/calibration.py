@@ -18,7 +18,7 @@ from torch.nn.utils.spectral_norm import SpectralNorm
 from mpssl.common.errors import UserError
 from mpssl.common.files import read_json, write_json
 from mpssl.config.experiment import Config
-from mpssl.data.batches import Batches
+from mpssl.data.batches import batches_of
 from mpssl.data.store import Packed
 from mpssl.foundation.networks import POWER_ITERATIONS, build_generator
 from mpssl.machine.cpu import prepare_cpu
@@ -26,12 +26,12 @@ from mpssl.machine.devices import claimed_device
 from mpssl.models import generator
 from mpssl.models.biggan import FoldedBigGan
 from mpssl.models.classifier import Classifier
-from mpssl.models.generator_files import generator_weights
+from mpssl.models.file_names import generator_weights
 from mpssl.plan.cells import Cell
 from mpssl.plan.cost import Calibration, chosen_cells, dataset_sizes, kind, measured_with
-from mpssl.plan.paths import Paths
+from mpssl.plan.experiment import Experiment
 from mpssl.plan.plan import Plan
-from mpssl.training.assemble import assemble
+from mpssl.training.assemble import Inputs, assemble
 from mpssl.training.evaluate import accuracy
 from mpssl.training.rng import Streams
 from mpssl.training.train import Loop, Task
@@ -68,10 +68,11 @@ class Measurement:
 # ------------------------------------------------------------------- a task of random ingredients
 
 
-def random_generator(config: Config) -> generator.FrozenGenerator:
+def random_generator(experiment: Experiment) -> generator.FrozenGenerator:
     """The generator at its real size: the pretrained one if it is there, else random weights."""
+    config, folder = experiment.config, experiment.paths.generator()
     foundation, size = config.foundation, config.training.image_size
-    settings, folder = foundation.generator, Paths(config).generator()
+    settings = foundation.generator
     if settings.kind == "python":
         return generator.load_configured(config, folder)
     if settings.kind == "pretrained" and generator_weights(folder).exists():
@@ -89,10 +90,7 @@ def random_network(config: Config) -> BigGAN:
             network = BigGAN(BigGANConfig.from_dict(BIGGAN_DEEP_256))
         else:
             network = build_generator(
-                num_classes=dataset_sizes(config, config.foundation.dataset).classes,
-                z_dim=settings.z_dim,
-                channel_width=settings.channel_width,
-                layers=settings.layers,
+                settings, dataset_sizes(config, config.foundation.dataset).classes
             )
         make_usable(network)
     return network
@@ -156,7 +154,7 @@ def random_task(
         pool=count,
         digest="random",
     )
-    images = Batches(packed, np.arange(count), training.image_size, device)
+    images = batches_of(packed, np.arange(count), training.image_size, device)
     foundation_classifier = None
     if "foundation_classifier" in needs:
         with streams.use("foundation_weights"):
@@ -169,16 +167,10 @@ def random_task(
         foundation_classifier.to(device).eval().requires_grad_(False)
     return assemble(
         settings,
+        Inputs(classes, images, images, images, frozen, foundation_classifier),
         architecture=cell.architecture,
-        classes=classes,
-        weight=config.unlabeled_weight_grid[0],
+        lambda_=config.unlabeled_weight_grid[0],
         streams=streams,
-        device=device,
-        labeled=images,
-        validation=images,
-        unlabeled=images,
-        generator=frozen,
-        foundation_classifier=foundation_classifier,
         identity={},
     )
 
@@ -215,7 +207,7 @@ def _now(device: torch.device) -> float:
     return time.perf_counter()
 
 
-def calibrate(plan: Plan, names: list[str], steps: int) -> None:
+def calibrate(experiment: Experiment, names: list[str], steps: int) -> None:
     """Measure every kind of step of the named (or wanted) tables; add it to calibration.json.
 
     What was measured before on this device, with these versions and settings, is kept.
@@ -223,14 +215,13 @@ def calibrate(plan: Plan, names: list[str], steps: int) -> None:
     Raises:
         UserError: a step does not fit in the device's memory, or calibration.json is damaged.
     """
-    prepare_cpu(plan.config.threads)
-    with claimed_device(plan.config.device, runs_per_gpu=1) as device:
-        _calibrate(plan, names, steps, device)
+    prepare_cpu(experiment.config.threads)
+    with claimed_device(experiment.config.device, runs_per_gpu=1) as device:
+        _calibrate(experiment, names, steps, device)
 
 
-def _calibrate(plan: Plan, names: list[str], steps: int, device: torch.device) -> None:
-    config = plan.config
-    path = Paths(config).results / "calibration.json"
+def _calibrate(experiment: Experiment, names: list[str], steps: int, device: torch.device) -> None:
+    config, plan, path = experiment.config, experiment.plan, experiment.paths.calibration
     head = {
         "device": device_name(device),
         "versions": {name: version(name) for name in ("torch", "kornia")}
@@ -238,7 +229,7 @@ def _calibrate(plan: Plan, names: list[str], steps: int, device: torch.device) -
         "measured_with": measured_with(config),
     }
     entries = {}
-    Calibration.load(config)  # a damaged file is an error before the measurement, not after it
+    Calibration.load(experiment)  # a damaged file is an error before the measurement, not after it
     if path.exists():
         stored = read_json(path)
         if all(stored.get(key) == value for key, value in head.items()):
@@ -248,7 +239,7 @@ def _calibrate(plan: Plan, names: list[str], steps: int, device: torch.device) -
         cells.setdefault((kind(plan, cell), cell.architecture), cell)
     frozen = None
     if any("generator" in plan.needs(cell) for cell in cells.values()):
-        frozen = random_generator(config).to(device)
+        frozen = random_generator(experiment).to(device)
     for (name, architecture), cell in cells.items():
         try:
             measured = measure(random_task(plan, cell, device, frozen), steps)

@@ -12,6 +12,7 @@ from mpssl.common.errors import UserError
 from mpssl.common.files import atomic
 from mpssl.models import model_file
 from mpssl.models.classifier import Classifier
+from mpssl.models.tensor_file import FORMAT
 
 TOLERANCE = 1e-4  # of probabilities; float32 and another order of sums stay far below it
 
@@ -43,7 +44,7 @@ def export_onnx(model_path: Path, out: Path) -> float:
         import onnxscript  # noqa: F401
     except ImportError as error:
         raise UserError(
-            f"export needs {error.name}: pip install --constraint constraints.txt '.[export]'"
+            f"export needs {error.name}: pip install --constraint constraints.txt -e '.[export]'"
         ) from None
     model, description = model_file.load(model_path)
     network, side = Probabilities(model).eval(), description.image_size
@@ -60,7 +61,7 @@ def export_onnx(model_path: Path, out: Path) -> float:
             verbose=False,
         )
         graph = program.model_proto
-        metadata = {model_file.FORMAT: json.dumps(asdict(description), ensure_ascii=False)}
+        metadata = {FORMAT: json.dumps(asdict(description), ensure_ascii=False)}
         onnx.helper.set_model_props(graph, metadata)
         onnx.save(graph, path)
         session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])

@@ -1,16 +1,15 @@
 """Labels of images from a trained model's file."""
 
-import csv
-import io
-import unicodedata
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from mpssl.common.columns import aligned
 from mpssl.common.errors import UserError
+from mpssl.common.files import csv_text
 from mpssl.data.folder import SUFFIXES, read_image
 from mpssl.models import model_file
 
@@ -79,28 +78,12 @@ def predict(model_path: Path, files: list[Path]) -> Iterator[Prediction | UserEr
 
 def as_csv(predictions: list[Prediction]) -> str:
     """`file,label,probability` lines."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["file", "label", "probability"])
-    writer.writerows([p.file, p.label, f"{p.probability:.6f}"] for p in predictions)
-    return text.getvalue()
+    rows = [asdict(p) | {"probability": f"{p.probability:.6f}"} for p in predictions]
+    return csv_text(rows, ("file", "label", "probability"))
 
 
 def as_table(predictions: list[Prediction]) -> str:
     """Aligned columns for a terminal."""
     rows = [("file", "label", "probability")]
     rows += [(str(p.file), p.label, f"{p.probability:.1%}") for p in predictions]
-    widths = [max(_width(row[i]) for row in rows) for i in range(2)]
-    return "\n".join(
-        "  ".join(text + " " * (w - _width(text)) for text, w in zip(row, widths, strict=False))
-        + f"  {row[2]:>11}"
-        for row in rows
-    )
-
-
-def _width(text: str) -> int:
-    """Columns that a text takes on a terminal: wide letters take two, combining marks none."""
-    return sum(
-        0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1
-        for c in text
-    )
+    return aligned(rows, left=2)

@@ -1,12 +1,12 @@
 """What an experiment is doing, read from its files alone: on this machine or a shared disk."""
 
-import os
 import socket
 import time
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 from statistics import fmean
 
+import psutil
 from rich.console import Console, Group
 from rich.live import Live
 from rich.progress_bar import ProgressBar
@@ -15,10 +15,9 @@ from rich.text import Text
 
 from mpssl.common.errors import UserError
 from mpssl.common.files import read_json
-from mpssl.config.experiment import Config
 from mpssl.plan.cells import Run
-from mpssl.plan.paths import Paths
-from mpssl.plan.plan import Plan
+from mpssl.plan.experiment import Experiment
+from mpssl.plan.paths import RunFiles
 from mpssl.results.records import read_record
 
 DONE, RUNNING, WAITING, SILENT, FAILED = "done", "running", "waiting", "silent", "failed"
@@ -46,26 +45,26 @@ class RunStatus:
     """Of training, where the run is done."""
 
 
-def survey(config: Config, now: float) -> list[RunStatus]:
+def survey(experiment: Experiment, now: float) -> list[RunStatus]:
     """The state of each run that the wanted tables and figures need, in the plan's order."""
-    plan = Plan(config)
-    return [run_status(config, run, now) for run in plan.runs(plan.wanted_cells())]
+    plan = experiment.plan
+    return [run_status(experiment, run, now) for run in plan.runs(plan.wanted_cells())]
 
 
-def run_status(config: Config, run: Run, now: float) -> RunStatus:
+def run_status(experiment: Experiment, run: Run, now: float) -> RunStatus:
     """Done: its record is there. Failed: its log ends in an error, newer than its heartbeat.
 
     Running: a heartbeat not older than `PATIENCE_S` or `PATIENCE_EPOCHS`, of a process that lives
     if it is of this machine. Silent: an older one, or its process has gone.
     """
-    paths = Paths(config)
+    paths = experiment.paths
     try:
-        record = read_record(config, run)
+        record = read_record(experiment, run)
     except UserError as error:
         return RunStatus(run, FAILED, message=str(error))
     if record is not None:
-        return RunStatus(run, DONE, seconds=record["seconds"])
-    beat = _heartbeat(config, run)
+        return RunStatus(run, DONE, seconds=record.seconds)
+    beat = _heartbeat(paths.run(run))
     log, error = paths.train_log(run), ""
     if log.exists() and (beat is None or log.stat().st_mtime >= beat["time"]):
         error = _error_in(log)
@@ -87,9 +86,9 @@ def run_status(config: Config, run: Run, now: float) -> RunStatus:
     )
 
 
-def _heartbeat(config: Config, run: Run) -> dict | None:
+def _heartbeat(files: RunFiles) -> dict | None:
     try:
-        return read_json(Paths(config).progress(run))
+        return read_json(files.progress)
     except (OSError, ValueError):
         return None
 
@@ -106,15 +105,7 @@ def _error_in(log) -> str:
 
 def _lives(beat: dict) -> bool:
     """Whether the process may be alive; that of another machine may always."""
-    if beat["host"] != socket.gethostname():
-        return True
-    try:
-        os.kill(beat["pid"], 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:  # of another user
-        pass
-    return True
+    return beat["host"] != socket.gethostname() or psutil.pid_exists(beat["pid"])
 
 
 def work_left(statuses: list[RunStatus]) -> float | None:
@@ -135,25 +126,25 @@ def work_left(statuses: list[RunStatus]) -> float | None:
     return total
 
 
-def show(config: Config, watch: bool) -> None:
+def show(experiment: Experiment, watch: bool) -> None:
     """Print the status once, or keep it in place until every run is done."""
     console = Console()
     if not watch:
-        console.print(render(config, survey(config, time.time())))
+        console.print(render(experiment, survey(experiment, time.time())))
         return
     with Live(console=console, auto_refresh=False) as live:
         while True:
-            statuses = survey(config, time.time())
-            live.update(render(config, statuses), refresh=True)
+            statuses = survey(experiment, time.time())
+            live.update(render(experiment, statuses), refresh=True)
             if all(s.state == DONE for s in statuses):
                 return
             time.sleep(REFRESH_S)
 
 
-def render(config: Config, statuses: list[RunStatus]) -> Group:
+def render(experiment: Experiment, statuses: list[RunStatus]) -> Group:
     """The status as lines that fit 80 columns."""
     counts = Counter(s.state for s in statuses)
-    head = Text.assemble((config.experiment, "bold"), f"  {len(statuses)} runs: ")
+    head = Text.assemble((experiment.config.experiment, "bold"), f"  {len(statuses)} runs: ")
     for state in (DONE, RUNNING, WAITING, SILENT, FAILED):
         if counts[state] or state in (DONE, RUNNING, WAITING):
             head.append(f"{counts[state]} {state}  ", style=COLOURS[state])
@@ -198,7 +189,7 @@ def _name(run: Run) -> str:
     method = cell.method if cell.variant == "default" else f"{cell.method}/{cell.variant}"
     return (
         f"{cell.dataset} {cell.fraction}% {cell.setting}/{method} {cell.architecture} "
-        f"λ={run.weight} seed {run.seed}"
+        f"λ={run.lambda_} seed {run.seed}"
     )
 
 

@@ -1,9 +1,8 @@
 """From a run's settings and what it has at hand to the task that is trained."""
 
-import torch
+from dataclasses import dataclass
 
-from mpssl.config.method import Lmo
-from mpssl.config.training import Augmentation, Training
+from mpssl.config.run_settings import RunSettings
 from mpssl.data.batches import Batches
 from mpssl.models.classifier import Classifier, choose_layout
 from mpssl.models.generator import FrozenGenerator
@@ -14,43 +13,49 @@ from mpssl.training.sources.base import Ingredients
 from mpssl.training.train import Task
 
 
+@dataclass
+class Inputs:
+    """What a run trains on and with; None for what it does not need."""
+
+    classes: int
+    """K."""
+    labeled: Batches
+    """D."""
+    validation: Batches
+    """D_val."""
+    unlabeled: Batches | None = None
+    """D_u, or the foundation's real images."""
+    generator: FrozenGenerator | None = None
+    """G_F, on the device."""
+    foundation_classifier: Classifier | None = None
+    """f_F, on the device; training starts from its features if `training.pretrained` says so."""
+
+
 def assemble(
-    settings: dict,
+    settings: RunSettings,
+    inputs: Inputs,
     *,
     architecture: str,
-    classes: int,
-    weight: float,
+    lambda_: float,
     streams: Streams,
-    device: torch.device,
-    labeled: Batches,
-    validation: Batches,
-    unlabeled: Batches | None,
-    generator: FrozenGenerator | None,
-    foundation_classifier: Classifier | None,
     identity: dict,
 ) -> Task:
     """Build model, source and objective of a run.
 
     Args:
-        settings: of `Plan.settings`.
+        settings: what the run depends on beside its files.
+        inputs: what it trains on and with; all of it is on the same device.
         architecture: of the classifier.
-        classes: K.
-        weight: lambda.
+        lambda_: weight of the unlabeled loss.
         streams: random streams of the run's seed.
-        device: where everything lies.
-        labeled: D.
-        validation: D_val.
-        unlabeled: D_u, or the foundation's real images; None where the source needs none.
-        generator: G_F, on the device; None where the source needs none.
-        foundation_classifier: f_F, on the device; None where nothing needs it. Training starts
-            from its features where `training.pretrained` says so.
         identity: what a checkpoint must have been made under to be resumed.
     """
-    training = Training.model_validate(settings["training"])
+    training, device = settings.training, inputs.labeled.labels.device
     with streams.use("initial_weights"):
         model = Classifier(
-            architecture, classes, training.normalize_mean, training.normalize_std
+            architecture, inputs.classes, training.normalize_mean, training.normalize_std
         ).to(device)
+    foundation_classifier = inputs.foundation_classifier
     if training.pretrained and foundation_classifier is not None:
         model.backbone.load_state_dict(foundation_classifier.backbone.state_dict())
     for network in (model, foundation_classifier):
@@ -58,32 +63,29 @@ def assemble(
             choose_layout(network, architecture, device)
     model.precision = training.precision
     ingredients = Ingredients(
-        classes=classes,
+        classes=inputs.classes,
         device=device,
         streams=streams,
-        ratio=settings["unlabeled_ratio"],
-        generator=generator,
+        ratio=settings.unlabeled_ratio,
+        generator=inputs.generator,
         foundation_classifier=foundation_classifier,
-        unlabeled=unlabeled.centre_images if unlabeled is not None else None,
-        unlabeled_count=len(unlabeled) if unlabeled is not None else 0,
-        unlabeled_prefetch=unlabeled.prefetch if unlabeled is not None else None,
-        validation=validation.centre,
-        validation_count=len(validation),
-        lmo=Lmo.model_validate(settings["lmo"]) if settings["lmo"] else None,
+        unlabeled=inputs.unlabeled,
+        validation=inputs.validation,
+        lmo=settings.lmo,
     )
     objective = None
-    if settings["objective"] != "none":
-        options = settings["objective_options"]
-        objective = build_objective(settings["objective"], classes, options).to(device)
+    if settings.objective != "none":
+        options = settings.objective_options
+        objective = build_objective(settings.objective, inputs.classes, options).to(device)
     return Task(
         training=training,
-        augmentation=Augmentation.model_validate(settings["augmentation"]),
+        augmentation=settings.augmentation,
         model=model,
-        source=build_source(settings["source"], ingredients),
+        source=build_source(settings.source, ingredients),
         objective=objective,
-        weight=weight,
-        labeled=labeled,
-        validation=validation,
+        lambda_=lambda_,
+        labeled=inputs.labeled,
+        validation=inputs.validation,
         streams=streams,
         identity=identity,
     )

@@ -12,6 +12,7 @@ from mpssl.config.experiment import Config
 from mpssl.models import generator
 from mpssl.plan import input_digests
 from mpssl.plan.cells import Cell
+from mpssl.plan.experiment import Experiment
 from mpssl.plan.plan import Plan
 from tests.support.pipeline import ROOT
 
@@ -53,11 +54,11 @@ def test_the_documented_example_generates(project, config):
 
 def test_runs_depend_on_the_source_and_only_those_that_use_it(project, config):
     before, base = Plan(config).settings(CELL), Plan(config).settings(BASE)
-    assert before["generator"]["entry"] == "my_generator:build"
+    assert before.generator.entry == "my_generator:build"
     assert "my_generator" not in sys.modules  # planning imports nothing
     source = project / "my_generator.py"
     source.write_text(source.read_text() + "\nCHANGED = True\n")
-    assert Plan(config).settings(CELL)["generator"] != before["generator"]
+    assert Plan(config).settings(CELL).generator != before.generator
     assert Plan(config).settings(BASE) == base
 
 
@@ -65,22 +66,22 @@ def test_its_digest_is_of_its_source_and_files(project, content):
     data = project / "weights.bin"
     settings = {"kind": "python", "entry": "my_generator:build", "files": [str(data)]}
     content["foundation"]["generator"] = settings
-    config = Config.model_validate(content)
+    experiment = Experiment(Config.model_validate(content))
     data.write_bytes(b"1")
     found = {
-        input_digests.generator_digest(config),
-        input_digests.lying_there(config, "generator", ""),
+        input_digests.generator_digest(experiment),
+        input_digests.digest_on_disk(experiment, "generator", ""),
     }
     assert len(found) == 1
     data.write_bytes(b"2")
-    found.add(input_digests.generator_digest(config))
+    found.add(input_digests.generator_digest(experiment))
     (project / "my_generator.py").write_text("")
-    found.add(input_digests.generator_digest(config))
+    found.add(input_digests.generator_digest(experiment))
     assert len(found) == 3
     data.unlink()
     with pytest.raises(UserError, match="weights.bin does not exist"):
-        input_digests.generator_digest(config)
-    assert input_digests.lying_there(config, "generator", "") is None
+        input_digests.generator_digest(experiment)
+    assert input_digests.digest_on_disk(experiment, "generator", "") is None
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,15 @@ import subprocess
 import pytest
 
 from mpssl.common.errors import UserError
-from mpssl.common.files import atomic, read_json, read_made, write_json, write_made, write_text
+from mpssl.common.files import (
+    atomic,
+    csv_text,
+    read_json,
+    read_made,
+    write_json,
+    write_made,
+    write_text,
+)
 
 
 def names(folder):
@@ -108,3 +116,9 @@ def test_what_a_killed_process_left_is_removed(tmp_path):
 def test_an_error_of_the_disk_names_the_file(tmp_path):
     with pytest.raises(OSError, match=r"No space.*a\.csv"), atomic(tmp_path / "a.csv"):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_csv_columns_are_those_named_and_then_those_met():
+    rows = [{"b": 1, "c": "x,y"}, {"a": 2, "d": None}]
+    assert csv_text(rows, ["a"]) == 'a,b,c,d\n,1,"x,y",\n2,,,\n'
+    assert csv_text([], ["a", "b"]) == "a,b\n"

@@ -1,12 +1,16 @@
 """Reading configuration files: every mistake is one line that names the key and the remedy."""
 
+import json
 import os
 
 import pytest
 import yaml
 
 from mpssl.common.errors import UserError
-from mpssl.config.reading import load, read_yaml, resolve, schema
+from mpssl.common.files import write_made
+from mpssl.config import reading
+from mpssl.config.reading import load, read_yaml, resolve
+from mpssl.shipped import INCLUDED, INCLUDED_KEYS
 
 
 def message(call, *arguments):
@@ -143,10 +147,8 @@ def test_missing_file(tmp_path):
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("a: 1\nb: 2\na: 3\n", "the key 'a' stands twice"),
-        ("b: {a: 1, a: 2}\n", "the key 'a' stands twice"),
-        ("a: &a [*a]\n", "in themselves"),
-        ("a: " + "[" * 60 + "]" * 60, "deeper than 50 levels"),
+        ("a: 1\nb: 2\na: 3\n", "the key 'a' is twice"),
+        ("b: {a: 1, a: 2}\n", "the key 'a' is twice"),
         ("a: " + "[" * 9000, "nested too deep"),
         ("a: &a [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]\n", None),
         ("#" * 2**20 + "\na: 1\n", "larger than 1048576 bytes"),
@@ -161,18 +163,17 @@ def test_repeated_keys_nesting_and_size(tmp_path, text, expected):
         assert expected in message(read_yaml, path)
 
 
-@pytest.mark.parametrize("form", ["[{0}]", "{{<<: [{0}]}}"])
-def test_alias_bombs(tmp_path, form):
-    lines = ["a0: &a0 " + ("[x]" if form[0] == "[" else "{k: x}")]
-    lines += [f"a{i}: &a{i} " + form.format(", ".join([f"*a{i - 1}"] * 10)) for i in range(1, 10)]
-    (tmp_path / "my.yaml").write_text("\n".join(lines))
-    assert "more than 50000 values" in message(read_yaml, tmp_path / "my.yaml")
-
-
-def test_merged_keys_and_aliases_may_stand(tmp_path):
-    (tmp_path / "my.yaml").write_text("a: &a {x: 1, y: 2}\nb: {<<: *a, x: 3}\nc: *a\n")
+def test_merged_keys_and_aliases_are_allowed(tmp_path):
+    text = "a: &a {x: 1, y: 2}\nd: {e: {f: &f {<<: *a, x: 3}}}\nb: {<<: *f, x: 4}\nc: *a\n"
+    (tmp_path / "my.yaml").write_text(text)
     found = read_yaml(tmp_path / "my.yaml")
-    assert found == {"a": {"x": 1, "y": 2}, "b": {"x": 3, "y": 2}, "c": {"x": 1, "y": 2}}
+    assert found["a"] == found["c"] == {"x": 1, "y": 2}
+    assert (found["d"]["e"]["f"], found["b"]) == ({"x": 3, "y": 2}, {"x": 4, "y": 2})
+
+
+def test_a_value_inside_itself_is_refused(tmp_path):
+    (tmp_path / "my.yaml").write_text("lmo: &a [*a]\n")
+    assert "nested too deep, or in themselves" in message(load, tmp_path / "my.yaml")
 
 
 def test_a_pipe_does_not_hang(tmp_path):
@@ -186,7 +187,6 @@ def test_a_pipe_does_not_hang(tmp_path):
     [
         ("threads", True),
         ("threads", "2"),
-        ("threads", 2**63),
         ("tensorboard", 1),
         ("tensorboard", "yes"),
         ("training.learning_rate", True),
@@ -195,7 +195,6 @@ def test_a_pipe_does_not_hang(tmp_path):
         ("lmo.converter.redraw_noise", "true"),
         ("methods.generative.mpssl.variants.tau.lmo", {"gap_weight": True}),
         ("datasets.mnist.title", b"MNIST"),
-        ("datasets.mnist.title", "\ud800"),
         ("seeds", (1, 2)),
         ("experiment", "x" * 101),
         ("packing.size", 10_001),
@@ -205,7 +204,7 @@ def test_values_of_another_type_are_refused(changed, key, value):
     assert key.split(".")[-1] in message(resolve, changed(key, value))
 
 
-@pytest.mark.parametrize("value", [b"x", float("nan"), 2**64, {1: 2}, "\0", {1}])
+@pytest.mark.parametrize("value", [b"x", float("nan"), {1: 2}, {1}])
 def test_values_deep_inside_are_refused(changed, value):
     generator = {"kind": "python", "entry": "a:b", "options": {"a": [[{"b": value}]]}}
     message(resolve, changed("foundation.generator", generator))
@@ -221,7 +220,6 @@ def test_a_number_that_yaml_1_1_reads_as_a_text(changed):
         {"adapter": "dtd", "root": "../../etc"},
         {"adapter": "dtd", "root": "/etc"},
         {"adapter": "dtd", "path": ""},
-        {"adapter": "dtd", "path": "a\0b"},
         {"adapter": "dtd", "path": "x" * 256},
         {"adapter": "dtd", "downloads": [{"file": "../x", "urls": ["http://localhost/x"]}]},
     ],
@@ -236,7 +234,39 @@ def test_messages_are_one_short_line(changed):
     assert len(message(resolve, changed("threads", "x" * 10_000))) < 600
 
 
-def test_schema_is_closed():
-    properties = schema()["properties"]
-    assert schema()["additionalProperties"] is False
-    assert {"experiment", "datasets", "lmo", "training"} <= set(properties)
+# --------------------------------------------------------------------- what Snakemake has written
+
+
+def made(path, content):
+    """The resolved configuration, as Snakemake's jobs find it."""
+    write_made(path, resolve(content).model_dump(mode="json"))
+    return path
+
+
+def test_the_jobs_read_the_resolved_configuration_without_yaml(content, tmp_path, monkeypatch):
+    path, expected = made(tmp_path / "config.json", content), resolve(content)
+
+    def refused(path):
+        raise AssertionError(f"{path} was read as YAML")
+
+    monkeypatch.setattr(reading, "read_yaml", refused)
+    reading._included.cache_clear()
+    assert load(path) == expected
+
+
+def test_an_edited_resolved_configuration_is_refused(content, tmp_path):
+    path = made(tmp_path / "config.json", content)
+    path.write_text(path.read_text().replace('"epochs": 200', '"epochs": 100'))
+    assert "config.json is missing or damaged" in message(load, path)
+
+
+def test_a_configuration_in_json_may_be_a_persons(content, tmp_path):
+    (tmp_path / "mine.json").write_text(json.dumps(content))
+    assert load(tmp_path / "mine.json") == resolve(content)
+    (tmp_path / "mine.json").write_text('{"a": 1, "a": 2}')
+    assert "the key 'a' stands twice" in message(load, tmp_path / "mine.json")
+    assert "No such file" in message(load, tmp_path / "none.json")
+
+
+def test_the_shipped_files_have_the_keys_that_complete_a_configuration():
+    assert {key for path in INCLUDED for key in read_yaml(path)} == INCLUDED_KEYS

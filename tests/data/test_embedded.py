@@ -5,26 +5,30 @@ import unicodedata
 import numpy as np
 import pytest
 
+from mpssl.config.data import EmbeddedDigits, Glyphs
+from mpssl.config.glyph_classes import GLYPH_CLASSES, GLYPHS, TEXTURE_NAMES
 from mpssl.data import embedded
-from mpssl.data.glyphs import GLYPHS, TEXTURES, render_glyphs
+from mpssl.data.glyphs import TEXTURES, render_glyphs
 from mpssl.data.warp import affine_matrices, thicken, warp
 
-GLYPH_SETTINGS = {
-    "images_per_class": 3,
-    "image_size": 32,
-    "rotation_degrees": 4,
-    "log_scale": 0.05,
-    "shear": 0.08,
-    "translation": 0.02,
-    "elastic": 0.02,
-    "stroke": 0.8,
-}
-PLAIN = {"rotation_degrees": 0, "log_scale": 0, "translation": 0, "clutter": 0, "noise": 0}
+
+def render(seed=0):
+    return render_glyphs(Glyphs(adapter="glyphs", images_per_class=3, seed=seed), image_size=32)
+
+
+def settings(pool_size, test_size, **distortion):
+    return EmbeddedDigits(
+        adapter="digits",
+        title="Digits",
+        pool_size=pool_size,
+        test_size=test_size,
+        distortion=distortion,
+    )
 
 
 @pytest.fixture(scope="module")
 def glyphs():
-    return render_glyphs(seed=0, **GLYPH_SETTINGS)
+    return render()
 
 
 def test_no_glyph_is_a_digit():
@@ -34,8 +38,10 @@ def test_no_glyph_is_a_digit():
 
 
 def test_glyphs_are_broad_and_whole(glyphs):
-    images, labels, names = glyphs
-    classes = sum(len(words.split()) for words in GLYPHS.values()) + len(TEXTURES)
+    images, labels, names = glyphs.images, glyphs.labels, glyphs.classes
+    assert glyphs.pool == len(images)
+    classes = GLYPH_CLASSES
+    assert tuple(TEXTURES) == TEXTURE_NAMES
     assert len(names) == len(set(names)) == classes > 90
     assert images.shape == (3 * classes, 32, 32, 3)
     assert images.dtype == np.uint8
@@ -47,19 +53,17 @@ def test_glyphs_are_broad_and_whole(glyphs):
 
 @pytest.mark.slow
 def test_glyphs_depend_on_the_seed_alone(glyphs):
-    again = render_glyphs(seed=0, **GLYPH_SETTINGS)
-    other = render_glyphs(seed=1, **GLYPH_SETTINGS)
-    np.testing.assert_array_equal(again[0], glyphs[0])
-    assert (other[0] != glyphs[0]).any()
+    np.testing.assert_array_equal(render().images, glyphs.images)
+    assert (render(seed=1).images != glyphs.images).any()
 
 
 @pytest.mark.parametrize("read", [embedded.mnist, embedded.digits])
 def test_targets_have_ten_classes_in_proportion_and_a_fixed_test_split(read):
-    images, labels, names, pool = read(image_size=32, n_pool=500, n_test=200, seed=0, **PLAIN)
-    assert images.shape == (700, 32, 32, 3)
-    assert pool == 500
-    assert names == [str(k) for k in range(10)]
-    for part, size in ((labels[:500], 500), (labels[500:], 200)):
+    reading = read(settings(500, 200), image_size=32)
+    assert reading.images.shape == (700, 32, 32, 3)
+    assert reading.pool == 500
+    assert reading.classes == [str(k) for k in range(10)]
+    for part, size in ((reading.labels[:500], 500), (reading.labels[500:], 200)):
         counts = np.bincount(part, minlength=10)
         assert counts.sum() == size
         assert np.ptp(counts) <= 0.05 * size
@@ -76,18 +80,17 @@ def test_targets_have_ten_classes_in_proportion_and_a_fixed_test_split(read):
     ],
 )
 def test_each_difficulty_acts_and_repeats(difficulty):
-    size = {"image_size": 32, "n_pool": 50, "n_test": 20, "seed": 0}
-    plain = embedded.digits(**size, **PLAIN)
-    hard = embedded.digits(**size, **PLAIN | difficulty)
-    again = embedded.digits(**size, **PLAIN | difficulty)
-    np.testing.assert_array_equal(hard[0], again[0])
-    np.testing.assert_array_equal(hard[1], plain[1])
-    assert np.abs(hard[0].astype(int) - plain[0]).mean() > 1
+    plain = embedded.digits(settings(50, 20), image_size=32)
+    hard = embedded.digits(settings(50, 20, **difficulty), image_size=32)
+    again = embedded.digits(settings(50, 20, **difficulty), image_size=32)
+    np.testing.assert_array_equal(hard.images, again.images)
+    np.testing.assert_array_equal(hard.labels, plain.labels)
+    assert np.abs(hard.images.astype(int) - plain.images).mean() > 1
 
 
 def test_more_images_than_there_are_is_refused():
     with pytest.raises(ValueError, match=r"exceed the data set's 1797 images"):
-        embedded.digits(image_size=32, n_pool=1700, n_test=200, seed=0, **PLAIN)
+        embedded.digits(settings(1700, 200), image_size=32)
 
 
 def still(count: int, **settings) -> np.ndarray:

@@ -178,7 +178,7 @@ def test_what_is_no_regular_file_does_not_hang(tmp_path):
     (tmp_path / "zero.png").symlink_to("/dev/zero")
     (tmp_path / "folder.png").mkdir()
     for name in ("pipe.png", "zero.png", "folder.png"):
-        with pytest.raises(UserError, match=f"{name} is no regular file"):
+        with pytest.raises(UserError, match=f"{name} is not a regular file"):
             read(tmp_path / name)
 
 
@@ -226,7 +226,7 @@ def test_formats_that_start_programs_or_hold_no_photographs(tmp_path):
 
 def test_float_pixels_that_are_no_numbers(tmp_path):
     Image.fromarray(np.full((8, 8), np.nan, np.float32)).save(tmp_path / "a.tif")
-    with pytest.raises(UserError, match="no finite number"):
+    with pytest.raises(UserError, match="not a finite number"):
         read(tmp_path / "a.tif")
 
 

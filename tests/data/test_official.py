@@ -11,7 +11,7 @@ from scipy.io import loadmat
 from mpssl.common.errors import UserError
 from mpssl.config.data import ImageNet, Packing, PaperData
 from mpssl.data import adapters, official, store
-from mpssl.data.layouts import LISTINGS, Folder
+from mpssl.data.layouts import LISTINGS, OfficialFolder
 from mpssl.data.split import split_pool
 from tests.support.official_fixtures import (
     A_CLASS,
@@ -124,14 +124,14 @@ NAMED = {  # a file of the pool, the number of its class
 @pytest.mark.parametrize("name", NAMED)
 def test_named_files_have_the_right_label(packed, name):
     root, _ = packed(name)
-    labels = dict(LISTINGS[name](Folder(root)).pool)
+    labels = dict(LISTINGS[name](OfficialFolder(root)).pool)
     for file, label in NAMED[name].items():
         assert labels[root / file] == label
 
 
 def test_variants_with_blanks_and_slashes_are_whole(packed):
     root, data = packed("aircraft")
-    listing = LISTINGS["aircraft"](Folder(root))
+    listing = LISTINGS["aircraft"](OfficialFolder(root))
     lists = (root / "data/images_variant_trainval.txt").read_text().splitlines()
     for variant in ("F/A-18", "Eurofighter Typhoon", "737-200"):
         ids = [line.split(" ", 1)[0] for line in lists if line.split(" ", 1)[1] == variant]
@@ -143,7 +143,7 @@ def test_variants_with_blanks_and_slashes_are_whole(packed):
 @pytest.mark.parametrize("name", ["cars", "cars_split"])
 def test_the_two_layouts_of_cars_are_told_apart(packed, name):
     root, _ = packed(name)
-    listing = LISTINGS["cars"](Folder(root))
+    listing = LISTINGS["cars"](OfficialFolder(root))
     pool, test = ({path.parent.name for path, _ in part} for part in (listing.pool, listing.test))
     expected = {"cars": ("car_ims", "car_ims"), "cars_split": ("cars_train", "cars_test")}
     assert (pool, test) == tuple({folder} for folder in expected[name])
@@ -152,7 +152,7 @@ def test_the_two_layouts_of_cars_are_told_apart(packed, name):
 
 def test_odd_pets_are_read_and_stray_files_are_not(packed):
     root, data = packed("pets")
-    listing = LISTINGS["pets"](Folder(root))
+    listing = LISTINGS["pets"](OfficialFolder(root))
     files = [path for path, _ in listing.pool + listing.test]
     assert {path.suffix for path in files} == {".jpg"}
     for image in ODD_PETS:
@@ -165,7 +165,7 @@ def test_dtd_is_partition_1(packed):
     root, data = packed("dtd")
     first = set((root / "labels/test1.txt").read_text().split())
     second = set((root / "labels/test2.txt").read_text().split())
-    tested = {path for path, _ in LISTINGS["dtd"](Folder(root)).test}
+    tested = {path for path, _ in LISTINGS["dtd"](OfficialFolder(root)).test}
     assert not first & second
     assert tested == {root / "images" / name for name in first}
 
@@ -223,7 +223,7 @@ def test_a_missing_folder_is_named_with_a_remedy(tmp_path, name):
 
 
 def first_image(name, root):
-    return LISTINGS[made(name).adapter](Folder(root)).pool[0][0]
+    return LISTINGS[made(name).adapter](OfficialFolder(root)).pool[0][0]
 
 
 @pytest.mark.parametrize("name", ["aircraft", "cars", "flowers", "chaoyang"])
@@ -250,7 +250,7 @@ def test_a_damaged_image_is_named(tmp_path, content):
     root = write(made("chaoyang"), tmp_path)
     damaged = first_image("chaoyang", root)
     damaged.write_bytes(content)
-    refuses("chaoyang", root, damaged, "corrupt", "repair it or take it away")
+    refuses("chaoyang", root, damaged, "corrupt", "repair or remove it")
 
 
 @pytest.mark.parametrize("part", ["pool", "test", "classes"])

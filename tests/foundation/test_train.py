@@ -4,25 +4,27 @@ import numpy as np
 import pytest
 import torch
 
+from mpssl.config.foundation import TrainedClassifier, TrainedGenerator
 from mpssl.foundation.train import train_foundation_classifier, train_generator
 from mpssl.models import generator
 from mpssl.models.classifier import Classifier
 
-SETTINGS = {
-    "num_classes": 3,
-    "z_dim": 8,
-    "channel_width": 4,
-    "layers": [(True, 16, 8), (True, 8, 4), (True, 4, 2), (False, 2, 1)],
-    "helper_width": 8,
-    "batch_size": 8,
-    "learning_rate": 2e-3,
-    "warmup_steps": 2,
-    "kl_weight": 1.0,
-    "adversarial_weight": 0.02,
-    "class_weight": 0.02,
-    "averaging": 0.5,
-    "seed": 0,
-}
+SETTINGS = TrainedGenerator(
+    kind="trained",
+    steps=3,
+    z_dim=8,
+    channel_width=4,
+    layers=[(True, 16, 8), (True, 8, 4), (True, 4, 2), (False, 2, 1)],
+    helper_width=8,
+    batch_size=8,
+    learning_rate=2e-3,
+    warmup_steps=2,
+    kl_weight=1.0,
+    adversarial_weight=0.02,
+    class_weight=0.02,
+    averaging=0.5,
+    seed=0,
+)
 
 
 @pytest.fixture(scope="module")
@@ -42,8 +44,8 @@ def one_hot(classes):
 
 @pytest.mark.slow
 def test_the_saved_generator_gives_the_same_images(data, tmp_path):
-    network = train_generator(*data, steps=3, **SETTINGS)
-    again = train_generator(*data, steps=3, **SETTINGS)
+    network = train_generator(SETTINGS, *data, num_classes=3)
+    again = train_generator(SETTINGS, *data, num_classes=3)
     generator.save(network, tmp_path)
     loaded = generator.load(tmp_path, image_size=32)
     z = torch.randn(3, 8)
@@ -57,10 +59,10 @@ def test_the_saved_generator_gives_the_same_images(data, tmp_path):
 def test_training_learns_the_classes(data):
     losses = []
     network = train_generator(
+        SETTINGS.model_copy(update={"steps": 60}),
         *data,
-        steps=60,
+        num_classes=3,
         progress=lambda _, values: losses.append(values["generator"]),
-        **SETTINGS,
     )
     assert len(losses) == 60
     assert np.mean(losses[-5:]) < 0.8 * np.mean(losses[:5])
@@ -71,27 +73,27 @@ def test_training_learns_the_classes(data):
 
 
 def test_divergence_is_an_error(data):
+    settings = SETTINGS.model_copy(update={"steps": 20, "learning_rate": 1e30})
     with pytest.raises(RuntimeError, match="step"):
-        train_generator(*data, steps=20, **SETTINGS | {"learning_rate": 1e30})
+        train_generator(settings, *data, num_classes=3)
 
 
 def test_layers_must_fit_the_images(data):
     with pytest.raises(ValueError, match="side"):
-        train_generator(data[0][:, :16, :16], data[1], steps=1, **SETTINGS)
+        train_generator(SETTINGS, data[0][:, :16, :16], data[1], num_classes=3)
 
 
 def test_the_foundation_classifier_learns(data):
     torch.manual_seed(0)
     model = Classifier("resnet8", 3, (0.5,) * 3, (0.5,) * 3)
-    accuracy = train_foundation_classifier(
-        model,
-        *data,
+    settings = TrainedClassifier(
+        kind="trained",
         steps=30,
         batch_size=16,
         learning_rate=0.05,
         weight_decay=0.0,
         held_out=0.2,
-        seed=0,
     )
+    accuracy = train_foundation_classifier(settings, model, *data)
     assert accuracy > 0.9
     assert not model.training

@@ -1,4 +1,4 @@
-"""What a plan takes, counted by hand, and equal to Snakemake's own count."""
+"""What a plan takes, counted by hand."""
 
 import json
 import subprocess
@@ -19,19 +19,24 @@ from mpssl.models.classifier import Classifier
 from mpssl.plan import cost
 from mpssl.plan.cost import Calibration, dataset_sizes, kind, split_sizes
 from mpssl.plan.cost_report import report
+from mpssl.plan.experiment import Experiment
 from mpssl.plan.plan import Plan
 from tests.support.commands import fails, mpssl
-from tests.support.pipeline import copy_workflow, jobs, snakemake
 
 # conftest's configuration: table first has base, FixMatch and MP-SSL on two data sets; second has
 # base and MP-SSL without LMO on mnist at 50 and 100 %. Three seeds, a grid of two, pools of 20.
 
 
 @pytest.fixture
-def plan(content):
+def experiment(content):
     content["training"] = {"epochs": 10, "batch_size": 4, "image_size": 32}
     content["packing"] = {"size": 32}
-    return Plan(Config.model_validate(content))
+    return Experiment(Config.model_validate(content))
+
+
+@pytest.fixture
+def plan(experiment):
+    return experiment.plan
 
 
 @pytest.fixture
@@ -46,66 +51,6 @@ def calibration():
             ("uniform+scr", "resnet8"): (4.0, 0.5),
         },
     )
-
-
-# ------------------------------------------------------------------------------------------ jobs
-
-
-def test_jobs_by_hand(plan):
-    # first: 2 base cells x 3 seeds + 4 cells x (2 + 2); second adds base at 100 % x 3 and
-    # 2 cells x (2 + 2). All start from the foundation classifier.
-    assert cost.jobs(plan, []) == {
-        "all": 1,
-        "collect_runs": 1,
-        "test_claims": 1,
-        "make_report": 1,
-        "make_table": 2,
-        "train_run": 6 + 16 + 3 + 8,
-        "select_weight": 6,
-        "split_pool": 3,
-        "pack_images": 3,
-        "train_foundation_classifier": 1,
-        "train_generator": 1,
-    }
-
-
-def test_jobs_of_one_table(plan):
-    assert cost.jobs(plan, ["second"]) == {
-        "second": 1,
-        "make_table": 1,
-        "train_run": 6 + 8,
-        "select_weight": 2,
-        "split_pool": 2,
-        "pack_images": 2,  # mnist and the foundation's glyphs
-        "train_foundation_classifier": 1,
-        "train_generator": 1,
-    }
-
-
-def test_a_number_for_lambda_needs_no_select(content):
-    plan = Plan(Config.model_validate(content | {"unlabeled_weight": 0.5}))
-    counts = cost.jobs(plan, [])
-    assert "select_weight" not in counts
-    assert counts["train_run"] == 9 * 3
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("path", "names"),
-    [
-        ("tiny.yaml", []),
-        ("config/config.yaml", []),
-        ("config/mini.yaml", ["table1", "figure4"]),
-    ],
-)
-def test_jobs_are_those_of_snakemake(tmp_path, monkeypatch, path, names):
-    folder = copy_workflow(tmp_path)
-    monkeypatch.chdir(folder)  # nothing is there yet, nor data that a person must fetch
-    result = snakemake(folder, "-n", *names, "--configfile", path)
-    assert result.returncode == 0, result.stdout[-2000:]
-    expected = jobs(result.stdout)
-    expected.pop("total")
-    assert cost.jobs(Plan(load(path)), names) == expected
 
 
 # ------------------------------------------------------------------------------- sizes, downloads
@@ -144,8 +89,8 @@ def test_bytes_of_the_backbones(architecture):
     assert BACKBONES[architecture][:2] == expected
 
 
-def test_space_by_hand(plan):
-    space = cost.space(plan, plan.cells("second"))
+def test_space_by_hand(experiment):
+    space = cost.space(experiment, experiment.plan.cells("second"))
     # mnist 20 + 10 images, 98 classes of 4 glyphs, 32 x 32 x 3
     assert space.packed == (30 + 392) * 3072
     head = 4 * 129 * 10
@@ -155,8 +100,8 @@ def test_space_by_hand(plan):
 
 
 def test_downloads_of_the_paper():
-    plan = Plan(load("config/config.yaml"))
-    space = cost.space(plan, plan.cells("table3"))
+    paper = Experiment.load("config/config.yaml")
+    space = cost.space(paper, paper.plan.cells("table3"))
     assert space.archives == 1956628579  # Cars; its annotations have no known size
     assert space.weights == 715 + 234411737 + 46830571
     assert space.unknown == ["cars_annos.mat"]
@@ -216,9 +161,9 @@ def test_a_missing_kind_leaves_the_hours_open(plan, calibration):
 # -------------------------------------------------------------------------------------- the text
 
 
-def test_report_without_and_with_a_calibration(plan, calibration, tmp_path, monkeypatch):
+def test_report_without_and_with_a_calibration(experiment, calibration, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    text = report(plan, [])
+    text = report(experiment, [])
     assert text.count("run with --calibrate") == 3  # two tables and the sum
     path = tmp_path / "results/tiny/calibration.json"
     path.parent.mkdir(parents=True)
@@ -232,20 +177,20 @@ def test_report_without_and_with_a_calibration(plan, calibration, tmp_path, monk
         for (name, architecture), (a_step, an_image) in calibration.seconds.items()
     ]
     content = {"device": "a fake", "entries": entries}
-    content["measured_with"] = cost.measured_with(plan.config)
+    content["measured_with"] = cost.measured_with(experiment.config)
     path.write_text(json.dumps(content))
-    assert Calibration.load(plan.config) == calibration
-    lines = report(plan, []).splitlines()
+    assert Calibration.load(experiment) == calibration
+    lines = report(experiment, []).splitlines()
     row = next(line.split() for line in lines if line.startswith("first"))
     # 2 x 3 x (30.5 + 50.5 + 210.5) s = 0.49 h, 2 x (3 x 30.5 + 4 x 50.5 + 4 x 210.5) s = 0.63 h
     assert row == ["first", "6", "18", "22", "360", "440", "0.5", "0.6"]
     assert "Hours on a fake" in "\n".join(lines)
     content["measured_with"]["batch_size"] = 5
     path.write_text(json.dumps(content))
-    assert Calibration.load(plan.config) is None
+    assert Calibration.load(experiment) is None
     path.write_text("{")
     with pytest.raises(UserError, match="damaged.*calibrate again"):
-        Calibration.load(plan.config)
+        Calibration.load(experiment)
 
 
 def test_the_command_prints_the_plan():
@@ -265,8 +210,8 @@ def test_an_unknown_name_is_one_clear_line():
 def test_a_plan_needs_no_torch():
     code = (
         "import sys; from mpssl.plan.cost_report import report;"
-        "from mpssl.config.reading import load;"
-        "from mpssl.plan.plan import Plan; report(Plan(load('config/config.yaml')), []);"
+        "from mpssl.plan.experiment import Experiment;"
+        "report(Experiment.load('config/config.yaml'), []);"
         "sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -4,23 +4,23 @@ import pytest
 
 from mpssl.config import reading
 from mpssl.plan.cells import Column, cell_of
+from mpssl.plan.experiment import Experiment
 from mpssl.plan.job_memory import COPIES, PROGRAM_MB, packed_mb, training_mb
-from mpssl.plan.plan import Plan
 
 
 @pytest.fixture(scope="module")
 def paper():
-    return Plan(reading.load("config/config.yaml"))
+    return Experiment.load("config/config.yaml")
 
 
 def test_packed_size_is_that_of_the_array(paper):
     # Food-101: 101,000 images of 256 x 256 x 3 bytes
-    assert packed_mb(paper.config, "food101") == 101_000 * 256 * 256 * 3 // 2**20 == 18_937
+    assert packed_mb(paper, "food101") == 101_000 * 256 * 256 * 3 // 2**20 == 18_937
 
 
 def test_a_size_that_is_not_known_counts_as_nothing(changed):
     content = changed("datasets.own", {"adapter": "folder", "title": "Own", "path": "not/there"})
-    assert packed_mb(reading.resolve(content), "own") == 0
+    assert packed_mb(Experiment(reading.resolve(content)), "own") == 0
 
 
 @pytest.mark.parametrize(

@@ -27,17 +27,17 @@ def test_inputs_and_findings_lie_apart(paths):
 def test_runs_lie_in_their_cell(paths):
     run = Run(CELL, "0.25", 3)
     folder = "results/tiny/runs/mnist/50/generative/mpssl/no_lmo/resnet8"
-    assert paths.cell(CELL) == Path(folder)
-    assert paths.run(run) == Path(folder, "lambda-0.25", "seed-3")
+    assert paths.run(run).folder == Path(folder, "lambda-0.25", "seed-3")
+    assert paths.run(run).record == paths.run(run).folder / "metrics.json"
     assert paths.selected(CELL) == Path(folder, "selected.json")
     assert paths.run(run.id) == paths.run(run)
-    assert paths.cell(CELL.id) == paths.cell(CELL)
+    assert paths.selected(CELL.id) == paths.selected(CELL)
 
 
 def test_wildcards_pass_through(paths):
     assert paths.packed("{dataset}") == Path("resources/tiny/packed/{dataset}")
     assert paths.split("{dataset}", "{fraction}").name == "{fraction}.json"
-    assert paths.run("{run}") == Path("results/tiny/runs/{run}")
+    assert paths.run("{run}").folder == Path("results/tiny/runs/{run}")
 
 
 def test_trained_foundation_is_made_here(paths):

@@ -1,10 +1,21 @@
 """From tables to cells to runs, counted by hand."""
 
+from dataclasses import astuple
+
 import pytest
 
 from mpssl.config.experiment import Config
 from mpssl.config.reading import load
-from mpssl.plan.cells import SELECTED, Cell, Column, Run, cell_of
+from mpssl.plan.cells import (
+    ANY_CELL,
+    ANY_RUN,
+    CELL_PATTERNS,
+    SELECTED,
+    Cell,
+    Column,
+    Run,
+    cell_of,
+)
 from mpssl.plan.plan import Plan, run_modules
 
 BASE = Cell("mnist", 50, "base", "base", "default", "resnet8")
@@ -136,9 +147,10 @@ def test_ids():
     assert run.id == "mnist/50/generative/mpssl/no_lmo/resnet8/lambda-0.25/seed-3"
 
 
-@pytest.mark.parametrize("weight", ["0", "0.1", "1", "1e-05", SELECTED])
-def test_parse_is_the_inverse_of_id(weight):
-    run = Run(NO_LMO, weight, 12)
+@pytest.mark.parametrize("lambda_", ["0", "0.1", "1", "1e-05", SELECTED])
+def test_parse_is_the_inverse_of_id(lambda_):
+    run = Run(NO_LMO, lambda_, 12)
+    assert Cell.parse(NO_LMO.id) == NO_LMO
     assert Run.parse(run.id) == run
     assert Run.parse(run.id + "/") == run
 
@@ -164,6 +176,18 @@ def test_parse_refuses_other_text(text):
 def test_parse_wants_lambda_and_seed(end):
     with pytest.raises(ValueError, match="is not a run"):
         Run.parse(f"mnist/50/base/base/default/resnet8/{end}")
+
+
+@pytest.mark.parametrize("text", ["mnist", "mnist/half/base/base/default/resnet8", BASE.id + "/x"])
+def test_parse_refuses_what_is_no_cell(text):
+    with pytest.raises(ValueError, match=f"'{text}' is not a cell: expected DATASET/FRACTION"):
+        Cell.parse(text)
+
+
+def test_wildcards_have_the_form_of_ids():
+    fields = dict(zip(CELL_PATTERNS, astuple(NO_LMO), strict=True))
+    assert ANY_CELL.format(**fields) == NO_LMO.id
+    assert ANY_RUN.format(**fields, lambda_="0.5", seed=3) == Run(NO_LMO, "0.5", 3).id
 
 
 def test_cell_of_a_row_and_a_column():
@@ -223,11 +247,11 @@ def test_settings_hold_what_the_run_depends_on(content, changes, expected):
 def test_settings_of_a_variant(content):
     plan = Plan(Config.model_validate(content))
     settings = plan.settings(MPSSL)
-    assert (settings["source"], settings["objective"]) == ("lmo", "scr")
-    assert settings["lmo"]["gap_weight"] == 10
+    assert (settings.source, settings.objective) == ("lmo", "scr")
+    assert settings.lmo.gap_weight == 10
     no_gap = Cell("mnist", 50, "generative", "mpssl", "no_gap", "resnet8")
-    assert plan.settings(no_gap)["lmo"]["gap_weight"] == 0
-    assert plan.settings(NO_LMO)["lmo"] is None
+    assert plan.settings(no_gap).lmo.gap_weight == 0
+    assert plan.settings(NO_LMO).lmo is None
 
 
 def test_a_change_of_one_variant_is_that_variants_alone(content):
@@ -236,7 +260,7 @@ def test_a_change_of_one_variant_is_that_variants_alone(content):
         Cell("mnist", 50, "generative", "mpssl", variant, "resnet8")
         for variant in ("tau", "no_gap")
     )
-    assert plan.settings(tau)["lmo"]["converter"]["temperature"] == 0.5
+    assert plan.settings(tau).lmo.converter.temperature == 0.5
     content["methods"]["generative"]["mpssl"]["variants"]["tau"]["lmo"] = {"gap": "mmd"}
     other = Plan(Config.model_validate(content))
     changed = [c for c in (MPSSL, tau, no_gap) if plan.settings(c) != other.settings(c)]

@@ -8,7 +8,7 @@ def entry(method, validation, effect, low, high, setting="generative"):
     cell = Cell("d", 100, setting, method, "default", "resnet8")
     test = [50.0 + effect] * 3
     column = Column("d", 100, "resnet8")
-    return answer.Entry(column, cell, method, validation, test, effect, low, high, {})
+    return answer.Compared(column, cell, method, validation, test, effect, low, high, None)
 
 
 BASE = entry("base", [60.0, 60.0, 60.0], 0, 0, 0, "base")

@@ -8,7 +8,7 @@ import pytest
 from mpssl.config.reading import resolve
 from mpssl.config.tables import Claim
 from mpssl.plan.cells import cell_of
-from mpssl.plan.plan import Plan
+from mpssl.plan.experiment import Experiment
 from mpssl.results.claims import make_claims, overall, paired_interval, verdict
 from tests.support.records import write_run
 
@@ -70,18 +70,18 @@ def test_claims_of_runs(content, own_results):
             "measure": "sample_diversity",
         },
     }
-    config = resolve(content)
-    plan = Plan(config)
+    experiment = Experiment(resolve(content))
+    plan = experiment.plan
     accuracies = {  # MNIST only: the second data set has not run
         "base/base": [60, 61, 62],
         "generative/pssl": [64, 66, 65],
         "generative/mpssl": [66, 69, 67],
     }
-    column = plan.product(config.claims["wins"])[0]
+    column = plan.product(experiment.config.claims["wins"])[0]
     for row, values in accuracies.items():
         for run, value in zip(plan.fixed_runs(cell_of(row, column)), values, strict=True):
-            write_run(config, run, value)
-    make_claims(config)
+            write_run(experiment, run, value)
+    make_claims(experiment)
     table = pd.read_csv(own_results / "claims.csv")
     wins = table[(table.name == "wins") & (table.column == "MNIST")].iloc[0]
     # the strongest rival by its mean is P-SSL; differences 2, 3, 2: mean 7/3, std 1/sqrt(3)

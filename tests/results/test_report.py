@@ -9,10 +9,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from mpssl.common.files import read_made, write_made
 from mpssl.config.reading import resolve
-from mpssl.plan.paths import Paths
-from mpssl.plan.plan import Plan
+from mpssl.plan.experiment import Experiment
 from mpssl.results.claims import make_claims
 from mpssl.results.figures import make_figure
 from mpssl.results.report import make_report
@@ -52,26 +50,23 @@ def page(content, own_results):
     content["claims"] = {
         "wins": {"text": "wins", "place": "Table 1", "row": rows[-1], "than": rows[:1]}
     }
-    config = resolve(content | {"unlabeled_weight": 0.5})
-    plan = Plan(config)
+    experiment = Experiment(resolve(content | {"unlabeled_weight": 0.5}))
+    config, plan = experiment.config, experiment.plan
     for run in plan.runs(plan.wanted_cells()):
         values = ACCURACIES[f"{run.cell.setting}/{run.cell.method}"][run.cell.dataset]
-        write_run(config, run, values[config.seeds.index(run.seed)])
-        path = Paths(config).run(run) / "metrics.json"
-        more = {"versions": {"torch": "9.9"}, "digests": {"code": "c0de"}}
-        write_made(path, read_made(path) | more)
+        write_run(experiment, run, values[config.seeds.index(run.seed)])
     for name in config.tables:
-        make_table(config, name)
-    make_figure(config, "figure3")
-    make_claims(config)
-    without = config.model_copy(update={"claims": {}})
-    make_report(without)
-    Paths(config).report.rename(own_results / "without_claims.html")
+        make_table(experiment, name)
+    make_figure(experiment, "figure3")
+    make_claims(experiment)
+    make_report(Experiment(config.model_copy(update={"claims": {}})))
+    experiment.paths.report.rename(own_results / "without_claims.html")
     table = config.tables["table1"].model_copy(update={"reference": "generative/mpssl"})
-    make_report(config.model_copy(update={"tables": config.tables | {"table1": table}}))
-    Paths(config).report.rename(own_results / "other_reference.html")
-    make_report(config)
-    return Paths(config).report
+    tables = config.tables | {"table1": table}
+    make_report(Experiment(config.model_copy(update={"tables": tables})))
+    experiment.paths.report.rename(own_results / "other_reference.html")
+    make_report(experiment)
+    return experiment.paths.report
 
 
 def test_the_result_comes_first_with_its_marks(page):

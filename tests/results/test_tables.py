@@ -6,26 +6,25 @@ import pandas as pd
 import pytest
 
 from mpssl.common.errors import UserError
-from mpssl.common.files import read_made, write_made
+from mpssl.common.files import write_made
 from mpssl.config.fields import merge
 from mpssl.config.reading import resolve
 from mpssl.plan.cells import cell_of
-from mpssl.plan.paths import Paths
-from mpssl.plan.plan import Plan
-from mpssl.results.collect import collect_runs, select_weight
+from mpssl.plan.experiment import Experiment
+from mpssl.results.collect import collect_runs, select_lambda
 from mpssl.results.records import Records
 from mpssl.results.tables import make_table
-from tests.support.records import write_all, write_run
+from tests.support.records import DIGESTS, write_all, write_run
 
 
-def read(config, suffix):
-    return Paths(config).table("table1", suffix).read_text()
+def read(experiment, suffix):
+    return experiment.paths.table("table1", suffix).read_text()
 
 
-def test_tidy_table_holds_mean_std_and_paired_difference(config):
-    write_all(config)
-    make_table(config, "table1")
-    table = pd.read_csv(Paths(config).table("table1", "csv"))
+def test_tidy_table_holds_mean_std_and_paired_difference(experiment):
+    write_all(experiment)
+    make_table(experiment, "table1")
+    table = pd.read_csv(experiment.paths.table("table1", "csv"))
     assert len(table) == 10
     assert (table.seeds == 3).all()
     pssl = table[(table.method == "pssl") & (table.dataset == "mnist")].iloc[0]
@@ -39,10 +38,10 @@ def test_tidy_table_holds_mean_std_and_paired_difference(config):
     assert base.difference.isna().all()
 
 
-def test_best_oracle_is_underlined_and_best_generative_bold(config):
-    write_all(config)
-    make_table(config, "table1")
-    lines = read(config, "md").splitlines()
+def test_best_oracle_is_underlined_and_best_generative_bold(experiment):
+    write_all(experiment)
+    make_table(experiment, "table1")
+    lines = read(experiment, "md").splitlines()
     for setting in ("*Oracle SSL (D + D_u)*", "*Generative SSL (D + G_F)*"):
         assert sum(setting in line for line in lines) == 2  # among accuracies and differences
     by_label = {line.split("|")[1].strip(): line for line in reversed(lines) if "|" in line}
@@ -54,38 +53,38 @@ def test_best_oracle_is_underlined_and_best_generative_bold(config):
     assert by_label["Base"] == "| Base | 62.00 ± 2.00 | 50.00 ± 0.00 |"
 
 
-def test_differences_to_another_row_than_the_base_model(content, config):
+def test_differences_to_another_row_than_the_base_model(content, experiment):
     table = content["tables"]["table1"] | {"reference": "generative/mpssl", "title": "Of our own"}
-    other = resolve(content | {"tables": {"table1": table, "own": table}})
+    other = Experiment(resolve(content | {"tables": {"table1": table, "own": table}}))
     write_all(other)
     make_table(other, "own")
-    text = Paths(other).table("own", "md").read_text()
+    text = other.paths.table("own", "md").read_text()
     assert text.startswith("# Of our own\n")
     assert "Difference to MP-SSL, paired by seed" in text
     # P-SSL - MP-SSL on MNIST: -5, -4, 0, mean -3, sample variance (4 + 1 + 9) / 2 = 7
     assert f"| P-SSL | -3.00 ± {(7 / 3) ** 0.5:.2f} |" in text
-    table = pd.read_csv(Paths(other).table("own", "csv"))
+    table = pd.read_csv(other.paths.table("own", "csv"))
     assert table[table.method == "mpssl"].difference.isna().all()
 
 
-def test_latex_marks_and_escapes(config):
-    write_all(config)
-    make_table(config, "table1")
-    text = read(config, "tex")
+def test_latex_marks_and_escapes(experiment):
+    write_all(experiment)
+    make_table(experiment, "table1")
+    text = read(experiment, "tex")
     assert r"FreeMatch & \underline{$81.00^{\pm 1.00}$} & $54.00^{\pm 0.00}$ \\" in text
     assert r"MP-SSL & $\mathbf{66.00}^{\pm 0.00}$ & $\mathbf{51.00}^{\pm 1.00}$ \\" in text
     assert r"\textit{Oracle SSL (D + D\_u)}" in text
     assert text.count("{") == text.count("}")
 
 
-def test_missing_runs_are_named_and_no_value_is_invented(config):
-    write_all(config, skip={("generative/mpssl", "mnist", 4)})
-    make_table(config, "table1")
+def test_missing_runs_are_named_and_no_value_is_invented(experiment):
+    write_all(experiment, skip={("generative/mpssl", "mnist", 4)})
+    make_table(experiment, "table1")
     name = "mnist/50/generative/mpssl/default/resnet8/lambda-0.5/seed-4"
-    text = read(config, "md")
+    text = read(experiment, "md")
     assert "| MP-SSL | missing | **51.00 ± 1.00** |" in text
     assert f"Incomplete: 1 runs are missing:\n\n- `{name}`" in text
-    table = pd.read_csv(Paths(config).table("table1", "csv"))
+    table = pd.read_csv(experiment.paths.table("table1", "csv"))
     entry = table[(table.method == "mpssl") & (table.dataset == "mnist")].iloc[0]
     assert pd.isna(entry["mean"]) and pd.isna(entry["std"])
     assert entry.seeds == 2
@@ -94,47 +93,46 @@ def test_missing_runs_are_named_and_no_value_is_invented(config):
     assert "| P-SSL | **63.00 ± 2.65** |" in text
 
 
-def test_oracle_methods_at_100_percent_are_not_available(content, config):
+def test_oracle_methods_at_100_percent_are_not_available(content, experiment):
     changed = merge(content, {"roles": {"fractions": {"default": [100]}}})
-    other = resolve(changed)
+    other = Experiment(resolve(changed))
     write_all_base_only(other)
     make_table(other, "table1")
     assert "| FixMatch | n/a | n/a |" in read(other, "md")
     assert "no unlabeled images are left at 100 %" in read(other, "csv")
 
 
-def write_all_base_only(config) -> None:
-    plan = Plan(config)
+def write_all_base_only(experiment) -> None:
+    plan = experiment.plan
     for column in plan.columns("table1"):
         for run in plan.fixed_runs(cell_of("base/base", column)):
-            write_run(config, run, 50)
+            write_run(experiment, run, 50)
 
 
-def test_select_weight_takes_the_best_validation_accuracy_and_the_smaller_of_equals(
-    content, config
+def test_select_lambda_takes_the_best_validation_accuracy_and_of_ties_the_smallest(
+    content, experiment
 ):
-    searched = resolve(
-        content | {"unlabeled_weight": "search", "unlabeled_weight_grid": [1.0, 0.25, 0.5]}
-    )
-    plan = Plan(searched)
+    search = {"unlabeled_weight": "search", "unlabeled_weight_grid": [1.0, 0.25, 0.5]}
+    searched = Experiment(resolve(content | search))
+    plan = searched.plan
     cell = cell_of("generative/mpssl", plan.columns("table1")[0])
     for run, val, test in zip(
         plan.search_runs(cell), [80.0, 80.0, 70.0], [1.0, 2.0, 99.0], strict=True
     ):
-        write_run(searched, run, test, val, float(run.weight))
-    select_weight(searched, cell)
-    chosen = json.loads(Paths(searched).selected(cell).read_text())
-    assert chosen["lambda"] == 0.25
+        write_run(searched, run, test, val=val)
+    select_lambda(searched, cell)
+    chosen = json.loads(searched.paths.selected(cell).read_text())
+    assert chosen["lambda"] == "0.25"
     assert chosen["val_accuracy"] == {"1": 80.0, "0.25": 80.0, "0.5": 70.0}
     for run in plan.fixed_runs(cell):
-        write_run(searched, run, 3.0, weight=0.25)
+        write_run(searched, run, 3.0, lambda_=0.25)
     found = Records(searched, [cell]).of(cell)
-    assert [r["test_accuracy"] for r in found.records] == [2.0, 3.0, 3.0]
+    assert [r.test_accuracy for r in found.records] == [2.0, 3.0, 3.0]
     assert found.missing == []
 
     collect_runs(searched)
-    runs = pd.read_csv(Paths(searched).results / "runs.csv")
-    search = pd.read_csv(Paths(searched).results / "search.csv")
+    runs = pd.read_csv(searched.paths.runs_table)
+    search = pd.read_csv(searched.paths.searches_table)
     assert runs.columns[:9].tolist() == [
         "experiment", "dataset", "fraction", "setting", "method", "variant", "architecture",
         "lambda", "seed",
@@ -147,29 +145,38 @@ def test_select_weight_takes_the_best_validation_accuracy_and_the_smaller_of_equ
     assert len(search) == 3
 
 
-def test_select_weight_names_an_unfinished_run(content, config):
-    searched = resolve(content | {"unlabeled_weight": "search"})
-    cell = cell_of("generative/mpssl", Plan(searched).columns("table1")[0])
+def test_select_lambda_names_an_unfinished_run(content, experiment):
+    searched = Experiment(resolve(content | {"unlabeled_weight": "search"}))
+    cell = cell_of("generative/mpssl", searched.plan.columns("table1")[0])
     with pytest.raises(UserError, match="lambda-0.25/seed-3 of the lambda search has not finished"):
-        select_weight(searched, cell)
+        select_lambda(searched, cell)
 
 
-def test_a_damaged_record_is_refused_by_name(config):
-    write_all(config)
-    path = next(Paths(config).results.rglob("metrics.json"))
+def test_a_damaged_record_is_refused_by_name(experiment):
+    write_all(experiment)
+    path = next(experiment.paths.results.rglob("metrics.json"))
     path.write_text(path.read_text()[:40])
     with pytest.raises(UserError, match=r"metrics\.json is missing or damaged; delete it"):
-        collect_runs(config)
+        collect_runs(experiment)
 
 
-def test_a_run_made_from_other_data_is_refused_by_name(config):
-    write_all(config)
-    run = Plan(config).fixed_runs(cell_of("generative/mpssl", Plan(config).columns("table1")[0]))[0]
-    path = Paths(config).run(run) / "metrics.json"
-    record = read_made(path)
-    write_made(path, record | {"digests": {"data": "other", "split": "s"}})
+def test_a_run_made_from_other_data_is_refused_by_name(experiment):
+    write_all(experiment)
+    run = experiment.plan.fixed_runs(
+        cell_of("generative/mpssl", experiment.plan.columns("table1")[0])
+    )[0]
+    write_run(experiment, run, 50, digests=DIGESTS | {"data": "other"})
     with pytest.raises(UserError, match=f"do not belong together: {run.id} .*data of mnist.*other"):
-        make_table(config, "table1")
-    write_made(path, record | {"settings": record["settings"] | {"source": "uniform"}})
+        make_table(experiment, "table1")
+    settings = experiment.plan.settings(run.cell).model_copy(update={"source": "uniform"})
+    write_run(experiment, run, 50, settings=settings)
     with pytest.raises(UserError, match="settings.source is 'uniform'"):
-        make_table(config, "table1")
+        make_table(experiment, "table1")
+
+
+def test_a_record_of_another_version_is_refused_by_name(experiment):
+    write_all(experiment)
+    path = next(experiment.paths.runs.rglob("metrics.json"))
+    write_made(path, {"run": "of an older version", "test_accuracy": 50})
+    with pytest.raises(UserError, match="is no record of this version; delete"):
+        make_table(experiment, "table1")

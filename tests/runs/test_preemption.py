@@ -14,12 +14,11 @@ import safetensors.torch
 import torch
 import yaml
 
-from mpssl.config import reading
 from mpssl.data import adapters, split, store
 from mpssl.foundation.jobs import make_classifier, make_generator
 from mpssl.machine.preemption import EXIT_CODE, SIGNALS, Preempted, check, watched
 from mpssl.plan.cells import Run
-from mpssl.plan.paths import Paths
+from mpssl.plan.experiment import Experiment
 from mpssl.runs.runner import execute
 from mpssl.training import checkpoint
 from mpssl.training.train import Loop, train
@@ -105,15 +104,15 @@ def prepared(tmp_path_factory):
     outside = Path.cwd()
     os.chdir(folder)
     try:
-        config = reading.load("tiny.yaml")
-        paths = Paths(config)
+        experiment = Experiment.load("tiny.yaml")
+        config, paths = experiment.config, experiment.paths
         for name in ("digits", "glyphs"):
             images = adapters.read_dataset(config.datasets[name], config.packing, paths.data(name))
             store.save(paths.packed(name), images, config.packing.size)
         packed = store.load(paths.packed("digits"))
         split.write_split(paths.split("digits", 50), packed, 50, config.split)
-        make_generator(config, threads=1)
-        make_classifier(config, "resnet8", threads=1)
+        make_generator(experiment, threads=1)
+        make_classifier(experiment, "resnet8", threads=1)
     finally:
         os.chdir(outside)
     return folder
@@ -123,7 +122,7 @@ def prepared(tmp_path_factory):
 def test_a_signal_after_the_last_epoch_keeps_the_checkpoint(prepared, monkeypatch):
     """Snakemake deletes the files of a stopped job; the epochs must not go with them."""
     monkeypatch.chdir(prepared)
-    config, run = reading.load("tiny.yaml"), Run.parse(f"digits/50/{RUNS[0]}/seed-1")
+    experiment, run = Experiment.load("tiny.yaml"), Run.parse(f"digits/50/{RUNS[0]}/seed-1")
 
     def stop(*_) -> dict:
         os.kill(os.getpid(), signal.SIGTERM)
@@ -131,14 +130,14 @@ def test_a_signal_after_the_last_epoch_keeps_the_checkpoint(prepared, monkeypatc
 
     with monkeypatch.context() as context, watched(), pytest.raises(Preempted, match="SIGTERM"):
         context.setattr("mpssl.runs.runner._samples", stop)
-        execute(config, run, threads=1)
-    folder = Paths(config).run(run)
-    assert (folder / "checkpoint.pt").exists()
-    for path in folder.glob("*.[!p]*"):  # all but the checkpoint
+        execute(experiment, run, threads=1)
+    files = experiment.paths.run(run)
+    assert files.checkpoint.exists()
+    for path in files.folder.glob("*.[!p]*"):  # all but the checkpoint
         path.unlink()
-    execute(config, run, threads=1)
-    assert (folder / "metrics.json").exists()
-    assert not (folder / "checkpoint.pt").exists()
+    execute(experiment, run, threads=1)
+    assert files.record.exists()
+    assert not files.checkpoint.exists()
 
 
 class Training:
@@ -185,8 +184,7 @@ def result(folder: Path, run: str) -> tuple[dict, str, dict[str, list]]:
 @pytest.mark.parametrize("run", RUNS, ids=["base", "mpssl"])
 def test_a_stopped_and_a_killed_run_equal_the_undisturbed_one(prepared, monkeypatch, run):
     monkeypatch.chdir(prepared)
-    config = reading.load("tiny.yaml")
-    execute(config, Run.parse(f"digits/50/{run}/seed-0"), threads=1)
+    execute(Experiment.load("tiny.yaml"), Run.parse(f"digits/50/{run}/seed-0"), threads=1)
     expected = result(prepared, run)
     shutil.rmtree(prepared / f"results/tiny/runs/digits/50/{run}/seed-0")
 

@@ -69,16 +69,15 @@ def test_an_interrupted_run_leaves_the_snapshots_of_a_whole_one(tmp_path):
             train(task, tmp_path / "cut/c.pt", observers)
         except Stop:
             assert stop
-    names = sorted(p.name for p in (tmp_path / "whole/snapshots").iterdir())
-    assert names == sorted(p.name for p in (tmp_path / "cut/snapshots").iterdir())
+    names = sorted(p.name for p in (tmp_path / "whole").glob("epoch*"))
+    assert names == sorted(p.name for p in (tmp_path / "cut").glob("epoch*"))
     for name in names:
-        one, other = (tmp_path / f / "snapshots" / name for f in ("whole", "cut"))
+        one, other = (tmp_path / f / name for f in ("whole", "cut"))
         assert one.read_bytes() == other.read_bytes(), name
 
 
 def test_snapshots_of_an_older_training_go(tmp_path):
-    old = tmp_path / "snapshots/epoch-0003.json"
-    old.parent.mkdir()
+    old = tmp_path / "epoch-0003.json"
     old.write_text(json.dumps({"epoch": 3, "classes": []}))
     task = toy_task("uniform", "scr", snapshots=2)
     train(task, tmp_path / "c.pt", [Snapshots(task, 0, tmp_path)])

@@ -2,8 +2,8 @@
 
 from mpssl.common.files import write_made
 from mpssl.plan.cells import SELECTED, Run, cell_of
-from mpssl.plan.paths import Paths
-from mpssl.plan.plan import Plan
+from mpssl.plan.experiment import Experiment
+from mpssl.runs.record import RunRecord
 
 # test accuracy of each seed, by row and data set
 ACCURACIES = {
@@ -13,43 +13,56 @@ ACCURACIES = {
     "generative/pssl": {"mnist": [61, 62, 66], "digits": [49, 52, 52]},
     "generative/mpssl": {"mnist": [66, 66, 66], "digits": [52, 51, 50]},
 }
+DIGESTS = {"code": "c0de", "configuration": "f", "data": "d", "split": "s"}
 
 
-def write_run(config, run: Run, test: float, val: float = 0.0, weight: float = 0.5) -> None:
-    """The record of a finished run with these accuracies, in percent."""
-    folder = Paths(config).run(run)
-    folder.mkdir(parents=True)
-    cell = run.cell
-    record = {
-        "experiment": config.experiment,
-        "run": run.id,
-        "settings": Plan(config).settings(cell),
-        "digests": {"data": "d", "split": "s"},
-        "files": {},
-        "dataset": cell.dataset,
-        "fraction": cell.fraction,
-        "setting": cell.setting,
-        "method": cell.method,
-        "variant": cell.variant,
-        "architecture": cell.architecture,
-        "lambda": weight if run.weight == SELECTED else float(run.weight),
-        "seed": run.seed,
+def record_of(
+    experiment: Experiment, run: Run, test: float = 0, val: float = 0, lambda_: float = 0.5, **more
+) -> RunRecord:
+    """The record of a run with these accuracies, in percent; `more` replaces other fields."""
+    fields = {
+        "experiment": experiment.config.experiment,
+        "run": run,
+        "lambda_": lambda_ if run.lambda_ == SELECTED else float(run.lambda_),
         "best_epoch": 2,
         "val_accuracy": val,
         "test_accuracy": test,
         "seconds": 1.5,
+        "wall_seconds": 2,
         "device": "cpu",
+        "device_type": "cpu",
         "commit": "abc",
+        "source_statistics": {},
+        "sample_statistics": {},
+        "feature_norm": 1,
+        "gradient_norms": {},
+        "labeled": 9,
+        "validation": 1,
+        "versions": {"torch": "9.9"},
+        "settings": experiment.plan.settings(run.cell),
+        "digests": DIGESTS,
+        "files": {},
     }
-    write_made(folder / "metrics.json", record)
+    return RunRecord(**fields | more)
 
 
-def write_all(config, skip=()) -> None:
+def write_record(experiment: Experiment, record: RunRecord) -> None:
+    """Write a record as its run does."""
+    path = experiment.paths.run(record.run).record
+    write_made(path, record.model_dump(mode="json", by_alias=True))
+
+
+def write_run(experiment: Experiment, run: Run, test: float, **more) -> None:
+    """Write the record of a finished run; the arguments are those of `record_of`."""
+    write_record(experiment, record_of(experiment, run, test, **more))
+
+
+def write_all(experiment: Experiment, skip=()) -> None:
     """Records of all runs of table1, with ACCURACIES; `skip` has (row, data set, seed)."""
-    plan = Plan(config)
+    plan = experiment.plan
     for row, by_dataset in ACCURACIES.items():
         for column in plan.columns("table1"):
             runs = plan.fixed_runs(cell_of(row, column))
             for run, accuracy in zip(runs, by_dataset[column.dataset], strict=True):
                 if (row, column.dataset, run.seed) not in skip:
-                    write_run(config, run, accuracy)
+                    write_run(experiment, run, accuracy)

@@ -9,10 +9,12 @@ import torch
 from pytorch_pretrained_biggan import BigGANConfig
 
 from benchmarks import gpu_check
+from mpssl.config.foundation import TrainedGenerator
 from mpssl.config.reading import load
 from mpssl.models import generator
 from mpssl.plan.cost import Calibration
 from mpssl.plan.cost_report import report
+from mpssl.plan.experiment import Experiment
 from mpssl.plan.plan import Plan
 from mpssl.tools import calibration
 from mpssl.training.sources import lmo
@@ -27,7 +29,7 @@ def config():
 
 @pytest.fixture(scope="module")
 def frozen(config):
-    return calibration.random_generator(config)
+    return calibration.random_generator(Experiment(config))
 
 
 def test_the_architecture_is_that_of_the_published_weights():
@@ -54,15 +56,13 @@ def test_a_generator_that_is_there_is_the_one_that_is_timed(config, frozen, tmp_
     foundation = config.foundation.model_copy(
         update={"generator": type(load("config/config.yaml").foundation.generator)(**folder)}
     )
-    network = calibration.build_generator(
-        num_classes=7,
-        z_dim=5,
-        channel_width=3,
-        layers=[(False, 2**i, 2 ** (i - 1)) for i in (4, 3, 2, 1)],
-    )
+    layers = [(False, 2**i, 2 ** (i - 1)) for i in (4, 3, 2, 1)]
+    settings = TrainedGenerator(kind="trained", steps=1, z_dim=5, channel_width=3, layers=layers)
+    network = calibration.build_generator(settings, num_classes=7)
     calibration.make_usable(network)
     generator.save(network, tmp_path / "weights")
-    found = calibration.random_generator(config.model_copy(update={"foundation": foundation}))
+    changed = config.model_copy(update={"foundation": foundation})
+    found = calibration.random_generator(Experiment(changed))
     assert (found.z_dim, found.classes) == (5, 7)
 
 
@@ -75,26 +75,27 @@ def test_calibration_times_the_steps_and_makes_the_hours(config, tmp_path, monke
         "step",
         lambda self, number, rate: (calls.append(number), step(self, number, rate))[1],
     )
-    plan = Plan(config)
-    calibration.calibrate(plan, ["figure4"], steps=3)
+    experiment = Experiment(config)
+    plan = experiment.plan
+    calibration.calibrate(experiment, ["figure4"], steps=3)
     kinds = ["pseudo+freematch", "lmo+scr"]
     assert calls == [1, 2, 3, 4, 5] * len(kinds)  # two to warm up, three timed
-    stored = Calibration.load(config)
+    stored = Calibration.load(experiment)
     assert stored.device == f"CPU (threads: {config.threads})"
     assert list(stored.seconds) == [(name, "resnet8") for name in kinds]
     for seconds in stored.seconds.values():
         assert all(isfinite(value) and value > 0 for value in seconds)
-    assert "run with --calibrate" not in report(plan, ["figure4"])
-    assert "run with --calibrate" in report(plan, ["table1"])
+    assert "run with --calibrate" not in report(experiment, ["figure4"])
+    assert "run with --calibrate" in report(experiment, ["table1"])
     assert "lmo+scr, resnet8: " in capsys.readouterr().out
 
     entries = json.loads((tmp_path / "results/tiny/calibration.json").read_text())["entries"]
     assert [entry["timed_steps"] for entry in entries] == [3, 3]
     table3 = plan.cells("table3")
     monkeypatch.setattr(plan, "cells", lambda name: table3[:1])
-    calibration.calibrate(plan, ["table3"], steps=1)  # adds base, keeps the others
-    assert ("lmo+scr", "resnet8") in Calibration.load(config).seconds
-    assert ("none+none", "resnet8") in Calibration.load(config).seconds
+    calibration.calibrate(experiment, ["table3"], steps=1)  # adds base, keeps the others
+    assert ("lmo+scr", "resnet8") in Calibration.load(experiment).seconds
+    assert ("none+none", "resnet8") in Calibration.load(experiment).seconds
 
 
 def test_a_timed_step_is_the_one_of_training(config, frozen):

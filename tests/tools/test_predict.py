@@ -50,15 +50,16 @@ def test_predictions_are_those_of_the_network(tmp_path, model, images):
             assert result.probability == pytest.approx(p.max().item(), abs=1e-5)
     found = [r for r in results if not isinstance(r, UserError)]
     assert len(predict.as_csv(found).splitlines()) == 6
-    widths = {predict._width(line) for line in predict.as_table(found).splitlines()}
-    assert len(widths) == 1
+    assert predict.as_csv([]) == "file,label,probability\n"
+    heads = predict.as_table(found).splitlines()[0].split()
+    assert heads == ["file", "label", "probability"]
 
 
 def test_what_is_no_model_is_refused(tmp_path):
     with pytest.raises(UserError, match="does not exist"):
         model_file.load(tmp_path / "none")
     (tmp_path / "bad").write_bytes(b"1234567890")
-    with pytest.raises(UserError, match="or damaged"):
+    with pytest.raises(UserError, match="is damaged, or not a model"):
         model_file.load(tmp_path / "bad")
     with pytest.raises(UserError, match="does not exist"):
         predict.find_images([tmp_path / "none"])
@@ -78,7 +79,7 @@ def test_a_damaged_model_is_refused(tmp_path, model):
             model_file.load(path)
     path.unlink()
     os.mkfifo(path)
-    with pytest.raises(UserError, match="no regular file"):
+    with pytest.raises(UserError, match="not a regular file"):
         model_file.load(path)
 
 

@@ -11,8 +11,7 @@ import pytest
 from rich.console import Console
 
 from mpssl.config.reading import resolve
-from mpssl.plan.paths import Paths
-from mpssl.plan.plan import Plan
+from mpssl.plan.experiment import Experiment
 from mpssl.tools.status import (
     DONE,
     FAILED,
@@ -33,16 +32,16 @@ NOW = 1_000_000.0
 
 
 @pytest.fixture
-def config(content, own_results):
-    return resolve(content | {"unlabeled_weight": 0.5, "wanted": ["first"]})
+def experiment(content, own_results):
+    return Experiment(resolve(content | {"unlabeled_weight": 0.5, "wanted": ["first"]}))
 
 
 @pytest.fixture
-def run(config):
-    return next(Plan(config).runs(Plan(config).wanted_cells()))
+def run(experiment):
+    return next(experiment.plan.runs(experiment.plan.wanted_cells()))
 
 
-def beat(config, run, **changes):
+def beat(experiment, run, **changes):
     content = {
         "epoch": 4,
         "epochs": 10,
@@ -53,78 +52,78 @@ def beat(config, run, **changes):
         "host": socket.gethostname(),
         "pid": os.getpid(),
     }
-    path = Paths(config).progress(run)
+    path = experiment.paths.run(run).progress
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(content | changes))
 
 
-def log(config, run, text, time):
-    path = Paths(config).train_log(run)
+def log(experiment, run, text, time):
+    path = experiment.paths.train_log(run)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
     os.utime(path, (time, time))
 
 
-def test_a_run_without_files_waits(config, run):
-    assert run_status(config, run, NOW) == RunStatus(run, WAITING)
+def test_a_run_without_files_waits(experiment, run):
+    assert run_status(experiment, run, NOW) == RunStatus(run, WAITING)
 
 
-def test_a_fresh_heartbeat_is_a_running_run(config, run):
-    beat(config, run)
-    found = run_status(config, run, NOW)
+def test_a_fresh_heartbeat_is_a_running_run(experiment, run):
+    beat(experiment, run)
+    found = run_status(experiment, run, NOW)
     assert (found.state, found.epoch, found.epochs) == (RUNNING, 4, 10)
     assert found.val_accuracy == 71.25
     # 20 s an epoch, 6 epochs to go, 5 s of them gone
     assert found.left_s == pytest.approx(115)
 
 
-def test_an_old_heartbeat_is_silent_unless_epochs_are_long(config, run):
-    beat(config, run, time=NOW - PATIENCE_S - 1)
-    found = run_status(config, run, NOW)
+def test_an_old_heartbeat_is_silent_unless_epochs_are_long(experiment, run):
+    beat(experiment, run, time=NOW - PATIENCE_S - 1)
+    found = run_status(experiment, run, NOW)
     assert found.state == SILENT
     assert found.quiet_s == pytest.approx(PATIENCE_S + 1)
-    beat(config, run, time=NOW - PATIENCE_S - 1, seconds=4 * 200.0)  # 200 s an epoch
-    assert run_status(config, run, NOW).state == RUNNING
+    beat(experiment, run, time=NOW - PATIENCE_S - 1, seconds=4 * 200.0)  # 200 s an epoch
+    assert run_status(experiment, run, NOW).state == RUNNING
 
 
-def test_a_process_that_has_gone_is_silent_at_once_on_its_own_machine_only(config, run):
+def test_a_process_that_has_gone_is_silent_at_once_on_its_own_machine_only(experiment, run):
     child = subprocess.Popen([sys.executable, "-c", ""])
     child.wait()
-    beat(config, run, pid=child.pid)
-    assert run_status(config, run, NOW).state == SILENT
-    beat(config, run, pid=child.pid, host="another")
-    assert run_status(config, run, NOW).state == RUNNING
+    beat(experiment, run, pid=child.pid)
+    assert run_status(experiment, run, NOW).state == SILENT
+    beat(experiment, run, pid=child.pid, host="another")
+    assert run_status(experiment, run, NOW).state == RUNNING
 
 
-def test_an_error_in_the_log_is_a_failure_until_a_newer_heartbeat(config, run):
-    log(config, run, "epoch 1\nmpssl: error: the loss is not finite\n", NOW - 10)
-    found = run_status(config, run, NOW)
+def test_an_error_in_the_log_is_a_failure_until_a_newer_heartbeat(experiment, run):
+    log(experiment, run, "epoch 1\nmpssl: error: the loss is not finite\n", NOW - 10)
+    found = run_status(experiment, run, NOW)
     assert (found.state, found.message) == (FAILED, "the loss is not finite")
-    beat(config, run, time=NOW - 20)
-    assert run_status(config, run, NOW).state == FAILED
-    beat(config, run, time=NOW - 1)
-    assert run_status(config, run, NOW).state == RUNNING
+    beat(experiment, run, time=NOW - 20)
+    assert run_status(experiment, run, NOW).state == FAILED
+    beat(experiment, run, time=NOW - 1)
+    assert run_status(experiment, run, NOW).state == RUNNING
 
 
-def test_a_traceback_is_a_failure_and_a_plain_log_is_none(config, run):
-    log(config, run, "Traceback (most recent call last)\n  File\nValueError: no\n", NOW)
-    assert run_status(config, run, NOW).message == "ValueError: no"
-    log(config, run, "epoch 1/10\n", NOW)
-    assert run_status(config, run, NOW).state == WAITING
+def test_a_traceback_is_a_failure_and_a_plain_log_is_none(experiment, run):
+    log(experiment, run, "Traceback (most recent call last)\n  File\nValueError: no\n", NOW)
+    assert run_status(experiment, run, NOW).message == "ValueError: no"
+    log(experiment, run, "epoch 1/10\n", NOW)
+    assert run_status(experiment, run, NOW).state == WAITING
 
 
-def test_a_record_is_a_done_run_and_a_damaged_one_is_named(config, run):
-    path = Paths(config).run(run) / "metrics.json"
-    write_run(config, run, 60.0)
-    beat(config, run)
-    assert run_status(config, run, NOW) == RunStatus(run, DONE, seconds=1.5)
+def test_a_record_is_a_done_run_and_a_damaged_one_is_named(experiment, run):
+    path = experiment.paths.run(run).record
+    write_run(experiment, run, 60.0)
+    beat(experiment, run)
+    assert run_status(experiment, run, NOW) == RunStatus(run, DONE, seconds=1.5)
     path.write_text("{")
-    assert run_status(config, run, NOW).state == FAILED
+    assert run_status(experiment, run, NOW).state == FAILED
 
 
-def test_work_left_counts_each_method_by_its_own_runs(config):
+def test_work_left_counts_each_method_by_its_own_runs(experiment):
     runs = {row: [] for row in ("base/base/default", "generative/mpssl/default")}
-    for run in Plan(config).runs(Plan(config).wanted_cells()):
+    for run in experiment.plan.runs(experiment.plan.wanted_cells()):
         runs.get(run.cell.row, []).append(run)
     base, mpssl = runs.values()
     statuses = [
@@ -138,12 +137,12 @@ def test_work_left_counts_each_method_by_its_own_runs(config):
     assert work_left([RunStatus(base[1], WAITING)]) is None
 
 
-def test_it_fits_80_columns_and_names_everything(config, run):
-    beat(config, run)
-    others = list(Plan(config).runs(Plan(config).wanted_cells()))
-    log(config, others[1], "mpssl: error: " + "long " * 40 + "end\n", NOW)
+def test_it_fits_80_columns_and_names_everything(experiment, run):
+    beat(experiment, run)
+    others = list(experiment.plan.runs(experiment.plan.wanted_cells()))
+    log(experiment, others[1], "mpssl: error: " + "long " * 40 + "end\n", NOW)
     console = Console(width=80, record=True, file=io.StringIO())
-    console.print(render(config, survey(config, NOW)))
+    console.print(render(experiment, survey(experiment, NOW)))
     text = console.export_text()
     assert f"{len(others)} runs: 0 done  1 running  {len(others) - 2} waiting  1 failed" in text
     assert "4/10" in text and "71.2 %" in text and "1 min 55 s" in text

@@ -137,3 +137,52 @@ def test_one_step_is_nesterov_sgd_on_the_sum_of_both_losses():
     loop.step(0, task.training.learning_rate)
     for old, new, gradient in zip(before, task.model.parameters(), gradients, strict=True):
         assert torch.allclose(new, old - 0.01 * 1.9 * gradient, atol=1e-7)
+
+
+def test_two_steps_with_weight_decay_are_nesterov_sgd_by_hand():
+    """v <- momentum * v + g, then theta <- theta - lr * (g + momentum * v), with the decay in g."""
+    task = toy_task("uniform", "scr", weight_decay=0.1, momentum=0.8)
+    loop, velocity = Loop(task), None
+    step, gradients = loop.optimizer.step, []
+    loop.optimizer.step = lambda: (
+        gradients.append([p.grad.clone() for p in task.model.parameters()]),
+        step(),
+    )
+    for number in range(2):
+        before = [p.detach().clone() for p in task.model.parameters()]
+        loop.step(number, task.training.learning_rate)
+        decayed = [g + 0.1 * p for g, p in zip(gradients[-1], before, strict=True)]
+        old = velocity or [torch.zeros_like(g) for g in decayed]
+        velocity = [0.8 * v + g for v, g in zip(old, decayed, strict=True)]
+        expected = [
+            p - 0.01 * (g + 0.8 * v) for p, g, v in zip(before, decayed, velocity, strict=True)
+        ]
+        for new, value in zip(task.model.parameters(), expected, strict=True):
+            torch.testing.assert_close(new.detach(), value, atol=1e-7, rtol=1e-5)
+
+
+def test_the_step_follows_the_schedule_in_the_optimizer_and_in_the_look_ahead():
+    task = toy_task("lmo", "scr", milestones=[0.5], decay=0.5, learning_rate=0.04)
+    loop, for_step = Loop(task), task.source.for_step
+    looked_ahead, stepped = [], []
+    task.source.for_step = lambda step: (
+        looked_ahead.append(step.learning_rate),
+        stepped.append(loop.optimizer.param_groups[0]["lr"]),
+        for_step(step),
+    )[-1]
+    for _ in range(4):
+        loop.run_epoch()
+    # Two steps an epoch; half of the rate from the third of four epochs on.
+    assert looked_ahead == stepped == pytest.approx([0.04] * 4 + [0.02] * 4)
+
+
+def test_lambda_scales_the_gradient_of_the_objective():
+    gradients = []
+    for lambda_ in (0.0, 0.5, 1.0):
+        task = toy_task("uniform", "scr")
+        task.lambda_ = lambda_
+        Loop(task).step(0, task.training.learning_rate)
+        gradients.append(torch.cat([p.grad.flatten() for p in task.model.parameters()]))
+    labeled, half, whole = gradients
+    assert (whole - labeled).abs().max() > 1e-4
+    torch.testing.assert_close(whole - labeled, 2 * (half - labeled), atol=1e-6, rtol=1e-3)

@@ -33,10 +33,8 @@ rule pack_images:
         runtime=240,
     params:
         config=paths.resolved_config,
-        dataset=lambda w: experiment.datasets[w.dataset].model_dump_json(
-            exclude={"title", "licence"}
-        ),
-        packing=experiment.packing.model_dump_json(),
+        dataset=lambda w: settings.datasets[w.dataset].model_dump_json(exclude={"title", "licence"}),
+        packing=settings.packing.model_dump_json(),
         code=code_digest("mpssl.data.adapters", "mpssl.data.store"),
     shell:
         "exec python -m mpssl pack --config {params.config} {wildcards.dataset} > {log} 2>&1"
@@ -56,8 +54,8 @@ rule split_pool:
         runtime=10,
     params:
         config=paths.resolved_config,
-        split=experiment.split.model_dump_json(),
-        code=code_digest("mpssl.data.split"),
+        split=settings.split.model_dump_json(),
+        code=code_digest("mpssl.data.split", "mpssl.data.store"),
     shell:
         "exec python -m mpssl split --config {params.config} {wildcards.dataset} {wildcards.fraction}"
         " > {log} 2>&1"

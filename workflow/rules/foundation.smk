@@ -22,11 +22,11 @@ for folder, download in plan.weight_downloads():
             " > {log} 2>&1"
 
 
-if experiment.foundation.generator.kind == "trained":
+if settings.foundation.generator.kind == "trained":
 
     rule train_generator:
         input:
-            packed=packed(experiment.foundation.dataset),
+            packed=packed(settings.foundation.dataset),
         output:
             paths.generator_files(),
         log:
@@ -42,17 +42,17 @@ if experiment.foundation.generator.kind == "trained":
             runtime=240,
         params:
             config=paths.resolved_config,
-            settings=experiment.foundation.generator.model_dump_json(),
+            settings=settings.foundation.generator.model_dump_json(),
             code=code_digest("mpssl.foundation.jobs"),
         shell:
             "exec python -m mpssl train-generator --config {params.config} --threads {threads} > {log} 2>&1"
 
 
-if experiment.foundation.classifier.kind == "trained":
+if settings.foundation.classifier.kind == "trained":
 
     rule train_foundation_classifier:
         input:
-            packed=packed(experiment.foundation.dataset),
+            packed=packed(settings.foundation.dataset),
         output:
             paths.classifier("{architecture}"),
         log:
@@ -66,15 +66,15 @@ if experiment.foundation.classifier.kind == "trained":
             runtime=60,
         params:
             config=paths.resolved_config,
-            settings=experiment.foundation.classifier.model_dump_json(),
+            settings=settings.foundation.classifier.model_dump_json(),
             code=code_digest("mpssl.foundation.jobs"),
-            normalization=[experiment.training.normalize_mean, experiment.training.normalize_std],
+            normalization=[settings.training.normalize_mean, settings.training.normalize_std],
         shell:
             "exec python -m mpssl train-classifier --config {params.config} --threads {threads}"
             " {wildcards.architecture} > {log} 2>&1"
 
 
-if experiment.domain:
+if settings.domain:
 
     # Before the runs, and on the terminal: it may be a reason not to start them.
     rule measure_domain:
@@ -91,7 +91,7 @@ if experiment.domain:
             "../../environment.yml"
         params:
             config=paths.resolved_config,
-            settings=experiment.domain.model_dump_json(),
+            settings=settings.domain.model_dump_json(),
             code=code_digest("mpssl.foundation.domain_distance"),
         shell:
             "python -m mpssl domain --config {params.config} {wildcards.dataset}"

@@ -6,13 +6,13 @@ rule collect_runs:
         records(plan.wanted_cells()),
     output:
         runs=report(
-            paths.results / "runs.csv",
+            paths.runs_table,
             category="Runs",
             labels={"file": "runs of the tables"},
             caption="../report/runs.rst",
         ),
         search=report(
-            paths.results / "search.csv",
+            paths.searches_table,
             category="Runs",
             labels={"file": "searches of lambda"},
             caption="../report/search.rst",
@@ -36,7 +36,7 @@ rule test_claims:
         records(plan.wanted_cells()),
     output:
         report(
-            [paths.results / f"claims.{suffix}" for suffix in ("csv", "md")],
+            [paths.claims(suffix) for suffix in ("csv", "md")],
             category="Claims",
             caption="../report/claims.rst",
         ),
@@ -50,7 +50,7 @@ rule test_claims:
     params:
         names=NAMES,
         config=paths.resolved_config,
-        claims=json.dumps([c.model_dump() for c in experiment.claims.values()]),
+        claims=json.dumps([c.model_dump() for c in settings.claims.values()]),
         code=code_digest("mpssl.results.claims"),
     shell:
         "exec python -m mpssl claims --config {params.config} > {log} 2>&1"
@@ -70,7 +70,7 @@ rule make_table:
     log:
         paths.logs / "tables/{table}.log",
     wildcard_constraints:
-        table="|".join(experiment.tables),
+        table="|".join(settings.tables),
     conda:
         "../../environment.yml"
     resources:
@@ -79,7 +79,7 @@ rule make_table:
     params:
         names=NAMES,
         config=paths.resolved_config,
-        table=lambda w: experiment.tables[w.table].model_dump_json(),
+        table=lambda w: settings.tables[w.table].model_dump_json(),
         code=code_digest("mpssl.results.tables"),
     shell:
         "exec python -m mpssl table --config {params.config} {wildcards.table} > {log} 2>&1"
@@ -98,7 +98,7 @@ rule make_figure:
     log:
         paths.logs / "figures/{figure}.log",
     wildcard_constraints:
-        figure="|".join(experiment.figures),
+        figure="|".join(settings.figures),
     conda:
         "../../environment.yml"
     resources:
@@ -107,7 +107,7 @@ rule make_figure:
     params:
         names=NAMES,
         config=paths.resolved_config,
-        figure=lambda w: experiment.figures[w.figure].model_dump_json(),
+        figure=lambda w: settings.figures[w.figure].model_dump_json(),
         code=code_digest("mpssl.results.figures"),
     shell:
         "exec python -m mpssl figure --config {params.config} {wildcards.figure} > {log} 2>&1"
@@ -116,7 +116,7 @@ rule make_figure:
 rule make_report:
     input:
         [file for name in plan.wanted for file in result_files(name)],
-        [paths.results / name for name in ("runs.csv", "search.csv", "claims.md")],
+        [paths.runs_table, paths.searches_table, paths.claims("md")],
     output:
         report(
             paths.report,
@@ -137,7 +137,7 @@ rule make_report:
         "exec python -m mpssl report --config {params.config} > {log} 2>&1"
 
 
-if experiment.answer:
+if settings.answer:
 
     rule write_answer:
         input:
@@ -145,7 +145,7 @@ if experiment.answer:
             [
                 paths.domain(cell.dataset, cell.architecture)
                 for cell in plan.answer_cells()
-                if experiment.domain and "generator" in plan.needs(cell)
+                if settings.domain and "generator" in plan.needs(cell)
             ],
         output:
             report([paths.answer("md"), paths.answer("csv")], category="Answer"),
@@ -157,7 +157,7 @@ if experiment.answer:
         params:
             names=NAMES,
             config=paths.resolved_config,
-            answer=experiment.answer.model_dump_json(),
+            answer=settings.answer.model_dump_json(),
             code=code_digest("mpssl.results.answer"),
         shell:
             "exec python -m mpssl answer --config {params.config} > {log} 2>&1"

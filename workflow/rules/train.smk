@@ -5,16 +5,16 @@ rule train_run:
     input:
         unpack(run_inputs),
     output:
-        metrics=paths.run(RUN) / "metrics.json",
-        history=paths.run(RUN) / "history.csv",
-        model=paths.run(RUN) / "model.safetensors",
+        record=paths.run(ANY_RUN).record,
+        history=paths.run(ANY_RUN).history,
+        model=paths.run(ANY_RUN).model,
     log:
-        paths.train_log(RUN),
+        paths.train_log(ANY_RUN),
     benchmark:
-        paths.benchmarks / "train" / f"{RUN}.tsv"
+        paths.benchmarks / "train" / f"{ANY_RUN}.tsv"
     conda:
         "../../environment.yml"
-    threads: experiment.threads
+    threads: settings.threads
     resources:
         gpu=1,
         mem_mb=run_memory_mb,
@@ -22,23 +22,20 @@ rule train_run:
         runtime=480,
     params:
         config=paths.resolved_config,
-        settings=lambda w: json.dumps(run_settings(w), sort_keys=True),
+        settings=lambda w: run_settings(w).model_dump_json(),
         code=lambda w: code_digest(*run_modules(run_settings(w))),
-        run=RUN,
+        run=ANY_RUN,
     shell:
         "exec python -m mpssl train --config {params.config} --threads {threads} {params.run} > {log} 2>&1"
 
 
-rule select_weight:
+rule select_lambda:
     input:
-        metrics=lambda w: [
-            paths.run(run) / "metrics.json"
-            for run in plan.search_runs(Run.parse(f"{CELL.format(**w)}/lambda-0/seed-0").cell)
-        ],
+        lambda w: [paths.run(run).record for run in plan.search_runs(cell_of(w))],
     output:
-        paths.selected(CELL),
+        paths.selected(ANY_CELL),
     log:
-        paths.logs / "select" / f"{CELL}.log",
+        paths.logs / "select" / f"{ANY_CELL}.log",
     conda:
         "../../environment.yml"
     resources:
@@ -47,6 +44,6 @@ rule select_weight:
     params:
         config=paths.resolved_config,
         code=code_digest("mpssl.results.collect"),
-        cell=CELL,
+        cell=ANY_CELL,
     shell:
         "exec python -m mpssl select --config {params.config} {params.cell} > {log} 2>&1"

@@ -1,0 +1,35 @@
+"""An experiment: a configuration with its plan and its paths, made once a command."""
+
+from functools import cached_property
+from pathlib import Path
+
+from mpssl.config import reading
+from mpssl.config.experiment import Config
+from mpssl.plan.paths import Paths
+from mpssl.plan.plan import Plan
+
+
+class Experiment:
+    """A configuration, the runs that it plans, and the places of its files."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+
+    @classmethod
+    def load(cls, path: Path | str) -> "Experiment":
+        """The experiment of a configuration file.
+
+        Raises:
+            UserError: the file cannot be read, or is no valid configuration.
+        """
+        return cls(reading.load(path))
+
+    @cached_property
+    def plan(self) -> Plan:
+        """The runs that its tables and figures need."""
+        return Plan(self.config)
+
+    @cached_property
+    def paths(self) -> Paths:
+        """Where its files are."""
+        return Paths(self.config)

@@ -1,0 +1,106 @@
+"""What a run trains and is tested on, read from its files and verified."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from mpssl.common.code_digest import code_digest
+from mpssl.common.errors import UserError
+from mpssl.common.files import json_digest, read_made
+from mpssl.config.run_settings import RunSettings
+from mpssl.data import store
+from mpssl.data.batches import Batches, batches_of
+from mpssl.data.split import read_split
+from mpssl.models import generator
+from mpssl.models.classifier import load_foundation_classifier
+from mpssl.plan import input_digests
+from mpssl.plan.cells import SELECTED, Run
+from mpssl.plan.experiment import Experiment
+from mpssl.plan.plan import run_modules
+from mpssl.runs.record import Digests
+from mpssl.training.assemble import Inputs
+
+
+@dataclass
+class Gathered:
+    """What a run trains on, what it is tested on, and the digests of all of it."""
+
+    inputs: Inputs
+    test: Batches
+    class_names: list[str]
+    lambda_: float
+    digests: Digests
+
+
+def gather(
+    experiment: Experiment, run: Run, settings: RunSettings, device: torch.device
+) -> Gathered:
+    """Read a run's inputs to the device.
+
+    Raises:
+        UserError: a file is missing, damaged, or does not belong to the others.
+    """
+    config, paths, cell = experiment.config, experiment.paths, run.cell
+    needs, size = experiment.plan.needs(cell), settings.training.image_size
+    packed = store.load(paths.packed(cell.dataset))
+    split = read_split(paths.split(cell.dataset, cell.fraction), packed)
+    digests = {
+        "code": code_digest(*run_modules(settings)),
+        "configuration": json_digest(settings.model_dump(mode="json")),
+        "data": packed.digest,
+        "split": split["digest"],
+    }
+    share = config.resident_images / (config.runs_per_gpu if device.type == "cuda" else 1)
+
+    def part(rows) -> Batches:
+        return batches_of(packed, rows, size, device, share)
+
+    unlabeled = frozen = foundation_classifier = None
+    if "unlabeled" in needs:
+        unlabeled = part(split["unlabeled"])
+    elif "foundation_images" in needs:
+        foundation = store.load(paths.packed(config.foundation.dataset))
+        unlabeled = batches_of(foundation, np.arange(foundation.pool), size, device, share)
+        digests["foundation_images"] = foundation.digest
+    if "generator" in needs:
+        frozen = generator.load_configured(config, paths.generator()).to(device)
+        digests["generator"] = input_digests.generator_digest(experiment)
+    if "foundation_classifier" in needs:
+        foundation_classifier = load_foundation_classifier(
+            paths.classifier(cell.architecture),
+            cell.architecture,
+            settings.training.normalize_mean,
+            settings.training.normalize_std,
+        ).to(device)
+        digests["foundation_classifier"] = input_digests.classifier_digest(
+            experiment, cell.architecture
+        )
+    if settings.source == "pseudo":
+        known = len(foundation_classifier.head.bias)
+        if known != frozen.classes:
+            raise UserError(
+                f"the foundation classifier knows {known} classes, the generator "
+                f"{frozen.classes}: {cell.method} needs the same ones"
+            )
+    return Gathered(
+        inputs=Inputs(
+            classes=len(packed.classes),
+            labeled=part(split["labeled"]),
+            validation=part(split["validation"]),
+            unlabeled=unlabeled,
+            generator=frozen,
+            foundation_classifier=foundation_classifier,
+        ),
+        test=part(packed.test),
+        class_names=packed.classes,
+        lambda_=_lambda(experiment, run),
+        digests=Digests(**digests),
+    )
+
+
+def _lambda(experiment: Experiment, run: Run) -> float:
+    """lambda of a run: in its name, or the outcome of the search."""
+    if run.lambda_ != SELECTED:
+        return float(run.lambda_)
+    return float(read_made(experiment.paths.selected(run.cell))["lambda"])
