@@ -20,6 +20,7 @@ from mpssl.common.errors import UserError
 from mpssl.config.downloads import Download
 from mpssl.data import download
 from mpssl.data.download import fetch, prepare, unpack
+from tests.support.commands import mpssl
 from tests.support.local_server import Answer, running, without_proxies
 from tests.support.official_fixtures import tar
 
@@ -596,17 +597,6 @@ def test_a_full_disk_is_not_the_archives_fault(tmp_path, put, monkeypatch):
 # ---------------------------------------------------------------------------------- command line
 
 
-def mpssl(folder, *arguments):
-    return subprocess.run(
-        [sys.executable, "-m", "mpssl", *arguments],
-        cwd=folder,
-        env=without_proxies(os.environ),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
 def test_weights_are_fetched_by_name(tmp_path, server, content):
     file = wanted(server.serve("/weights", BODY), file="pytorch_model.bin")
     content["foundation"]["generator"] = {
@@ -616,9 +606,9 @@ def test_weights_are_fetched_by_name(tmp_path, server, content):
     }
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(content))
     command = ["fetch-weights", "--config", "config.yaml"]
-    assert mpssl(tmp_path, *command, "pytorch_model.bin").returncode == 0
+    assert mpssl(*command, "pytorch_model.bin", cwd=tmp_path).returncode == 0
     assert (tmp_path / "biggan/pytorch_model.bin").read_bytes() == BODY
-    result = mpssl(tmp_path, *command, "other.bin")
+    result = mpssl(*command, "other.bin", cwd=tmp_path)
     assert result.returncode == 2
     assert "no download of weights named other.bin" in result.stderr
     assert [path.name for path in (tmp_path / "biggan").glob("[!.]*")] == ["pytorch_model.bin"]
@@ -627,6 +617,6 @@ def test_weights_are_fetched_by_name(tmp_path, server, content):
 def test_data_by_request_only_cannot_be_fetched(tmp_path, content):
     content["datasets"]["chaoyang"] = {"adapter": "chaoyang", "title": "Chaoyang"}
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(content))
-    result = mpssl(tmp_path, "fetch", "--config", "config.yaml", "chaoyang")
+    result = mpssl("fetch", "--config", "config.yaml", "chaoyang", cwd=tmp_path)
     assert result.returncode == 2
     assert "Chaoyang cannot be downloaded; docs/data.md says how to get it" in result.stderr
