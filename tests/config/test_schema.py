@@ -1,7 +1,6 @@
 """The JSON schema by which an editor completes and checks a configuration file."""
 
 import copy
-import json
 from pathlib import Path
 
 import pytest
@@ -11,22 +10,10 @@ from jsonschema import Draft202012Validator
 from mpssl.config import reading
 from mpssl.config.fields import Closed
 from mpssl.shipped import INCLUDED, SCHEMA
+from tests.support.schema import mistakes, schema_of
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 FILES = [*sorted((ROOT / "config").glob("*.yaml")), *INCLUDED]
-LINE = "# yaml-language-server: $schema="
-
-
-def schema_of(path: Path) -> Path:
-    """The schema that a file's first line names."""
-    first = path.read_text().splitlines()[0]
-    assert first.startswith(LINE), path
-    return (path.parent / first.removeprefix(LINE)).resolve()
-
-
-def mistakes(content: dict, schema: Path = SCHEMA) -> list[str]:
-    validator = Draft202012Validator(json.loads(schema.read_text()))
-    return [error.message for error in validator.iter_errors(content)]
 
 
 def models(base=Closed):

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from PIL import Image
 
 from mpssl.common.errors import UserError
@@ -12,7 +13,7 @@ from mpssl.plan.cost import dataset_sizes
 from mpssl.plan.plan import Plan
 from mpssl.shipped import SCHEMA
 from mpssl.tools import init_project
-from tests.config.test_schema import mistakes, schema_of
+from tests.support.schema import mistakes, schema_of
 
 
 def draw(path, seed):

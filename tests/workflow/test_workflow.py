@@ -262,7 +262,7 @@ def test_a_repeated_key_is_a_mistake_for_snakemake_too(tmp_path):
         file.write("seeds: [0]\n")
     result = snakemake(folder, "-n", "--configfile", "tiny.yaml")
     assert result.returncode != 0
-    assert "the key 'seeds' stands twice" in result.stdout
+    assert "the key 'seeds' is twice in one mapping" in result.stdout
     assert "Traceback" not in result.stdout
 
 
