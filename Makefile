@@ -3,6 +3,7 @@
 PYTHON ?= python3
 PIP_FLAGS ?=
 CORES ?= all
+WORKERS ?= 2
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .PHONY: mini mini-all report test test-fast test-paper lint generated clean help
@@ -23,12 +24,13 @@ mini-all: .venv/ready
 report: .venv/ready
 	snakemake --configfile config/mini.yaml --report results/mini/snakemake-report.html
 
+# Tests of one file, or of one pipeline, stay together in one of the workers.
 test: .venv/ready
-	pytest
+	pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
 
-# make test-fast: the tests but whole pipelines, installations and the like.
+# make test-fast: the tests without pipelines and other slow ones.
 test-fast: .venv/ready
-	pytest -m "not slow and not paper and not slurm and not faults"
+	pytest -m "not slow"
 
 # make test-paper: the whole paper in miniature, from archives to all tables.
 test-paper: .venv/ready

@@ -598,7 +598,9 @@ def test_a_constant_of_the_configuration_that_a_network_reads_re_runs(real, know
     after = digests()
     assert all(after[run] != before[run] for run in RUNS)
     real.restore()
-    real.edit("config/architectures", '"resnet14": 2,', '"resnet14": 2,  # said otherwise')
+    real.edit(
+        "config/architectures", "  # residual blocks a stage", "  # residual blocks in a stage"
+    )
     known.clear()
     assert digests() == before
 

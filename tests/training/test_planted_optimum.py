@@ -183,6 +183,7 @@ def _measure(model: Classifier, source, test: Real) -> dict[str, float]:
     return result
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", SEEDS)
 def test_both_losses_find_the_helpful_class_and_latents(seed):
     full = train("full", seed)
@@ -191,6 +192,7 @@ def test_both_losses_find_the_helpful_class_and_latents(seed):
     assert full["accuracy"] > LEAST_ACCURACY
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("variant", ["uniform", "no_validation", "no_gap"])
 def test_less_than_both_losses_is_much_worse(variant, seed):
@@ -200,6 +202,7 @@ def test_less_than_both_losses_is_much_worse(variant, seed):
     assert other.get("mass", UNIFORM_MASS) < MOST_ABLATED_MASS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", SEEDS)
 def test_the_gap_finds_the_domain_and_validation_does_not(seed):
     assert train("no_validation", seed)["domain"] > LEAST_DOMAIN
