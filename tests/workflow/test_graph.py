@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from mpssl.compat.snakemake import lift_default_rate_limit
 from tests.support.pipeline import ROOT, copy_workflow, jobs, snakemake
 
 
@@ -81,19 +82,16 @@ def test_a_failed_job_shows_its_one_clear_line(tmp_path):
 
 
 def test_snakemakes_default_rate_limit_is_lifted_and_a_users_kept():
-    """`lift_default_rate_limit` of the rules, on what Snakemake makes of its own options."""
+    """`lift_default_rate_limit`, on what Snakemake makes of its own options."""
     from snakemake.cli import get_argument_parser
     from snakemake.scheduling.job_scheduler import JobRateLimiter, JobScheduler
     from snakemake.settings.types import MaxJobsPerTimespan
 
-    rules = (ROOT / "workflow/rules/common.smk").read_text()
-    found: dict = {}
-    exec(rules[rules.index("def lift_default_rate_limit") :], found)
     default = get_argument_parser().get_default("max_jobs_per_timespan")
     for text, lifted in ((default, True), ("50/1s", False), ("100/60s", False)):
         limiter = JobRateLimiter(MaxJobsPerTimespan.parse_choice(text))
         scheduler = SimpleNamespace(job_rate_limiter=limiter)
-        found["lift_default_rate_limit"](scheduler)
+        lift_default_rate_limit(scheduler)
         assert (scheduler.job_rate_limiter is None) is lifted
     assert "job_rate_limiter" in JobScheduler.__init__.__code__.co_names
     assert "lift_default_rate_limit(workflow.scheduler)" in (ROOT / "Snakefile").read_text()
