@@ -5,7 +5,7 @@ PIP_FLAGS ?=
 CORES ?= all
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: mini mini-all report test test-paper lint clean help
+.PHONY: mini mini-all report test test-paper lint docs clean help
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -37,11 +37,19 @@ lint: .venv/ready
 	snakefmt --check Snakefile workflow
 	snakemake --lint --configfile config/mini.yaml
 
+# make docs: the documentation as a site in site/; a broken link is an error.
+docs: .venv/ready-docs
+	mkdocs build --strict
+
 # torchvision and pytorch-pretrained-biggan name torch themselves, so torch comes first.
 .venv/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	pip install --quiet $(PIP_FLAGS) --constraint constraints.txt torch
 	pip install --quiet $(PIP_FLAGS) --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+.venv/ready-docs: .venv/ready
+	pip install --quiet $(PIP_FLAGS) --constraint constraints.txt --editable '.[docs]'
 	touch $@
 
 clean:

@@ -7,6 +7,7 @@ from contextlib import nullcontext
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from torch import Tensor
 
 from mpssl.data.store import Packed
@@ -29,7 +30,7 @@ class Batches:
     """
 
     def __init__(
-        self, packed: Packed, rows, size: int, device: torch.device, share: float = 1
+        self, packed: Packed, rows: ArrayLike, size: int, device: torch.device, share: float = 1
     ) -> None:
         rows = np.asarray(rows)
         self.labels = torch.from_numpy(packed.labels[rows]).to(device)
