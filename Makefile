@@ -3,12 +3,13 @@
 PYTHON ?= python3
 PIP_FLAGS ?=
 CORES ?= all
+WORKERS ?= 2
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: mini mini-all report test test-paper lint docs clean help
+.PHONY: mini mini-all report test test-fast test-paper lint generated docs clean help
 
 help:
-	@sed -n 's/^# //p' Makefile
+	@sed -n 's/^# make/make/p' Makefile
 
 mini: .venv/ready
 	snakemake --cores $(CORES) --configfile config/mini.yaml
@@ -23,23 +24,34 @@ mini-all: .venv/ready
 report: .venv/ready
 	snakemake --configfile config/mini.yaml --report results/mini/snakemake-report.html
 
+# Tests of one file, or of one pipeline, stay together in one of the workers.
 test: .venv/ready
-	pytest
+	pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
+
+# make test-fast: the tests without pipelines and other slow ones.
+test-fast: .venv/ready
+	pytest -m "not slow"
 
 # make test-paper: the whole paper in miniature, from archives to all tables.
 test-paper: .venv/ready
 	pytest -m paper
 
-# make lint: ruff, snakefmt and Snakemake's own linter.
+# make lint: ruff, the contracts on imports, snakefmt and Snakemake's own linter.
 lint: .venv/ready
 	ruff check .
 	ruff format --check .
+	lint-imports --no-logo
 	snakefmt --check Snakefile workflow
 	snakemake --lint --configfile config/mini.yaml
 
+# make generated: what is made of the models in mpssl/config: the JSON schema and the reference.
+generated: .venv/ready
+	mpssl schema > mpssl/shipped/config.schema.json
+	mpssl reference > docs/configuration.md
+
 # make docs: the documentation as a site in site/; a broken link is an error.
 docs: .venv/ready-docs
-	mkdocs build --strict
+	NO_MKDOCS_2_WARNING=1 mkdocs build --strict
 
 # torchvision and pytorch-pretrained-biggan name torch themselves, so torch comes first.
 .venv/ready: pyproject.toml constraints.txt

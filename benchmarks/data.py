@@ -20,7 +20,7 @@ import numpy as np
 import torch
 
 from mpssl.config import reading
-from mpssl.data.batches import Batches
+from mpssl.data.batches import batches_of
 from mpssl.data.store import Packed
 from mpssl.plan.cells import Cell
 from mpssl.plan.plan import Plan
@@ -105,7 +105,7 @@ def base_loop(name: str, share: float, device: torch.device, folder: Path) -> Lo
         count,
         "random",
     )
-    task.labeled = Batches(packed, np.arange(count), size, device, share)
+    task.labeled = batches_of(packed, np.arange(count), size, device, share)
     loop = Loop(task)
     task.model.train()
     return loop

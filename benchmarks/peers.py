@@ -155,7 +155,7 @@ def our_step(size: str, method: str, views: str):
         task.objective = build_objective(method, SIZES[size][-1], config.objectives.of(method))
     loop = Loop(task)
     loop.task.labeled.whole = lambda rows: (x, y)
-    task.source.images = lambda rows: weak
+    task.source.unlabeled.centre_images = lambda rows: weak
     loop.labeled_view = loop.weak = torch.nn.Identity()
     loop.strong = lambda _: strong
     task.model.train()

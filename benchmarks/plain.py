@@ -46,10 +46,10 @@ class PlainStep:
             rows = source.validation_order.next(
                 min(settings.validation_batch_size, source.validation_order.size)
             )
-        x_val, y_val = source.validation(rows)
+        x_val, y_val = source.validation.centre(rows)
         with model.statistics_frozen():
             loss = F.cross_entropy(model(x), y)
-            loss = loss + task.weight * self._consistency(images, "meta_views", update=False)
+            loss = loss + task.lambda_ * self._consistency(images, "meta_views", update=False)
             real, synthetic = model.features(torch.cat([x, images])).chunk(2)
             logits = self._look_ahead(loss, rate, x_val)  # line 7
         meta = settings.validation_weight * F.cross_entropy(logits, y_val)
@@ -64,7 +64,7 @@ class PlainStep:
         loop.optimizer.zero_grad()
         loss = F.cross_entropy(model(x), y)
         with model.statistics_frozen():
-            loss = loss + task.weight * self._consistency(images, "views", update=True)
+            loss = loss + task.lambda_ * self._consistency(images, "views", update=True)
         loss.backward()  # line 11
         loop.optimizer.step()
 

@@ -13,6 +13,20 @@ from mpssl.plan.paths import Paths  # noqa: E402
 from tests.support import pipeline  # noqa: E402
 
 ROOT = Path(__file__).resolve().parent.parent
+PIPELINES = ("tiny", "small")  # fixtures; both take a minute
+SLOW = ("long", "workflow")  # rooms of which every test is slow
+
+
+@pytest.hookimpl(tryfirst=True)  # -m chooses and pytest-xdist groups after it
+def pytest_collection_modifyitems(items):
+    """Mark slow rooms; under pytest-xdist one worker has all tests of a file, or of a pipeline."""
+    for item in items:
+        if item.path.parent.name in SLOW:
+            item.add_marker("slow")
+        pipeline_used = next((name for name in PIPELINES if name in item.fixturenames), None)
+        item.add_marker(pytest.mark.xdist_group(pipeline_used or item.path.stem))
+    if "PYTEST_XDIST_WORKER" in os.environ:  # what takes long first, so that workers end together
+        items.sort(key=lambda item: item.path.parent.name not in SLOW)
 
 
 @pytest.fixture(autouse=True)
@@ -106,9 +120,19 @@ def changed(content):
 
 
 @pytest.fixture(scope="session")
-def undisturbed(tmp_path_factory):
-    """The folder of the small experiment, run here by two jobs at a time."""
-    folder = pipeline.copy_workflow(tmp_path_factory.mktemp("undisturbed"))
-    result = pipeline.snakemake(folder, "--cores", "2", "--configfile", "small.yaml")
+def tiny(tmp_path_factory):
+    """The folder of the tiny experiment, finished, and Snakemake's output. Leave it as it is."""
+    return _run_pipeline(tmp_path_factory, "tiny")
+
+
+@pytest.fixture(scope="session")
+def small(tmp_path_factory):
+    """The folder of the small experiment, run by two jobs at a time. Leave it as it is."""
+    return _run_pipeline(tmp_path_factory, "small")[0]
+
+
+def _run_pipeline(tmp_path_factory, name: str) -> tuple[Path, str]:
+    folder = pipeline.copy_workflow(tmp_path_factory.mktemp(name))
+    result = pipeline.snakemake(folder, "--cores", "2", "--configfile", f"{name}.yaml")
     assert result.returncode == 0, result.stdout[-4000:]
-    return folder
+    return folder, result.stdout

@@ -1,1 +1,1 @@
-"""Work-arounds of other packages, each to be deleted one day."""
+"""Work-arounds of other packages and uses of their insides; each module says when to delete it."""

@@ -2,6 +2,9 @@
 
 `pytorch_pretrained_biggan/__init__.py` also imports scipy.stats and nltk's helpers, for functions
 that nothing here uses. Its modules are the package's own: a later plain import finds the same.
+
+Delete when: `import pytorch_pretrained_biggan` imports no scipy.stats, or a start may take longer.
+No upstream issue is known.
 """
 
 import importlib.util

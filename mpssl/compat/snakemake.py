@@ -1,7 +1,7 @@
 """Snakemake's scheduler without a look at all jobs a second. Imports no Snakemake.
 
-Delete when: Snakemake has an option against its default limit of started jobs a second, or keeps
-it without looking at every job again for each one that has finished.
+Delete when: snakemake/snakemake pull request 3744 is merged, so that a finished job no longer makes
+the scheduler look at all jobs again before the limit's time has passed.
 """
 
 from typing import Any

@@ -1,8 +1,10 @@
 """Import torchvision on any combination of wheels: `from mpssl.compat.torchvision import models`.
 
 torchvision's CUDA wheel beside a CPU-only torch cannot load its compiled operators, and its
-import then fails at `torchvision::nms does not exist` (pytorch/vision issue 9085). Nothing here
-uses those operators; declaring the names is enough.
+import then fails at `torchvision::nms does not exist`. Nothing here uses those operators; declaring
+the names is enough.
+
+Delete when: pytorch/vision issue 8985 (and its like, 9085) is cured: such a pair of wheels imports.
 """
 
 import torch

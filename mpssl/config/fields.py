@@ -3,7 +3,7 @@
 import os
 import re
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
     AfterValidator,
@@ -57,10 +57,21 @@ SourceName = Literal["none", "real", "foundation", "uniform", "pseudo", "lmo"]
 ObjectiveName = Literal["none", "uda", "fixmatch", "freematch", "scr", "l1", "l2", "smooth_l1"]
 
 
-class Closed(BaseModel):
-    """Base of all configuration models: no unknown keys, no changes, no NaN."""
+class Frozen(BaseModel):
+    """A typed record: no unknown fields, no changes, no NaN."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Closed(Frozen):
+    """Base of all configuration models: no unknown keys, no changes, no NaN."""
+
+
+def models_in(annotation: Any) -> list[type[Closed]]:
+    """The models that a value of this type may be or hold."""
+    if isinstance(annotation, type) and issubclass(annotation, Closed):
+        return [annotation]
+    return [model for part in get_args(annotation) for model in models_in(part)]
 
 
 def merge(base: dict, changes: dict) -> dict:

@@ -4,40 +4,69 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints
 
-from mpssl.config.data import Download, Downloadable
+from mpssl.config.downloads import Download, Downloadable
 from mpssl.config.fields import AS_IN_YAML_1_2, Closed, Count, Name, NonNegative, Place, Positive
 
 
 class TrainedGenerator(Downloadable):
-    """A small BigGAN trained by the pipeline on the foundation data set."""
+    """A small BigGAN trained by the pipeline on the foundation data set.
 
-    kind: Literal["trained"]
-    steps: Count
-    batch_size: Count = 32
-    learning_rate: Positive = 2e-3
-    warmup_steps: Count = Field(150, description="over which the discriminator's weight grows")
-    kl_weight: NonNegative = 1
-    adversarial_weight: NonNegative = 0.02
-    class_weight: NonNegative = 0.02
-    averaging: Annotated[float, Field(ge=0, lt=1), AS_IN_YAML_1_2] = Field(
-        0.995, description="of the weights"
+    It is the decoder of a conditional variational autoencoder, sharpened by a discriminator.
+    """
+
+    kind: Literal["trained"] = Field(description="Kind of the generator.")
+    steps: Count = Field(description="Number of training steps.")
+    batch_size: Count = Field(
+        32, description="Number of real images in a batch; as many are sampled."
     )
-    z_dim: Count = 32
-    channel_width: Count = 16
+    learning_rate: Positive = Field(
+        2e-3, description="Learning rate of Adam at the start; it falls to zero as a half cosine."
+    )
+    warmup_steps: Count = Field(
+        150,
+        description="Number of steps over which the discriminator's weight in the generator's "
+        "loss grows from zero to its full value.",
+    )
+    kl_weight: NonNegative = Field(
+        1,
+        description="Weight of the divergence from the prior in the autoencoder's loss.",
+    )
+    adversarial_weight: NonNegative = Field(
+        0.02, description="Weight of the discriminator's verdict real or generated."
+    )
+    class_weight: NonNegative = Field(
+        0.02, description="Weight of the discriminator's class loss on generated images."
+    )
+    averaging: Annotated[float, Field(ge=0, lt=1), AS_IN_YAML_1_2] = Field(
+        0.995,
+        description="Decay of the moving average of the generator's weights, which is what is "
+        "kept; 0 keeps the last weights.",
+    )
+    z_dim: Count = Field(32, description="Length of the latent z and of the class's embedding.")
+    channel_width: Count = Field(16, description="Unit in which `layers` counts channels.")
     layers: list[tuple[bool, Count, Count]] = Field(
         [(True, 16, 8), (False, 8, 4), (True, 4, 2), (True, 2, 1)],
-        description="up-sample?, input and output channels in units of channel_width",
+        description="Blocks of the generator, each as (whether it doubles the side, input "
+        "channels, output channels); the first side is 4 pixels and the last must be "
+        "`packing.size`.",
     )
-    helper_width: Count = Field(32, description="channels of the encoder and discriminator")
-    seed: int = 0
+    helper_width: Count = Field(
+        32, description="Number of channels of the encoder and the discriminator at half the side."
+    )
+    seed: int = Field(0, description="Seed of the weights, batches and latents.")
 
 
 class PretrainedGenerator(Downloadable):
     """A folder with a BigGAN's config.json and pytorch_model.bin."""
 
-    kind: Literal["pretrained"]
-    path: Place
-    downloads: list[Download] = []
+    kind: Literal["pretrained"] = Field(description="Kind of the generator.")
+    path: Place = Field(
+        description="Folder of the generator's files.",
+        examples=["resources/weights/biggan-deep-256"],
+    )
+    downloads: list[Download] = Field(
+        [], description="Files to fetch into that folder; without any they must be there."
+    )
 
     @property
     def to_download(self) -> list[Download]:
@@ -48,32 +77,45 @@ class PretrainedGenerator(Downloadable):
 class PythonGenerator(Downloadable):
     """Any class-conditional generator, built by a Python function (docs/generators.md)."""
 
-    kind: Literal["python"]
+    kind: Literal["python"] = Field(description="Kind of the generator.")
     entry: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")] = Field(
-        description="module:function; the function takes `options`, returns the network"
+        description="Function that builds the network, as `module:function`.",
+        examples=["my_generator:build"],
     )
-    options: dict[str, Any] = Field({}, description="keyword arguments of the function")
-    files: list[Place] = Field([], description="what it reads: runs depend on their content")
+    options: dict[str, Any] = Field(
+        {}, description="Keyword arguments of the function.", examples=[{"weights": "my.pt"}]
+    )
+    files: list[Place] = Field(
+        [], description="Files that the function reads: runs depend on their content."
+    )
 
 
 class TrainedClassifier(Downloadable):
     """A foundation classifier trained by the pipeline on the foundation data set."""
 
-    kind: Literal["trained"]
-    steps: Count
-    batch_size: Count = 64
-    learning_rate: Positive = 0.1
-    weight_decay: NonNegative = 5e-4
-    held_out: Annotated[float, Field(gt=0, lt=1), AS_IN_YAML_1_2] = 0.1
-    seed: int = 0
+    kind: Literal["trained"] = Field(description="Kind of the classifier.")
+    steps: Count = Field(description="Number of training steps.")
+    batch_size: Count = Field(64, description="Number of images in a batch.")
+    learning_rate: Positive = Field(
+        0.1, description="Learning rate of SGD at the start; it falls to zero as a half cosine."
+    )
+    weight_decay: NonNegative = Field(5e-4, description="Weight decay of SGD.")
+    held_out: Annotated[float, Field(gt=0, lt=1), AS_IN_YAML_1_2] = Field(
+        0.1, description="Part of the images on which the accuracy that is printed is measured."
+    )
+    seed: int = Field(0, description="Seed of the weights, of the batches and of that part.")
 
 
 class PretrainedClassifier(Downloadable):
     """torchvision's IMAGENET1K_V1 weights of the same architecture, in a folder of .pth files."""
 
-    kind: Literal["pretrained"]
-    path: Place
-    downloads: list[Download] = Field([], description="files pinned further than torchvision does")
+    kind: Literal["pretrained"] = Field(description="Kind of the classifier.")
+    path: Place = Field(description="Folder of the files of weights.", examples=["weights"])
+    downloads: list[Download] = Field(
+        [],
+        description="Files to fetch into that folder that are pinned further than by "
+        "torchvision's names; the others of `roles.architectures` are fetched without being named.",
+    )
 
     @property
     def to_download(self) -> list[Download]:
@@ -84,9 +126,21 @@ class PretrainedClassifier(Downloadable):
 class Foundation(Closed):
     """The generative foundation model G_F and the foundation classifier f_F (Eq. 5)."""
 
-    dataset: Name | None = Field(None, description="its real images: for training it and Table 9")
+    dataset: Name | None = Field(
+        None,
+        description="Name of the data set with the foundation's own real images, on which it is "
+        "trained and which Table 9 uses; a pretrained foundation needs none.",
+    )
     generator: Annotated[
         TrainedGenerator | PretrainedGenerator | PythonGenerator, Field(discriminator="kind")
-    ]
-    classifier: Annotated[TrainedClassifier | PretrainedClassifier, Field(discriminator="kind")]
-    truncation: Annotated[float, Field(gt=0, le=1), AS_IN_YAML_1_2] = 1.0
+    ] = Field(description="Generator G_F of the synthetic images.")
+    classifier: Annotated[TrainedClassifier | PretrainedClassifier, Field(discriminator="kind")] = (
+        Field(
+            description="Classifier f_F, from which training starts; it also makes P-SSL's labels."
+        )
+    )
+    truncation: Annotated[float, Field(gt=0, le=1), AS_IN_YAML_1_2] = Field(
+        1.0,
+        description="Truncation of BigGAN, which picks its batch-norm statistics; latents are "
+        "drawn from N(0, I) whatever it is.",
+    )

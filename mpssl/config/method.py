@@ -20,49 +20,86 @@ from mpssl.config.fields import (
 class Mapper(Closed):
     """Conditional mapper M_phi, Eq. (10): three linear layers, leaky ReLU between."""
 
-    hidden: Count = 256
-    embedding: Count = 128
-    conditional: bool = Field(True, description="false: M_phi(z), Table 4")
+    hidden: Count = Field(256, description="Width of the two hidden layers.")
+    embedding: Count = Field(128, description="Length of the embedding of the target class.")
+    conditional: bool = Field(
+        True, description="Whether the mapper sees the target class; Table 4 compares both."
+    )
     form: Literal["residual", "scaled", "plain"] = Field(
         "residual",
-        description="residual: z + MLP, zero at the start; scaled: unit variance; "
-        "plain: PyTorch's initial weights, which shrink z to std 0.1",
+        description="Form of the mapper: `residual` is z + MLP, zero at the start; `scaled` is the "
+        "MLP with unit variance at the start; `plain` has PyTorch's initial weights, which shrink "
+        "z to a standard deviation of 0.1.",
     )
 
 
 class Converter(Closed):
     """Label converter I_xi, Eqs. (11) and (12), and Table 5's variants."""
 
-    kind: Literal["hard_gumbel", "soft_gumbel", "soft_label"] = "hard_gumbel"
-    temperature: Positive = 0.1
-    redraw_noise: bool = Field(False, description="new Gumbel noise in line 10 of Algorithm 1")
+    kind: Literal["hard_gumbel", "soft_gumbel", "soft_label"] = Field(
+        "hard_gumbel",
+        description="Form of the foundation label: `hard_gumbel` is one-hot with a straight-"
+        "through gradient, `soft_gumbel` is the Gumbel softmax itself, `soft_label` is the softmax "
+        "without noise.",
+    )
+    temperature: Positive = Field(
+        0.1, description="Temperature tau of the Gumbel softmax; `soft_label` has none."
+    )
+    redraw_noise: bool = Field(
+        False,
+        description="Whether line 10 of Algorithm 1 draws new Gumbel noise; otherwise it keeps "
+        "that of line 6.",
+    )
 
 
 class Lmo(Closed):
     """Latent meta-optimization, Eqs. (6) to (9) and Algorithm 1, lines 4 to 8."""
 
-    mapper_learning_rate: Positive = 1e-4
-    converter_learning_rate: Positive = 1e-4
-    validation_weight: NonNegative = Field(1, description="0: without L_val, Table 3")
-    gap_weight: NonNegative = Field(10, description="0: without L_gap, Table 3")
+    mapper_learning_rate: Positive = Field(
+        1e-4, description="Learning rate of Adam on phi, the mapper's weights."
+    )
+    converter_learning_rate: Positive = Field(
+        1e-4, description="Learning rate of Adam on xi, the converter's logits."
+    )
+    validation_weight: NonNegative = Field(
+        1, description="Weight of L_val in Eq. (6); 0 leaves it out, as in Table 3."
+    )
+    gap_weight: NonNegative = Field(
+        10, description="Weight lambda_gap of L_gap in Eq. (6); 0 leaves it out, as in Table 3."
+    )
     gap: Literal["pairwise", "batch_mean", "mmd"] = Field(
-        "pairwise", description="Eq. (8); Algorithm 1, line 8; Table 11"
+        "pairwise",
+        description="Form of L_gap: `pairwise` is Eq. (8), `batch_mean` is Algorithm 1's line 8, "
+        "`mmd` is Table 11's.",
     )
     gap_statistics: Literal["joint", "running"] = Field(
-        "joint", description="batch norm of x and x_u in L_gap: together, or running statistics"
+        "joint",
+        description="Batch-norm statistics in L_gap: `joint` takes those of labeled and synthetic "
+        "images in one batch, `running` the running ones.",
     )
-    validation_batch_size: Count = 64
-    record_every: Count = Field(50, description="steps between records of the gradient norms")
-    exact: bool = Field(True, description="refuse the three approximations that follow")
+    validation_batch_size: Count = Field(
+        64, description="Number of images of D_val in an LMO step; all of D_val if it has fewer."
+    )
+    record_every: Count = Field(
+        50, description="Number of steps from one record of the gradient norms to the next."
+    )
+    exact: bool = Field(
+        True, description="Whether the three approximations that follow are refused."
+    )
     reuse_samples: bool = Field(
-        False, description="approximation: line 11 takes the images made before phi, xi moved"
+        False,
+        description="Approximation: line 11 takes the images that were made before phi and xi "
+        "moved.",
     )
     carry_samples: bool = Field(
-        False, description="approximation: one batch of images for line 11 and the next line 6"
+        False,
+        description="Approximation: one batch of images serves line 11 and the next step's line 6.",
     )
-    adapt_every: Count = Field(1, description="approximation: an LMO step every so many steps")
-    mapper: Mapper = Mapper()
-    converter: Converter = Converter()
+    adapt_every: Count = Field(
+        1, description="Approximation: number of classifier steps for each LMO step; 1 is exact."
+    )
+    mapper: Mapper = Field(Mapper(), description="Settings of the conditional mapper M_phi.")
+    converter: Converter = Field(Converter(), description="Settings of the label converter I_xi.")
 
     @model_validator(mode="after")
     def _exact(self) -> "Lmo":
@@ -82,21 +119,31 @@ class Lmo(Closed):
 class Uda(Closed):
     """UDA's published defaults."""
 
-    confidence_threshold: Probability = 0.8
-    temperature: Positive = 0.4
+    confidence_threshold: Probability = Field(
+        0.8,
+        description="Probability above which the weak view's class is trusted; others add no loss.",
+    )
+    temperature: Positive = Field(
+        0.4, description="Temperature that sharpens the weak view's probabilities; 1 leaves them."
+    )
 
 
 class FixMatch(Closed):
     """FixMatch's published defaults."""
 
-    confidence_threshold: Probability = 0.95
+    confidence_threshold: Probability = Field(
+        0.95,
+        description="Probability from which the weak view's class is trusted; others add no loss.",
+    )
 
 
 class FreeMatch(Closed):
     """FreeMatch's published defaults."""
 
-    threshold_momentum: Annotated[float, Field(ge=0, lt=1), AS_IN_YAML_1_2] = 0.999
-    fairness_weight: NonNegative = 0.05
+    threshold_momentum: Annotated[float, Field(ge=0, lt=1), AS_IN_YAML_1_2] = Field(
+        0.999, description="Decay of the moving averages that set the thresholds."
+    )
+    fairness_weight: NonNegative = Field(0.05, description="Weight of the fairness term.")
 
 
 class Objectives(Closed):
@@ -104,12 +151,13 @@ class Objectives(Closed):
 
     views: Literal["joint", "separate"] = Field(
         "joint",
-        description="joint: both views are one batch of the network; separate: two, each with its "
-        "own batch statistics, and no backward pass through a weak view that is a target",
+        description="Batches of the two views: `joint` sends both through the network as one "
+        "batch; `separate` sends two, each with its own batch statistics and without a backward "
+        "pass through a weak view that is a target.",
     )
-    uda: Uda = Uda()
-    fixmatch: FixMatch = FixMatch()
-    freematch: FreeMatch = FreeMatch()
+    uda: Uda = Field(Uda(), description="Settings of UDA's loss.")
+    fixmatch: FixMatch = Field(FixMatch(), description="Settings of FixMatch's loss.")
+    freematch: FreeMatch = Field(FreeMatch(), description="Settings of FreeMatch's loss.")
 
     def of(self, objective: ObjectiveName) -> dict[str, Any]:
         """The options of one objective, as `build_objective` takes them."""
@@ -122,19 +170,35 @@ class Objectives(Closed):
 class Variant(Closed):
     """What one variant of a method changes."""
 
-    label: str
-    source: SourceName | None = None
-    objective: ObjectiveName | None = None
-    lmo: dict[str, Any] = {}
+    label: str = Field(description="Name of the variant in tables and figures.")
+    source: SourceName | None = Field(
+        None, description="Source instead of the method's; the same if this is empty."
+    )
+    objective: ObjectiveName | None = Field(
+        None, description="Objective instead of the method's; the same if this is empty."
+    )
+    lmo: dict[str, Any] = Field(
+        {},
+        description="Keys of `lmo` that the variant changes, laid out as there.",
+        examples=[{"converter": {"temperature": 1e-3}}],
+    )
 
 
 class Method(Closed):
     """A (source, objective) pair and its variants."""
 
-    label: str
-    source: SourceName
-    objective: ObjectiveName
-    variants: dict[Name, Variant] = {}
+    label: str = Field(description="Name of the method in tables and figures.")
+    source: SourceName = Field(
+        description="Source of the unlabeled images: `real` is D_u, `foundation` the foundation's "
+        "own images, `uniform` random samples, `pseudo` samples of P-SSL's pseudo-labels, `lmo` "
+        "MP-SSL's."
+    )
+    objective: ObjectiveName = Field(
+        description="Objective on the two views of the unlabeled images."
+    )
+    variants: dict[Name, Variant] = Field(
+        {}, description="Variants of the method, which a row names as `setting/method/variant`."
+    )
 
     @model_validator(mode="after")
     def _pair_fits(self) -> "Method":

@@ -5,37 +5,48 @@ import math
 from collections import Counter
 from functools import cache
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import yaml
 from pydantic import ValidationError
 
 from mpssl.common.errors import UserError, nearest, one_line
-from mpssl.common.files import CHECKSUM, read_made
+from mpssl.common.files import CHECKSUM, read_json, read_made
 from mpssl.config.experiment import Config
-from mpssl.config.fields import Closed
-from mpssl.shipped import INCLUDED
+from mpssl.config.fields import Closed, models_in
+from mpssl.shipped import INCLUDED, INCLUDED_KEYS
 
 LARGEST_FILE = 2**20  # bytes; the shipped ones have less than 2**15
 
 
 def load(path: Path | str) -> Config:
-    """Read a configuration file; methods and tables come from `config/` unless it has its own.
+    """Read a configuration file; `resolve` completes it.
 
     Raises:
         UserError: a missing or unreadable file, an unknown key or name, a value out of range.
     """
-    content = read_yaml(path)
-    if CHECKSUM in content:  # the resolved one, which Snakemake wrote for its jobs
-        content = read_made(path)
-    return resolve(content, where=str(path))
+    return resolve(_made(path) or read_yaml(path), where=str(path))
+
+
+def _made(path: Path | str) -> dict | None:
+    """The configuration that Snakemake wrote for its jobs; None if the file is a person's.
+
+    It is read as JSON: every job reads it, and YAML takes a hundred times as long.
+    """
+    if Path(path).suffix != ".json" or not Path(path).is_file():
+        return None
+    try:
+        made = CHECKSUM in read_json(path)
+    except (OSError, ValueError, TypeError, RecursionError):  # `read_yaml` says what is wrong
+        return None
+    return read_made(path) if made else None
 
 
 def resolve(content: dict, where: str = "configuration", strict: bool = True) -> Config:
     """Complete and validate the content of a configuration file.
 
-    `datasets`, `methods`, `tables`, `figures` and `claims` are those of `config/` unless the
-    content has its own. Where it is not `strict`, a text that says a number is that number:
+    `datasets`, `methods`, `tables`, `figures` and `claims` are those of `mpssl/shipped/` unless
+    the content has its own. If it is not `strict`, a text that says a number is that number:
     Snakemake's `--config` makes texts of the numbers inside lists and mappings.
 
     Raises:
@@ -43,8 +54,10 @@ def resolve(content: dict, where: str = "configuration", strict: bool = True) ->
     """
     try:
         _check_plain(content)
+        if not content.keys() >= INCLUDED_KEYS:
+            content = _included() | content
         # As JSON, pydantic's strict mode still takes texts for paths and lists for tuples.
-        return Config.model_validate_json(json.dumps(_included() | content), strict=strict)
+        return Config.model_validate_json(json.dumps(content), strict=strict)
     except ValidationError as error:
         raise UserError(one_line(f"{where}: {_first_line(error)}")) from None
     except ValueError as error:
@@ -151,16 +164,17 @@ def _inside(models: list[type[Closed]], field: str | int) -> list[type[Closed]]:
         inner
         for model in models
         if field in model.model_fields
-        for inner in _models_in(model.model_fields[field].annotation)
+        for inner in models_in(model.model_fields[field].annotation)
     ]
 
 
-def _models_in(annotation: Any) -> list[type[Closed]]:
-    if isinstance(annotation, type) and issubclass(annotation, Closed):
-        return [annotation]
-    return [model for part in get_args(annotation) for model in _models_in(part)]
-
-
 def schema() -> dict:
-    """The JSON schema of a complete configuration, as `workflow/schemas/` holds it."""
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Config.model_json_schema()}
+    """The JSON schema of a configuration file, as `mpssl/shipped/config.schema.json` holds it.
+
+    No key of the whole is required: what a file does not say comes from the shipped files, or from
+    another file that is given beside it.
+    """
+    whole = {"$schema": "https://json-schema.org/draft/2020-12/schema"} | Config.model_json_schema()
+    del whole["required"]
+    whole["$defs"]["Variant"]["properties"]["lmo"] |= {"$ref": "#/$defs/Lmo"}
+    return whole

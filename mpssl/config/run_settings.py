@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from mpssl.config.fields import Closed, ObjectiveName, SourceName
+from mpssl.config.fields import Frozen, ObjectiveName, SourceName
 from mpssl.config.method import Lmo
 from mpssl.config.training import Augmentation, Training
 
 
-class EntryPoint(Closed):
+class EntryPoint(Frozen):
     """A generator of the user's own code, as a run depends on it."""
 
     entry: str
@@ -16,7 +16,7 @@ class EntryPoint(Closed):
     """Digest of the source file."""
 
 
-class RunSettings(Closed):
+class RunSettings(Frozen):
     """What a run depends on beside its files; the same settings and files give the same run.
 
     Data, splits and weights are not among them: they reach the run as files.

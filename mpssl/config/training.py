@@ -10,69 +10,134 @@ from mpssl.config.fields import AS_IN_YAML_1_2, Closed, Count, NonNegative, Numb
 class RandAugment(Closed):
     """kornia's RandAugment: `n` operations of magnitude `m` (of 30), drawn once a batch."""
 
-    n: Count = 2
-    m: Annotated[float, Field(gt=0, lt=30), AS_IN_YAML_1_2] = 10
-    operations: list[str] | None = Field(None, description="names; kornia's default where empty")
+    n: Count = Field(2, description="Number of operations that are applied to a batch.")
+    m: Annotated[float, Field(gt=0, lt=30), AS_IN_YAML_1_2] = Field(
+        10, description="Magnitude of each operation, on kornia's scale up to 30."
+    )
+    operations: list[str] | None = Field(
+        None,
+        description="Names of the operations to draw from; kornia's default if this is empty.",
+        examples=[["rotate", "shear_x", "contrast"]],
+    )
 
 
 class Views(Closed):
     """One random view of a batch of images."""
 
-    crop: Literal["none", "padded", "resized"] = "padded"
-    padding: Annotated[int, Field(ge=0)] = Field(28, description="pixels, for the padded crop")
-    scale: tuple[Positive, Positive] = Field((0.08, 1), description="area, for the resized crop")
-    flip: bool = True
-    randaugment: RandAugment | None = None
+    crop: Literal["none", "padded", "resized"] = Field(
+        "padded",
+        description="Way to cut out `training.image_size` pixels: `padded` pads the image and "
+        "cuts anywhere, `resized` cuts a part of random area and resizes it, `none` takes the "
+        "centre.",
+    )
+    padding: Annotated[int, Field(ge=0)] = Field(
+        28, description="Padding of the padded crop on each edge, in pixels."
+    )
+    scale: tuple[Positive, Positive] = Field(
+        (0.08, 1),
+        description="Smallest and largest area of the resized crop, as a part of the image.",
+    )
+    flip: bool = Field(True, description="Whether each image is mirrored with probability 1/2.")
+    randaugment: RandAugment | None = Field(
+        None, description="Settings of RandAugment; none is applied if this is empty."
+    )
 
 
 class Augmentation(Closed):
     """Views of labeled images, and the weak and strong view T_w, T_s of unlabeled ones."""
 
-    labeled: Views = Views(crop="resized")
-    weak: Views = Views()
-    strong: Views = Views(randaugment=RandAugment())
+    labeled: Views = Field(Views(crop="resized"), description="View of the labeled images.")
+    weak: Views = Field(Views(), description="Weak view T_w of the unlabeled images.")
+    strong: Views = Field(
+        Views(randaugment=RandAugment()), description="Strong view T_s of the unlabeled images."
+    )
 
 
 class Training(Closed):
     """The classifier's optimization (Sec. 4.1)."""
 
-    epochs: Count = 200
-    steps_per_epoch: Count | None = Field(None, description="one pass over D where empty")
-    batch_size: Count = 64
-    learning_rate: Positive = 0.01
-    momentum: Annotated[float, Field(ge=0, lt=1), AS_IN_YAML_1_2] = 0.9
-    weight_decay: NonNegative = 0
-    milestones: list[Annotated[float, Field(gt=0, lt=1), AS_IN_YAML_1_2]] = Field(
-        [0.3, 0.6, 0.8], description="parts of the epochs: 60, 120, 160 of 200"
+    epochs: Count = Field(200, description="Number of epochs, each with a validation at its end.")
+    steps_per_epoch: Count | None = Field(
+        None, description="Number of steps in an epoch; one pass over D if this is empty."
     )
-    decay: Positive = 0.1
-    image_size: Side = 224
-    pretrained: bool = Field(True, description="start from the foundation classifier's features")
+    batch_size: Count = Field(
+        64, description="Number of labeled images in a batch; all of D if D has fewer."
+    )
+    learning_rate: Positive = Field(0.01, description="Learning rate of SGD at the start.")
+    momentum: Annotated[float, Field(ge=0, lt=1), AS_IN_YAML_1_2] = Field(
+        0.9, description="Momentum of SGD, in Nesterov's form; 0 is plain SGD."
+    )
+    weight_decay: NonNegative = Field(
+        0, description="Weight decay of SGD: this times a weight is added to its gradient."
+    )
+    milestones: list[Annotated[float, Field(gt=0, lt=1), AS_IN_YAML_1_2]] = Field(
+        [0.3, 0.6, 0.8],
+        description="Milestones at which the learning rate falls, as parts of the epochs: the "
+        "defaults are epochs 60, 120 and 160 of 200.",
+    )
+    decay: Positive = Field(
+        0.1, description="Factor by which the learning rate is multiplied at each milestone."
+    )
+    image_size: Side = Field(
+        224,
+        description="Side of the square images that the classifier gets, in pixels; at most "
+        "`packing.size`.",
+    )
+    pretrained: bool = Field(
+        True,
+        description="Whether training starts from the foundation classifier's features; "
+        "otherwise from random weights.",
+    )
     running_statistics: Literal["labeled", "all"] = Field(
-        "labeled", description="forwards of the classifier step that move batch norm's statistics"
+        "labeled",
+        description="Images that move batch norm's running statistics: the `labeled` ones of a "
+        "classifier step, or `all` of it.",
     )
     equal_epochs: Literal["first", "last"] = Field(
-        "last", description="which of several epochs of the best validation accuracy is kept"
+        "last", description="Choice between epochs that tie for the best validation accuracy."
     )
-    normalize_mean: tuple[Number, Number, Number] = (0.485, 0.456, 0.406)
-    normalize_std: tuple[Positive, Positive, Positive] = (0.229, 0.224, 0.225)
-    evaluation_batch_size: Count = 256
+    normalize_mean: tuple[Number, Number, Number] = Field(
+        (0.485, 0.456, 0.406),
+        description="Mean of red, green and blue that is subtracted from pixels in 0 to 1; the "
+        "default is ImageNet's.",
+    )
+    normalize_std: tuple[Positive, Positive, Positive] = Field(
+        (0.229, 0.224, 0.225),
+        description="Standard deviation of red, green and blue by which pixels are divided; the "
+        "default is ImageNet's.",
+    )
+    evaluation_batch_size: Count = Field(
+        256, description="Number of images in a batch of the validation and the test."
+    )
     precision: Literal["float32", "bf16"] = Field(
         "float32",
-        description="bf16: the classifier in training computes in bfloat16; weights, losses, "
-        "optimizers, the generator and LMO's second-order part stay float32",
+        description="Precision of the classifier in training. With `bf16` it computes in "
+        "bfloat16; weights, losses, optimizers, the generator and LMO's second-order part stay in "
+        "float32.",
     )
     deterministic: bool = Field(
-        False, description="GPU: only operations that repeat bit for bit, which is slower"
+        False,
+        description="Whether a GPU may use only operations that repeat bit for bit, which are "
+        "slower; the CPU always repeats.",
     )
     snapshots: Annotated[int, Field(ge=0)] = Field(
-        5, description="epochs, evenly spaced, at which a generative method's samples are kept"
+        5,
+        description="Number of epochs, evenly spaced, at which a generative method's samples are "
+        "kept for the figures; 0 keeps none.",
     )
 
 
 class UnlabeledRatio(Closed):
     """Unlabeled images for each labeled one in a batch, by setting."""
 
-    oracle: Count = 7
-    transfer: Count = 7
-    generative: Count = 1
+    oracle: Count = Field(
+        7, description="Number of unlabeled images for each labeled one, if they are from D_u."
+    )
+    transfer: Count = Field(
+        7,
+        description="Number of unlabeled images for each labeled one, if they are the "
+        "foundation's own real images.",
+    )
+    generative: Count = Field(
+        1, description="Number of unlabeled images for each labeled one, if they are generated."
+    )

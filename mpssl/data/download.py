@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 from mpssl.common.errors import UserError
 from mpssl.common.files import write_json
-from mpssl.config.data import Download
+from mpssl.config.downloads import Download
 
 CHUNK_BYTES = 1 << 16
 TIMEOUT_S = (20, 60)  # to connect, and between two pieces

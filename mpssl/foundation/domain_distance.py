@@ -6,7 +6,7 @@ from torch import Tensor
 
 from mpssl.common.files import write_made
 from mpssl.data import store
-from mpssl.data.batches import Batches
+from mpssl.data.batches import batches_of
 from mpssl.machine.devices import claimed_device
 from mpssl.models import generator
 from mpssl.models.classifier import load_foundation_classifier
@@ -63,7 +63,7 @@ def _features(
     settings, training = config.domain, config.training
     packed = store.load(paths.packed(dataset))
     rows = np.random.default_rng(settings.seed).permutation(packed.pool)[: settings.images]
-    images = Batches(packed, np.sort(rows), training.image_size, device)
+    images = batches_of(packed, np.sort(rows), training.image_size, device)
     classifier = load_foundation_classifier(
         paths.classifier(architecture),
         architecture,

@@ -64,6 +64,16 @@ class Classifier(nn.Module):
         return self.head(self.features(x))
 
     @contextmanager
+    def evaluating(self) -> Iterator[None]:
+        """Forwards inside use the running statistics; afterwards the mode is as before."""
+        before = self.training
+        self.eval()
+        try:
+            yield
+        finally:
+            self.train(before)
+
+    @contextmanager
     def in_float32(self) -> Iterator[None]:
         """Forwards inside compute as if `precision` were float32."""
         before, self.precision = self.precision, "float32"
@@ -75,7 +85,8 @@ class Classifier(nn.Module):
     @contextmanager
     def statistics_frozen(self) -> Iterator[None]:
         """Forwards inside use batch statistics and leave the running ones as they are."""
-        layers = [m for m in self.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+        kinds = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+        layers = [m for m in self.modules() if isinstance(m, kinds)]
         before = [layer.track_running_stats for layer in layers]
         for layer in layers:
             layer.track_running_stats = False

@@ -58,7 +58,7 @@ def save(network: nn.Module, folder: Path) -> None:
     write_text(folder / GENERATOR_CONFIG, config)
 
 
-def load(folder: Path, image_size: int, truncation: float = 1.0) -> FrozenGenerator:
+def load(folder: Path, image_size: int, truncation: float) -> FrozenGenerator:
     """Read and fold a BigGAN, one that `save` wrote or an official one; no pickled code is run.
 
     The package's own `from_pretrained` downloads, unpickles and ignores missing weights.

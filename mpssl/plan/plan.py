@@ -152,7 +152,7 @@ class Plan:
 
     def needs(self, cell: Cell) -> set[str]:
         """What a run of the cell must have at hand beside data and split."""
-        needs = set(SOURCES[self.method(cell).source][1])
+        needs = set(SOURCES[self.method(cell).source].needs)
         return needs | ({"foundation_classifier"} if self.config.training.pretrained else set())
 
     def settings(self, cell: Cell) -> RunSettings:
@@ -184,5 +184,5 @@ def run_modules(settings: RunSettings) -> list[str]:
 
     They are what `mpssl.common.code_digest` is told.
     """
-    names = [SOURCES[settings.source][0], OBJECTIVES.get(settings.objective)]
+    names = [SOURCES[settings.source].location, OBJECTIVES.get(settings.objective)]
     return ["mpssl.runs.runner", *(name.partition(":")[0] for name in names if name)]

@@ -10,7 +10,7 @@ from mpssl.common.errors import UserError
 from mpssl.common.files import json_digest, read_made
 from mpssl.config.run_settings import RunSettings
 from mpssl.data import store
-from mpssl.data.batches import Batches
+from mpssl.data.batches import Batches, batches_of
 from mpssl.data.split import read_split
 from mpssl.models import generator
 from mpssl.models.classifier import load_foundation_classifier
@@ -54,14 +54,14 @@ def gather(
     share = config.resident_images / (config.runs_per_gpu if device.type == "cuda" else 1)
 
     def part(rows) -> Batches:
-        return Batches(packed, rows, size, device, share)
+        return batches_of(packed, rows, size, device, share)
 
     unlabeled = frozen = foundation_classifier = None
     if "unlabeled" in needs:
         unlabeled = part(split["unlabeled"])
     elif "foundation_images" in needs:
         foundation = store.load(paths.packed(config.foundation.dataset))
-        unlabeled = Batches(foundation, np.arange(foundation.pool), size, device, share)
+        unlabeled = batches_of(foundation, np.arange(foundation.pool), size, device, share)
         digests["foundation_images"] = foundation.digest
     if "generator" in needs:
         frozen = generator.load_configured(config, paths.generator()).to(device)

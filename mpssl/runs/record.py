@@ -2,12 +2,12 @@
 
 from pydantic import ConfigDict, Field
 
-from mpssl.config.fields import Closed
+from mpssl.config.fields import Frozen
 from mpssl.config.run_settings import RunSettings
 from mpssl.plan.cells import Run
 
 
-class Digests(Closed):
+class Digests(Frozen):
     """Digests of what a run was made from; None for an input that it does not read."""
 
     code: str
@@ -19,7 +19,7 @@ class Digests(Closed):
     foundation_classifier: str | None = None
 
 
-class RunRecord(Closed):
+class RunRecord(Frozen):
     """What a run leaves in numbers, and what it was made from. Accuracies are in percent."""
 
     model_config = ConfigDict(validate_by_name=True, validate_by_alias=True)

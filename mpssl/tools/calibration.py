@@ -18,7 +18,7 @@ from torch.nn.utils.spectral_norm import SpectralNorm
 from mpssl.common.errors import UserError
 from mpssl.common.files import read_json, write_json
 from mpssl.config.experiment import Config
-from mpssl.data.batches import Batches
+from mpssl.data.batches import batches_of
 from mpssl.data.store import Packed
 from mpssl.foundation.networks import POWER_ITERATIONS, build_generator
 from mpssl.machine.cpu import prepare_cpu
@@ -154,7 +154,7 @@ def random_task(
         pool=count,
         digest="random",
     )
-    images = Batches(packed, np.arange(count), training.image_size, device)
+    images = batches_of(packed, np.arange(count), training.image_size, device)
     foundation_classifier = None
     if "foundation_classifier" in needs:
         with streams.use("foundation_weights"):

@@ -2,11 +2,12 @@
 
 import hashlib
 import re
-import textwrap
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+import jinja2
 import yaml
 
 from mpssl.common.errors import UserError
@@ -14,10 +15,10 @@ from mpssl.common.files import csv_text, write_text
 from mpssl.config import reading
 from mpssl.config.data import ImageFolder
 from mpssl.data import folder
-from mpssl.shipped import SHIPPED
+from mpssl.shipped import OWN_DATA_TEMPLATE, PRESETS, SCHEMA
 
-PRESETS = {"small": "mini.yaml", "biggan-deep-256": "config.yaml"}
-TEMPLATE = SHIPPED / "own-data.yaml"
+COPIED_FROM_HERE = "# `mpssl init` copies the rest of this file.\n"
+GENERATIVE = ("generative/naive_gssl", "generative/pssl", "generative/mpssl")
 ORACLE = ("oracle/uda", "oracle/fixmatch", "oracle/freematch")
 SHOWN = 5  # files named in the summary, of each kind
 CLASSES_SHOWN = 20
@@ -176,39 +177,35 @@ def _enough(report: Report, title: str) -> None:
 def _configuration(
     name: str, entry: dict, foundation: str, architecture: str | None, with_oracle: bool
 ) -> str:
-    """The text of a configuration: the template's own part, and sections of a shipped one."""
-    preset = sections((SHIPPED.parent.parent / "config" / PRESETS[foundation]).read_text())
+    """The text of a configuration: the template filled, the end of a shipped experiment in it.
+
+    Raises:
+        UserError: the shipped experiment has a data set of this name.
+    """
+    text = (PRESETS / f"{foundation}.yaml").read_text()
     small = foundation == "small"
-    datasets = {name: entry}
-    if small:
-        datasets["glyphs"] = yaml.safe_load(preset["datasets"])["datasets"]["glyphs"]
-    rows = ["generative/naive_gssl", "generative/pssl", "generative/mpssl"]
-    rows += ORACLE if with_oracle else ()
-    own = TEMPLATE.read_text()
-    values = {
-        "NAME": name,
-        "DATASETS": _block({"datasets": datasets}),
-        "ROWS": ", ".join(rows),
-        "ARCHITECTURE": architecture or ("resnet8" if small else "resnet18"),
-        "SEEDS": "[0, 1, 2, 3, 4]" if small else "[0, 1, 2]",
-        "GRID": "[0.3, 1.0]" if small else "[0.1, 0.3, 1.0]",
-        "VALIDATION": "0.25" if small else "0.2",
-        "PRESET": PRESETS[foundation],
-    }
-    for key, value in values.items():
-        own = own.replace(f"@{key}@", value)
-    if not small:  # no real images of ImageNet are needed
-        preset["foundation"] = re.sub(r"  dataset: .*\n", "", preset["foundation"])
-    kept = ("foundation", "packing", "training", "augmentation", "objectives", "lmo")
-    return "\n".join([own, *(preset[key] for key in kept if key in preset)]).rstrip() + "\n"
+    datasets = {"glyphs": yaml.safe_load(text)["datasets"]["glyphs"]} if small else {}
+    if name in datasets:
+        raise UserError(f"the data set {name} is that of the small generator; take another name")
+    environment = jinja2.Environment(
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters["yaml"] = _as_yaml
+    return environment.from_string(OWN_DATA_TEMPLATE.read_text()).render(
+        schema=SCHEMA,
+        name=name,
+        datasets={name: entry, **datasets},
+        rows=GENERATIVE + (ORACLE if with_oracle else ()),
+        architecture=architecture,
+        small=small,
+        preset=text.partition(COPIED_FROM_HERE)[2].rstrip(),
+    )
 
 
-def sections(text: str) -> dict[str, str]:
-    """The top-level sections of a YAML file as they are written, comments included."""
-    parts = re.split(r"^(?=[a-z_]+:)", text, flags=re.MULTILINE)[1:]
-    return {part.partition(":")[0]: part.rstrip() + "\n" for part in parts}
-
-
-def _block(content: dict) -> str:
+def _as_yaml(content: Any) -> str:
+    """A mapping, or one value as it is written in a line."""
     text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=1000)
-    return textwrap.dedent(text).rstrip()
+    return text.removesuffix("...\n").rstrip()

@@ -50,12 +50,12 @@ def assemble(
         streams: random streams of the run's seed.
         identity: what a checkpoint must have been made under to be resumed.
     """
-    training, device = settings.training, inputs.labeled.device
+    training, device = settings.training, inputs.labeled.labels.device
     with streams.use("initial_weights"):
         model = Classifier(
             architecture, inputs.classes, training.normalize_mean, training.normalize_std
         ).to(device)
-    foundation_classifier, unlabeled = inputs.foundation_classifier, inputs.unlabeled
+    foundation_classifier = inputs.foundation_classifier
     if training.pretrained and foundation_classifier is not None:
         model.backbone.load_state_dict(foundation_classifier.backbone.state_dict())
     for network in (model, foundation_classifier):
@@ -69,11 +69,8 @@ def assemble(
         ratio=settings.unlabeled_ratio,
         generator=inputs.generator,
         foundation_classifier=foundation_classifier,
-        unlabeled=unlabeled.centre_images if unlabeled is not None else None,
-        unlabeled_count=len(unlabeled) if unlabeled is not None else 0,
-        unlabeled_prefetch=unlabeled.prefetch if unlabeled is not None else None,
-        validation=inputs.validation.centre,
-        validation_count=len(inputs.validation),
+        unlabeled=inputs.unlabeled,
+        validation=inputs.validation,
         lmo=settings.lmo,
     )
     objective = None
@@ -86,7 +83,7 @@ def assemble(
         model=model,
         source=build_source(settings.source, ingredients),
         objective=objective,
-        weight=lambda_,
+        lambda_=lambda_,
         labeled=inputs.labeled,
         validation=inputs.validation,
         streams=streams,

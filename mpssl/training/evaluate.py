@@ -10,24 +10,22 @@ from mpssl.models.classifier import Classifier
 @torch.no_grad()
 def accuracy(model: Classifier, data: Batches, batch_size: int) -> float:
     """Top-1 accuracy in percent under running batch-norm statistics."""
-    model.eval()
     correct = torch.zeros((), dtype=torch.long, device=data.labels.device)
-    for rows in torch.arange(len(data)).split(batch_size):
-        images, labels = data.centre(rows)
-        correct += (model(images).argmax(dim=1) == labels).sum()
-    model.train()
+    with model.evaluating():
+        for rows in torch.arange(len(data)).split(batch_size):
+            images, labels = data.centre(rows)
+            correct += (model(images).argmax(dim=1) == labels).sum()
     return 100 * correct.item() / len(data)
 
 
 @torch.no_grad()
 def feature_norm(model: Classifier, data: Batches, batch_size: int) -> float:
     """Mean Euclidean norm of the features g(x) under running batch-norm statistics."""
-    model.eval()
-    norms = [
-        model.features(data.centre_images(rows)).norm(dim=1)
-        for rows in torch.arange(len(data)).split(batch_size)
-    ]
-    model.train()
+    with model.evaluating():
+        norms = [
+            model.features(data.centre_images(rows)).norm(dim=1)
+            for rows in torch.arange(len(data)).split(batch_size)
+        ]
     return torch.cat(norms).mean().item()
 
 
@@ -48,9 +46,8 @@ def sample_statistics(
         `sample_distance`: mean distance from a synthetic image to real images of its class; both
         divided by the mean distance between real images of one class.
     """
-    model.eval()
-    g_real, g_synthetic = model.features(real), model.features(synthetic)
-    model.train()
+    with model.evaluating():
+        g_real, g_synthetic = model.features(real), model.features(synthetic)
     same_class = y[:, None] == y[None, :]
     pairs = same_class & ~torch.eye(len(y), dtype=torch.bool, device=y.device)
     if not pairs.any():

@@ -26,7 +26,7 @@ def validation_gradient(
     labeled_gradient: list[Tensor | None],
     *,
     learning_rate: float,
-    weight: float,
+    lambda_: float,
     x_val: Tensor,
     y_val: Tensor,
 ) -> tuple[Tensor, Tensor]:
@@ -34,12 +34,12 @@ def validation_gradient(
 
     Args:
         model: the classifier at theta, in training mode; nothing of it is changed. It computes in
-            float32 here whatever its precision is.
+            float32 here, whatever its precision is.
         objective: the consistency loss of images under `model`, differentiable twice.
         images: a leaf x_u [U, 3, S, S] that requires a gradient.
-        labeled_gradient: gradient of the labeled loss at each parameter, None for zero.
+        labeled_gradient: gradient of the labeled loss at each parameter; None stands for zero.
         learning_rate: eta.
-        weight: lambda.
+        lambda_: weight of the objective.
         x_val: [V, 3, S, S].
         y_val: int64 [V].
 
@@ -54,7 +54,7 @@ def validation_gradient(
             unlabeled_loss, parameters, create_graph=True, allow_unused=True
         )
         updated = [
-            _step(parameter.detach(), learning_rate, labeled, unlabeled, weight)
+            _step(parameter.detach(), learning_rate, labeled, unlabeled, lambda_)
             for parameter, labeled, unlabeled in zip(
                 parameters, labeled_gradient, unlabeled_gradient, strict=True
             )
@@ -65,7 +65,7 @@ def validation_gradient(
     pairs = [(g, v) for g, v in zip(unlabeled_gradient, direction, strict=True) if g is not None]
     gradients, directions = zip(*pairs, strict=True)
     (mixed,) = torch.autograd.grad(gradients, images, grad_outputs=directions)
-    return -learning_rate * weight * mixed, loss
+    return -learning_rate * lambda_ * mixed, loss
 
 
 def _look_ahead(
@@ -83,18 +83,18 @@ def _step(
     learning_rate: float,
     labeled: Tensor | None,
     unlabeled: Tensor | None,
-    weight: float,
+    lambda_: float,
 ) -> Tensor:
     """One parameter of theta', a leaf that requires a gradient.
 
-    It is written over the unlabeled gradient where that is a convolution's: its place in the graph
-    is needed again, its numbers are not.
+    If the unlabeled gradient is that of a convolution's weights, theta' takes over its memory: the
+    graph still needs that tensor's node, but no longer its values.
     """
     if unlabeled is None:
         gradient = torch.zeros_like(parameter)
     else:
         gradient = unlabeled.detach()
-        gradient = (gradient if is_of_convolution(unlabeled) else gradient.clone()).mul_(weight)
+        gradient = (gradient if is_of_convolution(unlabeled) else gradient.clone()).mul_(lambda_)
     if labeled is not None:
         gradient.add_(labeled.detach())
     return gradient.mul_(-learning_rate).add_(parameter).requires_grad_()

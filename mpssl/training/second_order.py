@@ -6,9 +6,11 @@ weights are constants in second order, as LMO differentiates towards the images 
 norm's second derivative is the fused first-order kernel once more and three passes.
 
 First derivatives are the native kernels' own; third ones do not exist.
+
+Slow double backward is known to PyTorch: its issues 22577 (convolution) and 3076 (batch norm).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -16,14 +18,15 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
-from torch.autograd.graph import Node
 from torch.overrides import TorchFunctionMode
+
+from mpssl.compat.autograd import is_wanted
 
 _aten = torch.ops.aten
 
 
 class SecondOrder(TorchFunctionMode):
-    """Inside the block networks are made of these functions; their gradients are differentiable.
+    """Inside the block, convolutions, batch norms and ReLUs have a backward that is differentiable.
 
     Under autocast, where a function's gradient may have another type than its input, nothing is
     replaced.
@@ -52,8 +55,7 @@ class _Geometry:
     """Stride, padding, dilation and groups of a convolution, and its three linear maps."""
 
     def __init__(self, stride, padding, dilation, groups) -> None:
-        pair = torch.nn.modules.utils._pair
-        self.stride, self.padding, self.dilation = pair(stride), pair(padding), pair(dilation)
+        self.stride, self.padding, self.dilation = map(_pair, (stride, padding, dilation))
         self.groups = groups
 
     def forward(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -107,6 +109,10 @@ class _Geometry:
         return F.pixel_shuffle(squares[:, :, rows, columns], stride)
 
 
+def _pair(value: int | Sequence[int]) -> tuple[int, int]:
+    return (value, value) if isinstance(value, int) else tuple(value)
+
+
 class _Convolution(Function):
     @staticmethod
     def forward(ctx, x, weight, bias, geometry):
@@ -119,26 +125,17 @@ class _Convolution(Function):
         x, weight = ctx.saved_tensors
         if not torch.is_grad_enabled():  # the last pass, which goes towards the inputs alone
             return ctx.geometry.backward(gradient, x, weight, (True, False))[0], None, None, None
+        # The first pass goes towards the parameters and needs no gradient at the images.
         at_x, at_weight = _ConvolutionBackward.apply(
-            gradient, x, weight.detach(), ctx.geometry, _is_wanted(ctx.next_functions[0][0])
+            gradient, x, weight.detach(), ctx.geometry, is_wanted(ctx.next_functions[0][0])
         )
         return at_x, at_weight, gradient.sum((0, 2, 3)) if ctx.biased else None, None
 
 
-def _is_wanted(node: Node | None) -> bool:
-    """Whether the backward pass that is running needs the gradient for this node.
-
-    The first pass goes towards the parameters and does not need any at the images. A leaf's is
-    taken to be needed, as autograd does not tell.
-    """
-    if node is None or node.name() == "torch::autograd::AccumulateGrad":
-        return node is not None
-    return torch._C._will_engine_execute_node(node)
-
-
 def is_of_convolution(gradient: Tensor) -> bool:
     """Whether a gradient is just what a convolution gave its weights: no backward pass reads it."""
-    return isinstance(gradient.grad_fn, _ConvolutionBackward._backward_cls)
+    made_by = gradient.grad_fn
+    return made_by is not None and made_by.name() == f"{_ConvolutionBackward.__name__}Backward"
 
 
 class _ConvolutionBackward(Function):

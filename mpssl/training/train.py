@@ -37,10 +37,13 @@ class Task:
     model: Classifier
     source: Source
     objective: Objective | None
-    weight: float
-    """lambda."""
+    """None for the base method."""
+    lambda_: float
+    """Weight of the objective."""
     labeled: Batches
+    """D."""
     validation: Batches
+    """D_val."""
     streams: Streams
     identity: dict
     """Settings and digests; a checkpoint of another identity is not resumed."""
@@ -66,7 +69,7 @@ def learning_rate_at(training: Training, epoch: int) -> float:
 def train(
     task: Task, checkpoint_path: Path, observers: Sequence[Callable[["Loop"], None]] = ()
 ) -> Outcome:
-    """Train to the last epoch, resuming from `checkpoint_path` where it holds this run.
+    """Train to the last epoch, resuming from `checkpoint_path` if it holds this run.
 
     `observers` see the loop at the start and after each epoch; they change nothing in it.
 
@@ -79,7 +82,7 @@ def train(
     if state is not None:
         loop.load_state_dict(state)
         print(f"resuming after {loop.place} from {checkpoint_path}", flush=True)
-    if not loop.steps_done:  # within an epoch they have seen its start
+    if not loop.step_in_epoch:  # else the observers have seen the epoch's start
         for observe in observers:
             observe(loop)
     with tqdm(
@@ -123,6 +126,7 @@ class Loop:
         self.steps = training.steps_per_epoch or len(task.labeled) // self.batch_size
         self.order = Shuffled(len(task.labeled), task.labeled.prefetch)
         self.epoch = 0
+        self.step_in_epoch = 0
         self.records: dict[str, list[Tensor]] = {}  # of the present epoch's steps
         self.best_epoch, self.best_accuracy = 0, -1.0
         self.best_weights: dict[str, Tensor] = {}
@@ -132,13 +136,8 @@ class Loop:
     @property
     def place(self) -> str:
         """How far training is, in words."""
-        within = f" and {self.steps_done} of {self.steps} steps" if self.steps_done else ""
-        return f"epoch {self.epoch}{within}"
-
-    @property
-    def steps_done(self) -> int:
-        """Steps of the present epoch."""
-        return len(self.records.get("labeled_loss", []))
+        steps = f" and {self.step_in_epoch} of {self.steps} steps" if self.step_in_epoch else ""
+        return f"epoch {self.epoch}{steps}"
 
     def run_epoch(self) -> dict:
         """Train the rest of an epoch and validate; returns the epoch's line of the history.
@@ -160,19 +159,14 @@ class Loop:
             group["lr"] = rate
         task.model.train()
         first = self.epoch * self.steps
-        while self.steps_done < self.steps:
+        while self.step_in_epoch < self.steps:
             preemption.check()
-            for key, value in self.step(first + self.steps_done, rate).items():
+            for key, value in self.step(first + self.step_in_epoch, rate).items():
                 self.records.setdefault(key, []).append(value)
+            self.step_in_epoch += 1
         records = {key: torch.stack(values) for key, values in self.records.items()}
-        for key in ("labeled_loss", "unlabeled_loss"):  # recorded at every step
-            if len(broken := (~torch.isfinite(records.get(key, torch.zeros(1)))).nonzero()):
-                raise UserError(
-                    f"the loss is not finite at step {first + broken[0].item()} "
-                    f"(epoch {self.epoch + 1}); "
-                    "try a smaller training.learning_rate or unlabeled_weight"
-                )
-        self.records = {}
+        self._refuse_infinite(records, first)
+        self.records, self.step_in_epoch = {}, 0
         self.epoch += 1
         val_accuracy = accuracy(task.model, task.validation, training.evaluation_batch_size)
         row = {"epoch": self.epoch, "learning_rate": rate, "val_accuracy": val_accuracy}
@@ -186,6 +180,16 @@ class Loop:
             }
         return row
 
+    def _refuse_infinite(self, records: dict[str, Tensor], first: int) -> None:
+        """Raise UserError if a loss of the epoch, whose first step is `first`, is not finite."""
+        for key in ("labeled_loss", "unlabeled_loss"):  # recorded at every step
+            if key in records and not torch.isfinite(records[key]).all():
+                number = first + torch.isfinite(records[key]).logical_not().nonzero()[0].item()
+                raise UserError(
+                    f"the loss is not finite at step {number} (epoch {self.epoch + 1}); "
+                    "try a smaller training.learning_rate or unlabeled_weight"
+                )
+
     def step(self, number: int, rate: float) -> dict[str, Tensor]:
         """One training step; returns what to record."""
         task, model = self.task, self.task.model
@@ -198,22 +202,21 @@ class Loop:
         labeled_loss.backward()  # Alg. 1, lines 7 and 11: at the same theta, so computed once
         record = {"labeled_loss": labeled_loss.detach()}
         if task.objective is not None:
-            labeled_gradient = [p.grad for p in model.parameters()]
-            record |= task.source.adapt(
-                Step(
-                    model=model,
-                    objective=task.objective,
-                    weak=self.weak,
-                    strong=self.strong,
-                    x=x,
-                    y=y,
-                    labeled_gradient=labeled_gradient,
-                    learning_rate=rate,
-                    weight=task.weight,
-                    number=number,
-                )
+            step = Step(
+                model=model,
+                objective=task.objective,
+                weak=self.weak,
+                strong=self.strong,
+                x=x,
+                y=y,
+                labeled_gradient=[p.grad for p in model.parameters()],
+                learning_rate=rate,
+                lambda_=task.lambda_,
+                number=number,
             )
-            record["unlabeled_loss"] = self._unlabeled_loss(task.source.sample(x, y))
+            images, learned = task.source.for_step(step)
+            record |= learned
+            record["unlabeled_loss"] = self._unlabeled_loss(images)
         self.optimizer.step()
         return record
 
@@ -227,7 +230,7 @@ class Loop:
         else:
             with task.model.statistics_frozen():
                 loss = task.objective.on_views(task.model, x_weak, x_strong, update=True)
-        (task.weight * loss).backward()
+        (task.lambda_ * loss).backward()
         return loss.detach()
 
     def state_dict(self) -> dict:
@@ -236,6 +239,7 @@ class Loop:
         return {
             "identity": task.identity,
             "epoch": self.epoch,
+            "step_in_epoch": self.step_in_epoch,
             "records": {key: torch.stack(values) for key, values in self.records.items()},
             "model": task.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -251,7 +255,7 @@ class Loop:
     def load_state_dict(self, state: dict) -> None:
         """Go on where `state` was taken."""
         task = self.task
-        self.epoch = state["epoch"]
+        self.epoch, self.step_in_epoch = state["epoch"], state["step_in_epoch"]
         device = task.labeled.labels.device
         self.records = {key: [*values.to(device)] for key, values in state["records"].items()}
         task.model.load_state_dict(state["model"])

@@ -1,17 +1,12 @@
 """Weak and strong views: batched, on the device, differentiable (kornia)."""
 
-import warnings
-
 from torch import nn
 
 from mpssl.common.errors import UserError, nearest
+from mpssl.compat.kornia import OPERATIONS
+from mpssl.compat.kornia import RandAugment as KorniaRandAugment
+from mpssl.compat.kornia import augmentation as K
 from mpssl.config.training import RandAugment, Views
-
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")
-    import kornia.augmentation as K
-    from kornia.augmentation.auto import RandAugment as KorniaRandAugment
-    from kornia.augmentation.auto.rand_augment.rand_augment import default_policy
 
 
 def build_views(views: Views, size: int) -> nn.Module:
@@ -40,11 +35,8 @@ def build_views(views: Views, size: int) -> nn.Module:
 
 
 def _randaugment(settings: RandAugment) -> nn.Module:
-    policy = default_policy
-    if settings.operations is not None:
-        by_name = {operation[0][0]: operation for operation in default_policy}
-        for name in settings.operations:
-            if name not in by_name:
-                raise UserError(f"unknown RandAugment operation '{name}'{nearest(name, by_name)}")
-        policy = [by_name[name] for name in settings.operations]
+    for name in settings.operations or ():
+        if name not in OPERATIONS:
+            raise UserError(f"unknown RandAugment operation '{name}'{nearest(name, OPERATIONS)}")
+    policy = [OPERATIONS[name] for name in settings.operations or OPERATIONS]
     return KorniaRandAugment(n=settings.n, m=settings.m, policy=policy)

@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 
 def run(code):
     return subprocess.run(
@@ -10,6 +12,7 @@ def run(code):
     ).stdout
 
 
+@pytest.mark.slow
 def test_the_helpers_are_not_imported_and_the_classes_are_the_same():
     assert run(
         "import sys\n"
@@ -21,6 +24,7 @@ def test_the_helpers_are_not_imported_and_the_classes_are_the_same():
     ).split() == ["False", "True", "True", "True"]
 
 
+@pytest.mark.slow
 def test_after_the_whole_package():
     code = "import pytorch_pretrained_biggan as p\nfrom mpssl.compat.biggan import BigGAN\n"
     assert run(code + "print(p.BigGAN is BigGAN)").strip() == "True"

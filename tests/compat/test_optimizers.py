@@ -51,5 +51,6 @@ def test_steps_and_states_are_torchs(name):
         assert all(torch.equal(mine[key], its[key]) for key in its)
 
 
+@pytest.mark.slow
 def test_the_compiler_is_not_imported():
     subprocess.run([sys.executable, "-c", STEPS], check=True)

@@ -1,12 +1,16 @@
 """Reading configuration files: every mistake is one line that names the key and the remedy."""
 
+import json
 import os
 
 import pytest
 import yaml
 
 from mpssl.common.errors import UserError
-from mpssl.config.reading import load, read_yaml, resolve, schema
+from mpssl.common.files import write_made
+from mpssl.config import reading
+from mpssl.config.reading import load, read_yaml, resolve
+from mpssl.shipped import INCLUDED, INCLUDED_KEYS
 
 
 def message(call, *arguments):
@@ -230,7 +234,39 @@ def test_messages_are_one_short_line(changed):
     assert len(message(resolve, changed("threads", "x" * 10_000))) < 600
 
 
-def test_schema_is_closed():
-    properties = schema()["properties"]
-    assert schema()["additionalProperties"] is False
-    assert {"experiment", "datasets", "lmo", "training"} <= set(properties)
+# --------------------------------------------------------------------- what Snakemake has written
+
+
+def made(path, content):
+    """The resolved configuration, as Snakemake's jobs find it."""
+    write_made(path, resolve(content).model_dump(mode="json"))
+    return path
+
+
+def test_the_jobs_read_the_resolved_configuration_without_yaml(content, tmp_path, monkeypatch):
+    path, expected = made(tmp_path / "config.json", content), resolve(content)
+
+    def refused(path):
+        raise AssertionError(f"{path} was read as YAML")
+
+    monkeypatch.setattr(reading, "read_yaml", refused)
+    reading._included.cache_clear()
+    assert load(path) == expected
+
+
+def test_an_edited_resolved_configuration_is_refused(content, tmp_path):
+    path = made(tmp_path / "config.json", content)
+    path.write_text(path.read_text().replace('"epochs": 200', '"epochs": 100'))
+    assert "config.json is missing or damaged" in message(load, path)
+
+
+def test_a_configuration_in_json_may_be_a_persons(content, tmp_path):
+    (tmp_path / "mine.json").write_text(json.dumps(content))
+    assert load(tmp_path / "mine.json") == resolve(content)
+    (tmp_path / "mine.json").write_text('{"a": 1, "a": 2}')
+    assert "the key 'a' is twice in one mapping" in message(load, tmp_path / "mine.json")
+    assert "No such file" in message(load, tmp_path / "none.json")
+
+
+def test_the_shipped_files_have_the_keys_that_complete_a_configuration():
+    assert {key for path in INCLUDED for key in read_yaml(path)} == INCLUDED_KEYS

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from mpssl.data.batches import Batches
+from mpssl.data.batches import Resident, Streamed, batches_of
 from mpssl.data.store import Packed
 from mpssl.training.rng import Shuffled
 
@@ -20,7 +20,7 @@ def packed(side=5, count=4):
 
 
 def test_values_classes_and_axes():
-    batches = Batches(packed(), [3, 1], 5, CPU)
+    batches = batches_of(packed(), [3, 1], 5, CPU)
     images, labels = batches.whole(torch.tensor([1, 0, 1]))
     assert len(batches) == 2
     assert (images.shape, images.dtype) == ((3, 3, 5, 5), torch.float32)
@@ -33,20 +33,20 @@ def test_values_classes_and_axes():
 @pytest.mark.parametrize(("size", "row", "column"), [(5, 2, 1), (3, 1, 0), (4, 2, 1)])
 def test_centre(size, row, column):
     # from 5: 3 begins at 1; 4 begins at 0, the odd pixel is lost at the end
-    images, labels = Batches(packed(), [0, 2], size, CPU).centre(torch.tensor([1]))
+    images, labels = batches_of(packed(), [0, 2], size, CPU).centre(torch.tensor([1]))
     assert images.shape == (1, 3, size, size)
     assert labels.tolist() == [9]
     assert (images == 1).nonzero().tolist() == [[0, 1, row, column]]
 
 
 def test_centre_images_are_those_of_centre():
-    batches = Batches(packed(), range(4), 3, CPU)
+    batches = batches_of(packed(), range(4), 3, CPU)
     rows = torch.tensor([2, 0])
     torch.testing.assert_close(batches.centre_images(rows), batches.centre(rows)[0])
 
 
 def test_rows_may_be_an_array():
-    assert Batches(packed(), np.arange(2, 4), 5, CPU).labels.tolist() == [9, 6]
+    assert batches_of(packed(), np.arange(2, 4), 5, CPU).labels.tolist() == [9, 6]
 
 
 def on_file(tmp_path, count=12):
@@ -64,8 +64,8 @@ def many(count):
 
 def test_images_in_their_file_are_the_same(tmp_path):
     data, rows = on_file(tmp_path), [7, 3, 11, 0]
-    resident, streamed = Batches(data, rows, 3, CPU), Batches(data, rows, 3, CPU, share=0)
-    assert (resident.resident, streamed.resident) == (True, False)
+    resident, streamed = batches_of(data, rows, 3, CPU), batches_of(data, rows, 3, CPU, share=0)
+    assert (type(resident), type(streamed)) == (Resident, Streamed)
     for wanted in (torch.tensor([2, 0, 2]), torch.tensor([3])):
         for name in ("whole", "centre"):
             for a, b in zip(
@@ -76,10 +76,10 @@ def test_images_in_their_file_are_the_same(tmp_path):
 
 
 def test_a_batch_that_was_named_is_read_once_and_ahead(tmp_path, monkeypatch):
-    batches = Batches(on_file(tmp_path), range(12), 5, CPU, share=0)
-    read, original = [], batches.images._read
+    batches = batches_of(on_file(tmp_path), range(12), 5, CPU, share=0)
+    read, original = [], batches._read
     monkeypatch.setattr(
-        batches.images, "_read", lambda rows: (read.append(rows.tolist()), original(rows))[1]
+        batches, "_read", lambda rows: (read.append(rows.tolist()), original(rows))[1]
     )
     order = Shuffled(12, batches.prefetch)
     seen = [order.next(4) for _ in range(1)]
@@ -97,4 +97,4 @@ def test_a_batch_that_was_named_is_read_once_and_ahead(tmp_path, monkeypatch):
 
 def test_a_row_that_is_not_there_is_an_error(tmp_path):
     with pytest.raises(IndexError):
-        Batches(on_file(tmp_path, 4), [0, 1], 5, CPU, share=0).whole(torch.tensor([2]))
+        batches_of(on_file(tmp_path, 4), [0, 1], 5, CPU, share=0).whole(torch.tensor([2]))

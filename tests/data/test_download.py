@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from mpssl.common.errors import UserError
-from mpssl.config.data import Download
+from mpssl.config.downloads import Download
 from mpssl.data import download
 from mpssl.data.download import fetch, prepare, unpack
 from tests.support.local_server import Answer, running, without_proxies
@@ -310,7 +310,7 @@ def test_processes_at_once_download_once(server, tmp_path):
     file = wanted(server.serve("/a", Answer(BODY, stall_s=0.5, length=False)))
     code = (
         "import sys; from pathlib import Path\n"
-        "from mpssl.config.data import Download; from mpssl.data.download import fetch\n"
+        "from mpssl.config.downloads import Download; from mpssl.data.download import fetch\n"
         "fetch(Download.model_validate_json(sys.argv[1]), Path(sys.argv[2]), waits_s=())"
     )
     command = [sys.executable, "-c", code, file.model_dump_json(), str(tmp_path)]

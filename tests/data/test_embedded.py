@@ -51,6 +51,7 @@ def test_glyphs_are_broad_and_whole(glyphs):
     assert (images[..., 0] == images[..., 2]).all()
 
 
+@pytest.mark.slow
 def test_glyphs_depend_on_the_seed_alone(glyphs):
     np.testing.assert_array_equal(render().images, glyphs.images)
     assert (render(seed=1).images != glyphs.images).any()

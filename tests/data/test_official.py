@@ -76,6 +76,7 @@ def refuses(name, root, *texts, **changes):
     return message
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", DATASETS)
 def test_sizes_are_those_of_the_official_split(packed, name):
     _, data = packed(name)

@@ -42,6 +42,7 @@ def one_hot(classes):
     return torch.nn.functional.one_hot(torch.tensor(classes), 3).float()
 
 
+@pytest.mark.slow
 def test_the_saved_generator_gives_the_same_images(data, tmp_path):
     network = train_generator(SETTINGS, *data, num_classes=3)
     again = train_generator(SETTINGS, *data, num_classes=3)
@@ -54,6 +55,7 @@ def test_the_saved_generator_gives_the_same_images(data, tmp_path):
         assert torch.equal(value, again.state_dict()[name]), name
 
 
+@pytest.mark.slow
 def test_training_learns_the_classes(data):
     losses = []
     network = train_generator(

@@ -53,12 +53,12 @@ class Finished:
 
 
 @pytest.fixture(scope="module")
-def finished(undisturbed, tmp_path_factory) -> Finished:
+def finished(small, tmp_path_factory) -> Finished:
     assert not ABSENT, ABSENT
     folder = copy_workflow(tmp_path_factory.mktemp("slurm"))
     # Inputs are made once, but for the split.
     for name in ("resources", ".snakemake"):
-        shutil.copytree(undisturbed / name, folder / name)
+        shutil.copytree(small / name, folder / name)
     shutil.rmtree(folder / "resources/small/splits")
     with cluster(tmp_path_factory.mktemp("cluster")) as started:
         return run_disturbed(started, folder)
@@ -164,10 +164,10 @@ def is_gpu_job(job: dict[str, str]) -> bool:
 # -------------------------------------------------------------------------------------------- tests
 
 
-def test_results_equal_the_undisturbed_ones(finished, undisturbed):
-    assert results(finished.folder, "small") == results(undisturbed, "small")
+def test_results_equal_the_undisturbed_ones(finished, small):
+    assert results(finished.folder, "small") == results(small, "small")
     table = "results/small/tables/table1.csv"
-    assert (finished.folder / table).read_text() == (undisturbed / table).read_text()
+    assert (finished.folder / table).read_text() == (small / table).read_text()
 
 
 def test_gpu_jobs_never_exceed_the_gpus(finished):

@@ -1,4 +1,4 @@
-"""Numbers repeat: whatever the number of jobs, and with operations that repeat on a GPU."""
+"""Numbers repeat on a GPU: operations that do not repeat are replaced."""
 
 import re
 
@@ -11,17 +11,7 @@ from benchmarks.gpu_check import DrawOnCpu
 from mpssl.common.errors import UserError
 from mpssl.machine.determinism import deterministic
 from mpssl.training.train import train
-from tests.support.pipeline import copy_workflow, results, snakemake
 from tests.support.toys import toy_task
-
-
-def test_numbers_do_not_depend_on_the_number_of_jobs(undisturbed, tmp_path):
-    folder = copy_workflow(tmp_path)
-    result = snakemake(folder, "--cores", "1", "--configfile", "small.yaml")
-    assert result.returncode == 0, result.stdout[-4000:]
-    expected = results(undisturbed, "small")
-    assert len(expected) == 2 + 6 * 2 + 2  # two tables, history and weights of six runs, selections
-    assert results(folder, "small") == expected
 
 
 def gradient(function, x):
@@ -92,6 +82,7 @@ def test_an_operation_that_cannot_repeat_is_one_clear_error():
         raise RuntimeError("something else")
 
 
+@pytest.mark.slow
 def test_training_under_the_mode_is_the_same_training(tmp_path):
     """In float64: in float32 a few steps of a meta-gradient make rounding visible."""
     histories = []
@@ -106,6 +97,7 @@ def test_training_under_the_mode_is_the_same_training(tmp_path):
         assert row == pytest.approx(other, rel=1e-9)
 
 
+@pytest.mark.slow
 def test_the_benchmark_prints_a_ratio_for_each_row(capfd):
     rows = ["base/base", "generative/mpssl"]
     size = ["--device", "cpu", "--size", "small", "--steps", "1", "--rounds", "1"]

@@ -55,7 +55,7 @@ def test_own_weights_are_read_whole_or_refused(network, tmp_path, damage):
     if damage == "none":
         inputs = make_inputs()
         expected = (network(*inputs, 1.0) + 1) / 2  # not folded
-        found = generator.load(tmp_path, SIDE)(*inputs)
+        found = generator.load(tmp_path, SIDE, 1.0)(*inputs)
         torch.testing.assert_close(found, expected, rtol=0, atol=1e-5)
         return
     if damage == "config":
@@ -64,7 +64,7 @@ def test_own_weights_are_read_whole_or_refused(network, tmp_path, damage):
     content[-9] ^= damage == "one bit"
     path.write_bytes(content[: len(content) // 2] if damage == "half" else content)
     with pytest.raises(UserError, match="cannot be loaded"):
-        generator.load(tmp_path, SIDE)
+        generator.load(tmp_path, SIDE, 1.0)
 
 
 def make_inputs(count=4):
@@ -74,7 +74,7 @@ def make_inputs(count=4):
 
 
 def test_loaded_generator_equals_the_saved_network_in_0_to_1(network, folder):
-    loaded = generator.load(folder, SIDE)
+    loaded = generator.load(folder, SIDE, 1.0)
     z, y = make_inputs()
     images = loaded(z, y)
     assert images.shape == (4, 3, SIDE, SIDE)
@@ -86,7 +86,7 @@ def test_loaded_generator_equals_the_saved_network_in_0_to_1(network, folder):
 
 
 def test_network_is_folded_and_in_evaluation_mode(folder):
-    loaded = generator.load(folder, SIDE)
+    loaded = generator.load(folder, SIDE, 1.0)
     assert isinstance(loaded.network, FoldedBigGan)
     assert not any(module.training for module in loaded.network.modules())
 
@@ -94,7 +94,7 @@ def test_network_is_folded_and_in_evaluation_mode(folder):
 @pytest.mark.parametrize("size", [32, 96])
 def test_images_are_resized(folder, size):
     inputs = make_inputs()
-    images, full = (generator.load(folder, side)(*inputs) for side in (size, SIDE))
+    images, full = (generator.load(folder, side, 1.0)(*inputs) for side in (size, SIDE))
     assert images.shape == (4, 3, size, size)
     assert images.min() >= 0
     assert images.max() <= 1
@@ -104,7 +104,7 @@ def test_images_are_resized(folder, size):
 
 @pytest.mark.parametrize("size", [SIDE, 32])
 def test_gradients_reach_latents_and_soft_labels_but_no_parameter(folder, size):
-    loaded = generator.load(folder, size)
+    loaded = generator.load(folder, size, 1.0)
     assert not any(p.requires_grad for p in loaded.parameters())
     z, y = make_inputs()
     z.requires_grad_()
@@ -195,7 +195,7 @@ EMBEDDING = "embeddings.weight"
 def test_a_bad_folder_is_refused_in_one_line(folder, damage, part):
     damage(folder)
     with pytest.raises(UserError) as caught:
-        generator.load(folder, SIDE)
+        generator.load(folder, SIDE, 1.0)
     message = str(caught.value)
     assert str(folder) in message
     assert part in message
@@ -207,7 +207,7 @@ def test_pickled_code_is_refused_and_not_executed(folder, tmp_path):
     path = tmp_path / "executed"
     torch.save(Malicious(path), folder / WEIGHTS)
     with pytest.raises(UserError) as caught:
-        generator.load(folder, SIDE)
+        generator.load(folder, SIDE, 1.0)
     assert not path.exists()
     assert "\n" not in str(caught.value)
     torch.load(folder / WEIGHTS, weights_only=False)

@@ -206,6 +206,7 @@ def test_an_unknown_name_is_one_clear_line():
     fails(result, "unknown table or figure 'tabel3'; did you mean 'table3'?")
 
 
+@pytest.mark.slow
 def test_a_plan_needs_no_torch():
     code = (
         "import sys; from mpssl.plan.cost_report import report;"

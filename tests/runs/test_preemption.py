@@ -118,6 +118,7 @@ def prepared(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_a_signal_after_the_last_epoch_keeps_the_checkpoint(prepared, monkeypatch):
     """Snakemake deletes the files of a stopped job; the epochs must not go with them."""
     monkeypatch.chdir(prepared)
@@ -179,6 +180,7 @@ def result(folder: Path, run: str) -> tuple[dict, str, dict[str, list]]:
     return metrics, history, {name: value.tolist() for name, value in weights.items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("run", RUNS, ids=["base", "mpssl"])
 def test_a_stopped_and_a_killed_run_equal_the_undisturbed_one(prepared, monkeypatch, run):
     monkeypatch.chdir(prepared)

@@ -6,10 +6,11 @@ from torch import Tensor, nn
 
 from mpssl.config.method import Converter, Lmo, Mapper
 from mpssl.config.training import Augmentation, RandAugment, Training, Views
-from mpssl.data.batches import Batches
+from mpssl.data.batches import Batches, batches_of
 from mpssl.data.store import Packed
 from mpssl.models.classifier import Classifier
 from mpssl.training.objectives import build_objective
+from mpssl.training.objectives.base import Objective
 from mpssl.training.rng import Streams
 from mpssl.training.sources import build_source
 from mpssl.training.sources.base import Ingredients, Step
@@ -34,6 +35,7 @@ BATCH = 6
 X = torch.rand(BATCH, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(0))
 Y = torch.arange(BATCH) % CLASSES
 VALIDATION = torch.rand(10, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(1))
+VALIDATION_CLASSES = torch.arange(len(VALIDATION)) % CLASSES
 
 
 class SmoothClassifier(Classifier):
@@ -77,6 +79,17 @@ class SmoothGenerator(nn.Module):
         )
 
 
+class ToyBatches(Batches):
+    """Images [N, 3, S, S] and their classes [N], as they are."""
+
+    def __init__(self, images: Tensor, labels: Tensor) -> None:
+        super().__init__(labels, images.shape[-1])
+        self.images = images
+
+    def whole(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        return self.images[rows], self.labels[rows]
+
+
 class Flip(nn.Module):
     """A deterministic weak view."""
 
@@ -109,6 +122,11 @@ def make_ingredients(seed: int = 0, **changes) -> Ingredients:
     return Ingredients(**defaults | changes)
 
 
+def make_objective(name: str, classes: int, options: dict) -> Objective:
+    """An objective whose two views are one batch, unless `options` say otherwise."""
+    return build_objective(name, classes, {"views": "joint"} | options)
+
+
 def make_step(model: Classifier, objective, x: Tensor, y: Tensor, **changes) -> Step:
     """A training step of the toy run; `changes` replace."""
     defaults = {
@@ -116,13 +134,13 @@ def make_step(model: Classifier, objective, x: Tensor, y: Tensor, **changes) -> 
         "strong": Darken(),
         "labeled_gradient": labeled_gradient(model, x, y),
         "learning_rate": 0.1,
-        "weight": 1.0,
+        "lambda_": 1.0,
         "number": 0,
     }
     return Step(model=model, objective=objective, x=x, y=y, **defaults | changes)
 
 
-def make_lmo(ratio=1, seed=0, **settings):
+def make_lmo(ratio=1, seed=0, validation=None, **settings):
     """Latent meta-optimization on the toys; `settings` replace."""
     defaults = {
         "mapper_learning_rate": 1e-2,
@@ -138,8 +156,7 @@ def make_lmo(ratio=1, seed=0, **settings):
             seed,
             ratio=ratio,
             lmo=Lmo(**defaults | settings),
-            validation=lambda rows: (VALIDATION[rows], rows % CLASSES),
-            validation_count=len(VALIDATION),
+            validation=validation or ToyBatches(VALIDATION, VALIDATION_CLASSES),
         ),
     )
 
@@ -156,8 +173,8 @@ def toy_task(source="none", objective="none", options=None, *, seed=0, **trainin
         model = Classifier("resnet8", CLASSES, *normalization)
     torch.manual_seed(3)
     foundation_classifier = Classifier("resnet8", FOUNDATION_CLASSES, *normalization).eval()
-    validation = Batches(packed, range(20, 36), TASK_SIDE, CPU)
-    unlabeled = Batches(packed, range(36, 60), TASK_SIDE, CPU)
+    validation = batches_of(packed, range(20, 36), TASK_SIDE, CPU)
+    unlabeled = batches_of(packed, range(36, 60), TASK_SIDE, CPU)
     lmo = Lmo(mapper_learning_rate=1e-2, converter_learning_rate=1e-2, record_every=2)
     ingredients = Ingredients(
         classes=CLASSES,
@@ -166,10 +183,8 @@ def toy_task(source="none", objective="none", options=None, *, seed=0, **trainin
         ratio=1,
         generator=SmoothGenerator(side=TASK_SIDE),
         foundation_classifier=foundation_classifier,
-        unlabeled=unlabeled.centre_images,
-        unlabeled_count=len(unlabeled),
-        validation=validation.centre,
-        validation_count=len(validation),
+        unlabeled=unlabeled,
+        validation=validation,
         lmo=lmo,
     )
     plain = Views(crop="padded", padding=2, flip=False)
@@ -182,11 +197,11 @@ def toy_task(source="none", objective="none", options=None, *, seed=0, **trainin
         augmentation=Augmentation(labeled=plain, weak=plain, strong=strong),
         model=model,
         source=build_source(source, ingredients),
-        objective=build_objective(objective, CLASSES, options or {})
+        objective=make_objective(objective, CLASSES, options or {})
         if objective != "none"
         else None,
-        weight=0.5,
-        labeled=Batches(packed, range(20), TASK_SIDE, CPU),
+        lambda_=0.5,
+        labeled=batches_of(packed, range(20), TASK_SIDE, CPU),
         validation=validation,
         streams=streams,
         identity={"method": source + objective, "seed": seed},

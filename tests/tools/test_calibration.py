@@ -115,6 +115,7 @@ def test_a_timed_step_is_the_one_of_training(config, frozen):
 ROWS = ["generative/mpssl", "oracle/fixmatch"]
 
 
+@pytest.mark.slow
 def test_gpu_check_passes_on_the_cpu(config, capsys):
     assert gpu_check.check(config, CPU, batch=4, rows=ROWS) == 0
     text = capsys.readouterr().out
@@ -136,6 +137,7 @@ def perturbed(factor):
     return gradient
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("factor", [1.001, float("nan")])
 def test_gpu_check_sees_a_wrong_gradient(config, capsys, monkeypatch, factor):
     monkeypatch.setattr(lmo, "validation_gradient", perturbed(factor))

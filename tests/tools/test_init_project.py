@@ -1,5 +1,7 @@
 """`mpssl init`: what is checked, what is written, what is refused."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import yaml
@@ -9,7 +11,9 @@ from mpssl.common.errors import UserError
 from mpssl.config import reading
 from mpssl.plan.cost import dataset_sizes
 from mpssl.plan.plan import Plan
+from mpssl.shipped import SCHEMA
 from mpssl.tools import init_project
+from tests.support.schema import mistakes, schema_of
 
 
 def draw(path, seed):
@@ -44,6 +48,14 @@ def test_thirty_images_give_a_configuration_that_plans(images, tmp_path):
     assert (sizes.pool, sizes.test, sizes.classes) == (24, 6, 3)
     settings = {cell.setting for cell in Plan(config).wanted_cells()}
     assert settings == {"base", "generative"}
+
+
+@pytest.mark.parametrize("foundation", ["small", "biggan-deep-256"])
+def test_an_editor_finds_the_schema_and_nothing_wrong(images, tmp_path, foundation):
+    initialize(images, tmp_path, foundation=foundation)
+    path = tmp_path / "My Project/config.yaml"
+    assert schema_of(path) == SCHEMA
+    assert mistakes(yaml.safe_load(path.read_text())) == []
 
 
 def test_unlabeled_images_bring_the_oracle_methods_at_100_percent(images, tmp_path):
@@ -100,7 +112,20 @@ def test_refusals_are_one_line(images, tmp_path):
     assert not (tmp_path / "c/config.yaml").exists()
 
 
-def test_sections_keep_comments():
-    text = "# head\na: 1 # one\n\nb:\n  # inner\n  c: 2\n"
-    assert init_project.sections(text) == {"a": "a: 1 # one\n", "b": "b:\n  # inner\n  c: 2\n"}
-    assert yaml.safe_load(init_project.sections(text)["b"]) == {"b": {"c": 2}}
+@pytest.mark.parametrize(
+    ("foundation", "shipped"), [("small", "mini"), ("biggan-deep-256", "config")]
+)
+def test_the_rest_is_the_shipped_experiments_text(images, tmp_path, foundation, shipped):
+    initialize(images, tmp_path, foundation=foundation)
+    text = (tmp_path / "My Project/config.yaml").read_text()
+    theirs = Path(f"config/{shipped}.yaml").read_text()
+    assert text.startswith("# yaml-language-server: $schema=/")
+    assert text.endswith("\n  generator:" + theirs.partition("\n  generator:")[2])
+    assert text.count("\n\n\n") == 0
+
+
+def test_names_that_yaml_reads_as_numbers(images, tmp_path):
+    _, config = initialize(images, tmp_path, name="2024")
+    assert config.experiment == "2024"
+    with pytest.raises(UserError, match="take another name"):
+        initialize(images, tmp_path, name="glyphs")

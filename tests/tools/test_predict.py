@@ -100,6 +100,7 @@ def test_a_description_that_cannot_be_is_refused(tmp_path, model, wrong):
         model_file.Description(**fields)
 
 
+@pytest.mark.slow
 def test_onnx_agrees_and_carries_the_labels(tmp_path, model):
     import onnx
 
@@ -109,6 +110,7 @@ def test_onnx_agrees_and_carries_the_labels(tmp_path, model):
     assert "Ä 七" in {p.key: p.value for p in graph.metadata_props}["mpssl"]
 
 
+@pytest.mark.slow
 def test_onnx_that_differs_is_not_written(tmp_path, model, monkeypatch):
     monkeypatch.setattr(export, "TOLERANCE", -1.0)
     with pytest.raises(UserError, match="differ by"):

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from mpssl.data.batches import Batches
+from mpssl.data.batches import batches_of
 from mpssl.data.store import Packed
 from mpssl.models.classifier import Classifier
 from mpssl.training.evaluate import accuracy, feature_norm, sample_statistics
@@ -43,7 +43,7 @@ def batches():
     """Images of 4 x 4, white but for the centre of 2 x 2, which alone is to be read."""
     images = np.full((5, 4, 4, 3), 255, np.uint8)
     images[:, 1:3, 1:3] = 51 * np.array(COLOURS, np.uint8)[:, None, None]
-    return Batches(Packed(images, np.array(LABELS), list("abc"), 5, "d"), range(5), 2, CPU)
+    return batches_of(Packed(images, np.array(LABELS), list("abc"), 5, "d"), range(5), 2, CPU)
 
 
 def images_of(features):

@@ -18,6 +18,7 @@ from tests.support.toys import (
     Darken,
     Flip,
     SmoothClassifier,
+    ToyBatches,
     labeled_gradient,
     make_ingredients,
     make_step,
@@ -32,7 +33,7 @@ OBJECTIVES = {
     "fixmatch": {"confidence_threshold": 0.4},
     "freematch": {"threshold_momentum": 0.9, "fairness_weight": 0.05},
 }
-RATE, WEIGHT = 0.3, 0.7
+RATE, LAMBDA = 0.3, 0.7
 
 
 @pytest.fixture(autouse=True)
@@ -63,14 +64,14 @@ class Problem:
     def objective(self, images):
         return self.loss.on_views(self.model, Flip()(images), Darken()(images), update=False)
 
-    def gradient(self, labeled=None, rate=RATE, weight=WEIGHT):
+    def gradient(self, labeled=None, rate=RATE, lambda_=LAMBDA):
         return validation_gradient(
             self.model,
             self.objective,
             self.images,
             self.labeled if labeled is None else labeled,
             learning_rate=rate,
-            weight=weight,
+            lambda_=lambda_,
             x_val=self.x_val,
             y_val=self.y_val,
         )
@@ -79,7 +80,7 @@ class Problem:
         """Theta' as the definition says: one graph from the images to the validation loss."""
         parameters = dict(self.model.named_parameters())
         with self.model.statistics_frozen():
-            loss = F.cross_entropy(self.model(self.x), self.y) + WEIGHT * self.objective(images)
+            loss = F.cross_entropy(self.model(self.x), self.y) + LAMBDA * self.objective(images)
             gradients = torch.autograd.grad(
                 loss, list(parameters.values()), create_graph=create_graph
             )
@@ -121,7 +122,7 @@ def test_equals_finite_differences(name):
         assert (gradient * direction).sum().item() == pytest.approx(slope, rel=1e-5)
 
 
-@pytest.mark.parametrize("factor", ["rate", "weight"])
+@pytest.mark.parametrize("factor", ["rate", "lambda_"])
 def test_is_proportional_to_small_factors_and_zero_without_them(factor):
     problem = Problem(SmoothClassifier())
     assert not problem.gradient(**{factor: 0.0})[0].any()
@@ -180,16 +181,15 @@ def test_gradient_at_phi_and_xi_equals_finite_differences(gap):
         "lmo",
         make_ingredients(
             lmo=settings,
-            validation=lambda rows: (problem.x_val[rows], problem.y_val[rows]),
-            validation_count=len(problem.y_val),
+            validation=ToyBatches(problem.x_val, problem.y_val),
         ),
     )
     step = make_step(
-        problem.model, problem.loss, problem.x, problem.y, learning_rate=RATE, weight=WEIGHT
+        problem.model, problem.loss, problem.x, problem.y, learning_rate=RATE, lambda_=LAMBDA
     )
     start = copy.deepcopy((source.mapper.state_dict(), source.converter.state_dict()))
-    source.adapt(step)
-    draw = source._draw
+    draw = source._new_draw(problem.x, problem.y)
+    source.learn(step, draw)
     gradients = [
         [p.grad.clone() for p in part.parameters()] for part in (source.mapper, source.converter)
     ]

@@ -25,11 +25,11 @@ from torch import Tensor, nn
 from mpssl.config.method import Converter, Lmo, Mapper
 from mpssl.config.training import Augmentation, Training, Views
 from mpssl.models.classifier import Classifier
-from mpssl.training.objectives import build_objective
 from mpssl.training.rng import Streams
 from mpssl.training.sources import build_source
 from mpssl.training.sources.base import Ingredients
 from mpssl.training.train import Loop, Task
+from tests.support.toys import ToyBatches, make_objective
 
 SEEDS = (0, 1, 2)
 VARIANTS = {
@@ -106,28 +106,17 @@ class Contrast(nn.Module):
         return 0.5 + (x - 0.5) * contrast
 
 
-class Real:
+class Real(ToyBatches):
     """Images of domain 0; in the labeled set the nuisance agrees with the class."""
 
     def __init__(self, count: int, labeled: bool, generator: torch.Generator) -> None:
-        self.labels = torch.randint(2, (count,), generator=generator)
+        labels = torch.randint(2, (count,), generator=generator)
         random = torch.randint(2, (count,), generator=generator)
-        sign = 2.0 * torch.stack([self.labels, self.labels if labeled else random], dim=1) - 1
+        sign = 2.0 * torch.stack([labels, labels if labeled else random], dim=1) - 1
         strength = torch.tensor([0.15, 0.4])
         content = torch.einsum("ub,bchw->uchw", sign * strength, PATTERNS[[SIGNAL, NUISANCE]])
         noise = 0.1 * torch.randn(count, 3, SIDE, SIDE, generator=generator)
-        self.images = 0.5 + TINTS[0] + content + noise
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    def prefetch(self, rows: Tensor) -> None:
-        """All images are at hand."""
-
-    def whole(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        return self.images[rows], self.labels[rows]
-
-    centre = whole
+        super().__init__(0.5 + TINTS[0] + content + noise, labels)
 
 
 @cache
@@ -154,8 +143,7 @@ def train(variant: str, seed: int) -> dict[str, float]:
             streams=streams,
             ratio=1,
             generator=ToyGenerator(),
-            validation=validation.centre,
-            validation_count=len(validation),
+            validation=validation,
             lmo=Lmo(**settings | changes),
         ),
     )
@@ -167,7 +155,7 @@ def train(variant: str, seed: int) -> dict[str, float]:
                 milestones=[], image_size=SIDE, pretrained=False,
             ),
             augmentation=Augmentation(labeled=plain, weak=plain, strong=plain),
-            model=model, source=source, objective=build_objective("scr", 2, {}), weight=1.0,
+            model=model, source=source, objective=make_objective("scr", 2, {}), lambda_=1.0,
             labeled=labeled, validation=validation, streams=streams, identity={},
         )
     )  # fmt: skip
@@ -195,6 +183,7 @@ def _measure(model: Classifier, source, test: Real) -> dict[str, float]:
     return result
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", SEEDS)
 def test_both_losses_find_the_helpful_class_and_latents(seed):
     full = train("full", seed)
@@ -203,6 +192,7 @@ def test_both_losses_find_the_helpful_class_and_latents(seed):
     assert full["accuracy"] > LEAST_ACCURACY
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("variant", ["uniform", "no_validation", "no_gap"])
 def test_less_than_both_losses_is_much_worse(variant, seed):
@@ -212,6 +202,7 @@ def test_less_than_both_losses_is_much_worse(variant, seed):
     assert other.get("mass", UNIFORM_MASS) < MOST_ABLATED_MASS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", SEEDS)
 def test_the_gap_finds_the_domain_and_validation_does_not(seed):
     assert train("no_validation", seed)["domain"] > LEAST_DOMAIN

@@ -10,9 +10,8 @@ from mpssl.plan.cells import Cell
 from mpssl.plan.plan import Plan
 from mpssl.tools.calibration import random_task
 from mpssl.training.meta_gradient import validation_gradient
-from mpssl.training.objectives import build_objective
 from mpssl.training.second_order import SecondOrder
-from tests.support.toys import CLASSES, Darken, Flip, X, Y, make_lmo
+from tests.support.toys import CLASSES, Darken, Flip, X, Y, make_lmo, make_objective
 
 SIDE, IMAGES = 32, 32
 
@@ -55,7 +54,7 @@ def test_classifier_computes_in_bf16_in_training_alone():
 def test_gradient_of_the_classifier_step(name):
     model, (x, y) = classifier(), batch()
     options = {"threshold_momentum": 0.9, "fairness_weight": 0.05} if name == "freematch" else {}
-    objective = build_objective(name, CLASSES, options)
+    objective = make_objective(name, CLASSES, options)
 
     def gradient():
         loss = F.cross_entropy(model(x), y)
@@ -69,7 +68,7 @@ def test_gradient_of_the_classifier_step(name):
 
 def test_second_order_part_stays_in_float32():
     model, (x, y) = classifier(), batch()
-    objective = build_objective("scr", CLASSES, {})
+    objective = make_objective("scr", CLASSES, {})
 
     def gradient():
         return validation_gradient(
@@ -80,7 +79,7 @@ def test_second_order_part_stays_in_float32():
             x.clone().requires_grad_(),
             [None] * len(list(model.parameters())),
             learning_rate=0.1,
-            weight=1.0,
+            lambda_=1.0,
             x_val=x,
             y_val=y,
         )

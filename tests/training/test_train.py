@@ -163,12 +163,12 @@ def test_two_steps_with_weight_decay_are_nesterov_sgd_by_hand():
 
 def test_the_step_follows_the_schedule_in_the_optimizer_and_in_the_look_ahead():
     task = toy_task("lmo", "scr", milestones=[0.5], decay=0.5, learning_rate=0.04)
-    loop, adapt = Loop(task), task.source.adapt
+    loop, for_step = Loop(task), task.source.for_step
     looked_ahead, stepped = [], []
-    task.source.adapt = lambda step: (
+    task.source.for_step = lambda step: (
         looked_ahead.append(step.learning_rate),
         stepped.append(loop.optimizer.param_groups[0]["lr"]),
-        adapt(step),
+        for_step(step),
     )[-1]
     for _ in range(4):
         loop.run_epoch()
@@ -178,9 +178,9 @@ def test_the_step_follows_the_schedule_in_the_optimizer_and_in_the_look_ahead():
 
 def test_lambda_scales_the_gradient_of_the_objective():
     gradients = []
-    for weight in (0.0, 0.5, 1.0):
+    for lambda_ in (0.0, 0.5, 1.0):
         task = toy_task("uniform", "scr")
-        task.weight = weight
+        task.lambda_ = lambda_
         Loop(task).step(0, task.training.learning_rate)
         gradients.append(torch.cat([p.grad.flatten() for p in task.model.parameters()]))
     labeled, half, whole = gradients

@@ -3,16 +3,14 @@
 import re
 import subprocess
 import sys
-import time
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
 
-from tests.support.pipeline import ROOT, copy_workflow, jobs, snakemake
+from tests.support.pipeline import jobs, snakemake
 
 # Table 1: 7 cells; Table 2 adds base and three generative ones at 100 %; Table 3 adds 3 variants.
 CELLS, BASE_CELLS = 14, 2
@@ -21,34 +19,25 @@ FIGURES = ["figure3", "figure4", "figure_fractions", "figure_curves"]
 RUNS = BASE_CELLS * SEEDS + (CELLS - BASE_CELLS) * (GRID + SEEDS - 1)
 
 
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory):
-    """The tiny experiment, run once for all tests of this file."""
-    folder = copy_workflow(tmp_path_factory.mktemp("tiny"))
-    result = snakemake(folder, "--cores", "2", "--configfile", "tiny.yaml")
-    assert result.returncode == 0, result.stdout[-4000:]
-    return folder, result.stdout
-
-
 def plan_of(folder: Path, *arguments: str) -> dict[str, int]:
     result = snakemake(folder, "-n", *arguments, "--configfile", "tiny.yaml")
     assert result.returncode == 0, result.stdout[-4000:]
     return jobs(result.stdout)
 
 
-def test_each_run_of_the_plan_happens_once(finished):
-    _, output = finished
+def test_each_run_of_the_plan_happens_once(tiny):
+    _, output = tiny
     counts = jobs(output)
     assert RUNS == 40
     assert counts["train_run"] == RUNS
-    assert counts["select_weight"] == CELLS - BASE_CELLS
+    assert counts["select_lambda"] == CELLS - BASE_CELLS
     assert counts["pack_images"] == 2
     assert counts["split_pool"] == 2
     assert counts["train_generator"] == counts["train_foundation_classifier"] == 1
 
 
-def test_runs_are_tidy_and_whole(finished):
-    folder, _ = finished
+def test_runs_are_tidy_and_whole(tiny):
+    folder, _ = tiny
     runs = pd.read_csv(folder / "results/tiny/runs.csv")
     search = pd.read_csv(folder / "results/tiny/search.csv")
     assert len(runs) == CELLS * SEEDS
@@ -67,8 +56,8 @@ def test_runs_are_tidy_and_whole(finished):
     assert (runs.device == "cpu").all()
 
 
-def test_the_search_takes_the_best_validation_accuracy(finished):
-    folder, _ = finished
+def test_the_search_takes_the_best_validation_accuracy(tiny):
+    folder, _ = tiny
     runs = pd.read_csv(folder / "results/tiny/runs.csv")
     search = pd.read_csv(folder / "results/tiny/search.csv")
     cell = ["dataset", "fraction", "setting", "method", "variant", "architecture"]
@@ -78,8 +67,8 @@ def test_the_search_takes_the_best_validation_accuracy(finished):
         assert (chosen["lambda"] == best).all(), key
 
 
-def test_table_values_are_those_of_the_runs(finished):
-    folder, _ = finished
+def test_table_values_are_those_of_the_runs(tiny):
+    folder, _ = tiny
     runs = pd.read_csv(folder / "results/tiny/runs.csv")
     for name, rows in {"table1": 7, "table2": 14, "table3": 5}.items():
         table = pd.read_csv(folder / f"results/tiny/tables/{name}.csv")
@@ -97,8 +86,8 @@ def test_table_values_are_those_of_the_runs(finished):
             assert entry["std"] == pytest.approx(accuracies.std(ddof=1))
 
 
-def test_bold_and_underline_mark_the_best(finished):
-    folder, _ = finished
+def test_bold_and_underline_mark_the_best(tiny):
+    folder, _ = tiny
     table = pd.read_csv(folder / "results/tiny/tables/table1.csv")
     text = (folder / "results/tiny/tables/table1.md").read_text().split("Difference")[0]
     for setting, mark in (("oracle", "<u>{}</u>"), ("generative", "**{}**")):
@@ -112,8 +101,8 @@ def test_bold_and_underline_mark_the_best(finished):
     assert not table[table.setting == "base"].best.any()
 
 
-def test_oracle_methods_have_no_cell_at_100_percent(finished):
-    folder, _ = finished
+def test_oracle_methods_have_no_cell_at_100_percent(tiny):
+    folder, _ = tiny
     table = pd.read_csv(folder / "results/tiny/tables/table2.csv")
     none = table[table.note.notna()]
     assert len(none) == 3
@@ -122,19 +111,18 @@ def test_oracle_methods_have_no_cell_at_100_percent(finished):
     assert none["mean"].isna().all()
 
 
-def test_figures_show_something(finished):
-    folder, _ = finished
+def test_each_figure_is_an_image_a_page_and_a_table_of_its_numbers(tiny):
+    folder, _ = tiny
     for name in [*FIGURES, "figure_samples_by_class", "figure_trajectory"]:
         with Image.open(folder / f"results/tiny/figures/{name}.png") as image:
-            pixels = np.asarray(image.convert("L"))
-        assert min(pixels.shape) > 300
-        assert pixels.std() > 5
+            assert min(image.size) > 300
         pdf = (folder / f"results/tiny/figures/{name}.pdf").read_bytes()
         assert pdf.startswith(b"%PDF")
+        assert len(pd.read_csv(folder / f"results/tiny/figures/{name}.csv")) > 0
 
 
-def test_figures_come_with_the_numbers_that_they_show(finished):
-    folder, _ = finished
+def test_figures_come_with_the_numbers_that_they_show(tiny):
+    folder, _ = tiny
     runs = pd.read_csv(folder / "results/tiny/runs.csv")
     bars = pd.read_csv(folder / "results/tiny/figures/figure3.csv").set_index("row")
     base = runs[(runs.setting == "base") & (runs.fraction == 50)].test_accuracy
@@ -150,8 +138,8 @@ def test_figures_come_with_the_numbers_that_they_show(finished):
     assert start.top.str.contains("%").all()
 
 
-def test_the_report_is_whole(finished):
-    folder, _ = finished
+def test_the_report_is_whole(tiny):
+    folder, _ = tiny
     page = (folder / "results/tiny/report.html").read_text()
     table = (folder / "results/tiny/tables/table1.md").read_text()
     best = re.search(r"\*\*(\d+\.\d\d ± \d+\.\d\d)\*\*", table)[1]
@@ -162,8 +150,8 @@ def test_the_report_is_whole(finished):
     assert not re.search(r"<script|https?://", page)
 
 
-def test_snakemake_makes_its_own_report(finished):
-    folder, _ = finished
+def test_snakemake_makes_its_own_report(tiny):
+    folder, _ = tiny
     result = snakemake(folder, "--report", "native.html", "--configfile", "tiny.yaml")
     assert result.returncode == 0, result.stdout[-3000:]
     page = (folder / "native.html").read_text()
@@ -171,15 +159,15 @@ def test_snakemake_makes_its_own_report(finished):
     assert "table1" in page
 
 
-def test_the_status_of_a_finished_experiment(finished):
-    folder, _ = finished
+def test_the_status_of_a_finished_experiment(tiny):
+    folder, _ = tiny
     status = [sys.executable, "-m", "mpssl", "status", "--config", "tiny.yaml"]
     text = subprocess.run(status, cwd=folder, capture_output=True, text=True, check=True).stdout
     assert f"{RUNS} runs: {RUNS} done  0 running  0 waiting" in text
 
 
-def test_records_show_every_term_of_lmo(finished):
-    folder, _ = finished
+def test_records_show_every_term_of_lmo(tiny):
+    folder, _ = tiny
     path = "results/tiny/runs/digits/50/generative/mpssl/default/resnet8"
     record = pd.read_json(next((folder / path).rglob("metrics.json")), typ="series")
     assert set(record.gradient_norms) == {
@@ -197,8 +185,8 @@ def test_records_show_every_term_of_lmo(finished):
     assert record.settings["lmo"]
 
 
-def test_nothing_is_left_beside_the_results(finished):
-    folder, _ = finished
+def test_nothing_is_left_beside_the_results(tiny):
+    folder, _ = tiny
     left = [
         p
         for p in (folder / "results").rglob("*")
@@ -207,8 +195,8 @@ def test_nothing_is_left_beside_the_results(finished):
     assert left == []
 
 
-def test_a_second_run_has_nothing_to_do(finished):
-    folder, _ = finished
+def test_a_second_run_has_nothing_to_do(tiny):
+    folder, _ = tiny
     result = snakemake(folder, "--cores", "2", "--configfile", "tiny.yaml")
     assert result.returncode == 0
     assert "Nothing to be done" in result.stdout
@@ -225,124 +213,15 @@ def test_a_second_run_has_nothing_to_do(finished):
         ("seeds=[0, 1, 2]", CELLS),
     ],
 )
-def test_only_runs_that_depend_on_a_change_run_again(finished, change, runs):
-    folder, _ = finished
+def test_only_runs_that_depend_on_a_change_run_again(tiny, change, runs):
+    folder, _ = tiny
     assert plan_of(folder, "--config", change).get("train_run", 0) == runs
 
 
-def test_one_gpu_is_shared_by_turns(finished):
-    folder, _ = finished
+def test_one_gpu_is_shared_by_turns(tiny):
+    folder, _ = tiny
     show = ["--quiet", "host", "--forcerun", "train_run"]
     result = snakemake(folder, "-n", "--configfile", "tiny.yaml", *show)
     asked = re.findall(r"rule train_run:.*?resources: ([^\n]*)", result.stdout, re.DOTALL)
     assert len(asked) == RUNS
     assert all("gpu=1" in line for line in asked)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["--config", "trainig={}"], "unknown key 'trainig'; did you mean 'training'?"),
-        (["--config", 'wanted=["tabel1"]'], "unknown name 'tabel1'; did you mean 'table1'?"),
-        (["--config", 'roles={"datasets": {"main": ["mnits"]}}'], "unknown name 'mnits'"),
-        (["--config", 'roles={"fractions": {"small": [0]}}'], "greater than or equal to 1"),
-    ],
-)
-def test_a_mistake_in_the_configuration_is_one_clear_line(tmp_path, arguments, message):
-    folder = copy_workflow(tmp_path)
-    result = snakemake(folder, "-n", "--configfile", "tiny.yaml", *arguments)
-    assert result.returncode != 0
-    assert message in result.stdout
-    assert "Traceback" not in result.stdout
-
-
-def test_a_repeated_key_is_a_mistake_for_snakemake_too(tmp_path):
-    folder = copy_workflow(tmp_path)
-    with open(folder / "tiny.yaml", "a") as file:
-        file.write("seeds: [0]\n")
-    result = snakemake(folder, "-n", "--configfile", "tiny.yaml")
-    assert result.returncode != 0
-    assert "the key 'seeds' stands twice" in result.stdout
-    assert "Traceback" not in result.stdout
-
-
-def test_the_embedded_benchmark_builds_its_graph(tmp_path):
-    result = snakemake(copy_workflow(tmp_path), "-n", "--configfile", "config/mini.yaml")
-    assert result.returncode == 0, result.stdout[-2000:]
-    assert jobs(result.stdout)["train_run"] == 54  # 2 base x 3 + 12 cells x (2 + 2)
-
-
-# Cells by table, each counted where it comes first: Table 1: 6 data sets x 7; Table 2: 7 + 7 at 10
-# and 25 %, 4 at 100 %; Table 3: 3; 4: 1; 5: 5; 6: 4; 7: 2 x 5; 8: 5 data sets x 4 (Cars is in
-# Table 2); 9: 3; 10: 2 x 5; 11: 1.
-PAPER_CELLS = 42 + 18 + 3 + 1 + 5 + 4 + 10 + 20 + 3 + 10 + 1
-PAPER_BASE_CELLS = 6 + 3 + 2 + 5 + 2  # Tables 1, 2, 7, 8, 10
-
-
-@pytest.mark.parametrize("by_hand", [True, False], ids=["all data", "without data by hand"])
-def test_the_paper_builds_its_graph(tmp_path, by_hand):
-    folder = copy_workflow(tmp_path)
-    cells, base, datasets, splits = PAPER_CELLS, PAPER_BASE_CELLS, 9, 16
-    if by_hand:
-        (folder / "resources/data/chaoyang").mkdir(parents=True)
-        (folder / "resources/data/imagenet").mkdir(parents=True)
-    else:  # Chaoyang's five cells and the two of transfer SSL fall out
-        cells, base, datasets, splits = cells - 7, base - 1, 7, 15
-    started = time.monotonic()
-    result = snakemake(folder, "-n")
-    seconds = time.monotonic() - started
-    assert result.returncode == 0, result.stdout[-2000:]
-    counts = jobs(result.stdout)
-    assert counts["train_run"] == base * 3 + (cells - base) * (10 + 2)
-    assert counts["select_weight"] == cells - base
-    assert counts["make_table"] == 11
-    assert counts["make_figure"] == 6
-    assert counts["fetch_dataset"] == 7
-    assert counts["pack_images"] == datasets
-    # 50 % of 8 data sets, 10 % of the 6 main ones, 25 and 100 % of Cars
-    assert counts["split_pool"] == splits
-    assert seconds < 60  # 4 s on an idle machine
-
-
-def test_the_default_configuration_is_the_paper(tmp_path):
-    folder = copy_workflow(tmp_path)
-    result = snakemake(folder, "-n", "table1", "--quiet", "host")
-    assert jobs(result.stdout)["train_run"] == 450  # 6 base x 3 + 36 cells x (10 + 2)
-    assert "results/paper/tables/table1.csv" in result.stdout
-
-
-def test_linters_are_content(tmp_path):
-    folder = copy_workflow(tmp_path)
-    result = snakemake(folder, "--lint", "--configfile", "tiny.yaml")
-    assert result.returncode == 0, result.stdout
-    check = [sys.executable, "-m", "snakefmt", "--check", "Snakefile", "workflow"]
-    assert subprocess.run(check, cwd=ROOT, capture_output=True, check=False).returncode == 0
-
-
-def test_a_failed_job_shows_its_one_clear_line(tmp_path):
-    folder = copy_workflow(tmp_path)
-    result = snakemake(folder, "--cores", "1", "resources/paper/packed/chaoyang/meta.json")
-    assert result.returncode != 0
-    assert (
-        "mpssl: error: Chaoyang: resources/data/chaoyang/train.json does not exist" in result.stdout
-    )
-    assert not (folder / "resources/paper/packed/chaoyang/meta.json").exists()
-
-
-def test_snakemakes_default_rate_limit_is_lifted_and_a_users_kept():
-    """`lift_default_rate_limit` of the rules, on what Snakemake makes of its own options."""
-    from snakemake.cli import get_argument_parser
-    from snakemake.scheduling.job_scheduler import JobRateLimiter, JobScheduler
-    from snakemake.settings.types import MaxJobsPerTimespan
-
-    rules = (ROOT / "workflow/rules/common.smk").read_text()
-    found: dict = {}
-    exec(rules[rules.index("def lift_default_rate_limit") :], found)
-    default = get_argument_parser().get_default("max_jobs_per_timespan")
-    for text, lifted in ((default, True), ("50/1s", False), ("100/60s", False)):
-        limiter = JobRateLimiter(MaxJobsPerTimespan.parse_choice(text))
-        scheduler = SimpleNamespace(job_rate_limiter=limiter)
-        found["lift_default_rate_limit"](scheduler)
-        assert (scheduler.job_rate_limiter is None) is lifted
-    assert "job_rate_limiter" in JobScheduler.__init__.__code__.co_names
-    assert "lift_default_rate_limit(workflow.scheduler)" in (ROOT / "Snakefile").read_text()

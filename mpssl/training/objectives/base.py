@@ -20,7 +20,7 @@ class Objective(nn.Module):
     weak_is_target = False
     """Whether no gradient flows through the weak view's outputs."""
 
-    def __init__(self, classes: int, views: Literal["joint", "separate"] = "joint") -> None:
+    def __init__(self, classes: int, views: Literal["joint", "separate"]) -> None:
         super().__init__()
         self.classes = classes
         self.views = views

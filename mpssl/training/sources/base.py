@@ -1,24 +1,21 @@
 """What a source of unlabeled images is, and what it may use."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from mpssl.config.method import Lmo
+from mpssl.data.batches import Batches
 from mpssl.models.classifier import Classifier
 from mpssl.models.generator import FrozenGenerator
 from mpssl.training.objectives.base import Objective
 from mpssl.training.rng import Streams
 
-# rows -> images [len(rows), 3, S, S] in [0, 1]
-Batches = Callable[[Tensor], Tensor]
-
 
 @dataclass
 class Ingredients:
-    """What a run has at hand for its source; None where the source does not need it."""
+    """What a source may be made of; None for what it does not need."""
 
     classes: int
     device: torch.device
@@ -28,12 +25,9 @@ class Ingredients:
     generator: FrozenGenerator | None = None
     foundation_classifier: Classifier | None = None
     unlabeled: Batches | None = None
-    unlabeled_count: int = 0
-    unlabeled_prefetch: Callable[[Tensor], None] | None = None
-    """Told the rows of the batch to come."""
-    validation: Callable[[Tensor], tuple[Tensor, Tensor]] | None = None
-    """rows of D_val -> images and labels, for meta-optimization."""
-    validation_count: int = 0
+    """D_u, or the foundation's real images."""
+    validation: Batches | None = None
+    """D_val."""
     lmo: Lmo | None = None
 
 
@@ -52,9 +46,11 @@ class Step:
     labeled_gradient: list[Tensor | None]
     """Gradient of the labeled loss at each parameter of the model."""
     learning_rate: float
-    weight: float
-    """lambda."""
+    """eta, the present one of the schedule."""
+    lambda_: float
+    """Weight of the objective."""
     number: int
+    """How many steps of training came before."""
 
 
 class Source:
@@ -64,12 +60,18 @@ class Source:
         self.streams = ingredients.streams
         self.ratio = ingredients.ratio
 
-    def adapt(self, step: Step) -> dict[str, Tensor]:
-        """Learn before the classifier's step; returns what to record. Most sources do nothing."""
-        return {}
+    def for_step(self, step: Step) -> tuple[Tensor, dict[str, Tensor]]:
+        """The unlabeled images of a training step, and what to record of it.
+
+        A source that learns does so here, before it makes the images; most sources only sample.
+        """
+        return self.sample(step.x, step.y), {}
 
     def sample(self, x: Tensor, y: Tensor) -> Tensor:
-        """Unlabeled images [ratio * B, 3, S, S] for the labeled batch x [B, 3, S, S], y [B]."""
+        """Unlabeled images [ratio * B, 3, S, S] for labeled images x [B, 3, S, S], classes y [B].
+
+        For training and for a look at what the source makes; nothing is learned.
+        """
         raise RuntimeError("the base method has no unlabeled images")
 
     def foundation_labels(self, x: Tensor, y: Tensor) -> Tensor | None:

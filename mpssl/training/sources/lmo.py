@@ -21,14 +21,14 @@ from mpssl.training.sources.base import Ingredients, Source, Step
 class Draw:
     """The random part of a batch of synthetic images, and the images once they are made."""
 
-    x: Tensor | None
+    x: Tensor
     """The labeled images [B, 3, S, S] that they are compared with."""
     y: Tensor
     """Target classes [U]."""
     z: Tensor
     """Latents [U, Z]."""
     noise: Tensor
-    """Of the label converter [U, foundation classes]."""
+    """Gumbel noise of the label converter [U, foundation classes]."""
     images: Tensor | None = None
     """[U, 3, S, S], with their graph to phi and xi."""
 
@@ -58,20 +58,35 @@ class LatentMetaOptimization(Source):
             ]
         )
         self.validation = ingredients.validation
-        self.validation_order = Shuffled(ingredients.validation_count)
-        self._draw: Draw | None = None  # of the last `adapt`, for the `sample` that follows
-        self._carried: Draw | None = None  # of the last `sample`, for the next `adapt`
+        self.validation_order = Shuffled(len(self.validation))
+        self._carried: Draw | None = None  # made in the last step, for the next one
 
-    def adapt(self, step: Step) -> dict[str, Tensor]:
-        """One LMO step: Adam on phi and xi with the gradient of Eq. (6). Alg. 1, lines 3 to 8.
-
-        Everything reaches phi and xi through the images: its gradients are gathered there and go
-        back through the generator once.
-        """
+    def for_step(self, step: Step) -> tuple[Tensor, dict[str, Tensor]]:
+        """Learn, then make images of the same z and y anew. Paper: Algorithm 1, lines 3 to 10."""
         if step.number % self.settings.adapt_every:
-            return {}
+            return super().for_step(step)
         draw, self._carried = self._carried or self._new_draw(step.x, step.y), None
-        self._draw = draw
+        record = self.learn(step, draw)
+        if self.settings.carry_samples:
+            self._carried = draw = self._new_draw(step.x, step.y)
+            draw.images = self._generate(draw)
+        if self.settings.carry_samples or self.settings.reuse_samples:
+            return draw.images.detach(), record
+        if self.settings.converter.redraw_noise:
+            with self.streams.use("latents"):
+                draw.noise = self.converter.draw_noise(len(draw.noise))
+        with torch.no_grad():
+            return self._generate(draw), record
+
+    def learn(self, step: Step, draw: Draw) -> dict[str, Tensor]:
+        """Take one step of Adam on phi and xi down Eq. (6). Paper: Algorithm 1, lines 6 to 8.
+
+        Everything reaches phi and xi through the images, so the gradients are gathered there and
+        go back through the generator once.
+
+        Returns:
+            The two terms' values and, in some steps, the norms of their gradients.
+        """
         if draw.images is None:
             draw.images = self._generate(draw)
         leaf = draw.images.detach().requires_grad_()
@@ -85,45 +100,22 @@ class LatentMetaOptimization(Source):
         self.optimizer.step()
         return record
 
-    def sample(self, x: Tensor, y: Tensor) -> Tensor:
-        """Images of the same z and y under the updated phi and xi. Alg. 1, line 10.
-
-        For images other than those of the last `adapt`, or a second time, z is drawn anew.
-        """
-        draw, self._draw = self._draw, None
-        if draw is not None and self.settings.carry_samples:
-            self._carried = self._new_draw(x, y)
-            self._carried.images = self._generate(self._carried)
-            return self._carried.images.detach()
-        if draw is None or draw.x is not x:
-            return self.draw_images(y.repeat(self.ratio))
-        if self.settings.reuse_samples:
-            return draw.images.detach()
-        if self.settings.converter.redraw_noise:
-            with self.streams.use("latents"):
-                draw.noise = self.converter.draw_noise(len(draw.noise))
-        with torch.no_grad():
-            return self._generate(draw)
-
-    def _new_draw(self, x: Tensor, y: Tensor) -> "Draw":
+    def _new_draw(self, x: Tensor, y: Tensor) -> Draw:
         with self.streams.use("latents"):
             z = torch.randn(self.ratio * len(y), self.generator.z_dim, device=y.device)
             return Draw(x, y.repeat(self.ratio), z, self.converter.draw_noise(len(z)))
 
     @torch.no_grad()
-    def draw_images(self, y: Tensor) -> Tensor:
-        """Images of new latents for target classes y [U], in [0, 1]."""
-        with self.streams.use("latents"):
-            z = torch.randn(len(y), self.generator.z_dim, device=y.device)
-            noise = self.converter.draw_noise(len(y))
-        return self._generate(Draw(None, y, z, noise))
+    def sample(self, x: Tensor, y: Tensor) -> Tensor:
+        """Images of new latents for the classes y, by the present phi and xi."""
+        return self._generate(self._new_draw(x, y))
 
     @torch.no_grad()
     def foundation_labels(self, x: Tensor, y: Tensor) -> Tensor:
         """The label converter's rows for y, without noise."""
         return self.converter.logits[y].softmax(dim=1)
 
-    def _generate(self, draw: "Draw") -> Tensor:
+    def _generate(self, draw: Draw) -> Tensor:
         return self.generator(self.mapper(draw.z, draw.y), self.converter(draw.y, draw.noise))
 
     def _image_gradients(
@@ -136,7 +128,7 @@ class LatentMetaOptimization(Source):
                 rows = self.validation_order.next(
                     min(settings.validation_batch_size, self.validation_order.size)
                 )
-            x_val, y_val = self.validation(rows)
+            x_val, y_val = self.validation.centre(rows)
 
             def objective(images: Tensor) -> Tensor:
                 with self.streams.use("meta_views"):
@@ -149,14 +141,14 @@ class LatentMetaOptimization(Source):
                 leaf,
                 step.labeled_gradient,
                 learning_rate=step.learning_rate,
-                weight=step.weight,
+                lambda_=step.lambda_,
                 x_val=x_val,
                 y_val=y_val,
             )
             gradients["validation"] = settings.validation_weight * gradient
             record["meta_validation_loss"] = loss
         if settings.gap_weight > 0:
-            with SecondOrder():  # its convolutions' gradients at images are the faster ones
+            with SecondOrder():  # for speed alone: its convolutions differentiate faster at images
                 gap = self._gap(step.model, x, leaf)
             (gradient,) = torch.autograd.grad(gap, leaf)
             gradients["gap"] = settings.gap_weight * gradient
@@ -167,13 +159,12 @@ class LatentMetaOptimization(Source):
         """L_gap between labeled and synthetic features at theta, not through theta'."""
         x = x.repeat(self.ratio, 1, 1, 1)
         if self.settings.gap_statistics == "joint":
-            # Two forwards would each normalize away the very difference that is measured.
+            # Two separate forwards would each normalize away the difference that is measured.
             with model.statistics_frozen():
                 real, synthetic = model.features(torch.cat([x, images])).chunk(2)
         else:
-            model.eval()
-            real, synthetic = model.features(x), model.features(images)
-            model.train()
+            with model.evaluating():
+                real, synthetic = model.features(x), model.features(images)
         return GAPS[self.settings.gap](real, synthetic)
 
     def _gradient_norms(self, images: Tensor, gradients: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -11,13 +11,13 @@ class RealImages(Source):
 
     def __init__(self, ingredients: Ingredients) -> None:
         super().__init__(ingredients)
-        self.images = ingredients.unlabeled
-        self.order = Shuffled(ingredients.unlabeled_count, ingredients.unlabeled_prefetch)
+        self.unlabeled = ingredients.unlabeled
+        self.order = Shuffled(len(self.unlabeled), self.unlabeled.prefetch)
 
     def sample(self, x: Tensor, y: Tensor) -> Tensor:
         """The next real images; x gives the number, y is not used."""
         with self.streams.use("unlabeled_order"):
-            return self.images(self.order.next(self.ratio * len(x)))
+            return self.unlabeled.centre_images(self.order.next(self.ratio * len(x)))
 
     def state_dict(self) -> dict:
         """The position in the present pass."""

@@ -3,14 +3,14 @@
 import pytest
 import torch
 
-from mpssl.training.objectives import build_objective
+from tests.support.toys import make_objective
 
 WEAK = torch.tensor([[3.0, 4.0], [1.0, 0.0]])
 STRONG = torch.tensor([[4.0, 3.0], [0.0, 2.0]])
 
 
 def distance(name, weak=WEAK, strong=STRONG):
-    return build_objective(name, 10, {})(weak, strong).item()
+    return make_objective(name, 10, {})(weak, strong).item()
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_other_distances_see_scale(name):
 def test_gradient_of_the_cosine_by_hand():
     weak = torch.tensor([[2.0, 0.0]], requires_grad=True)
     strong = torch.tensor([[0.0, 5.0]], requires_grad=True)
-    build_objective("scr", 10, {})(weak, strong).backward()
+    make_objective("scr", 10, {})(weak, strong).backward()
     # at right angles d(1 - cos)/da = -b / (|a| |b|): -(0, 5) / 10 and -(2, 0) / 10
     torch.testing.assert_close(weak.grad, torch.tensor([[0.0, -0.5]]))
     torch.testing.assert_close(strong.grad, torch.tensor([[-0.2, 0.0]]))
@@ -54,7 +54,7 @@ def test_gradient_of_the_cosine_by_hand():
 def test_cosine_of_zero_features_stays_finite():
     weak = torch.zeros(2, 3, requires_grad=True)
     strong = torch.zeros(2, 3, requires_grad=True)
-    loss = build_objective("scr", 10, {})(weak, strong)
+    loss = make_objective("scr", 10, {})(weak, strong)
     loss.backward()
     assert loss.item() == 1
     assert weak.grad.isfinite().all() and strong.grad.isfinite().all()

@@ -14,7 +14,7 @@ def logits(*probabilities):
 def freematch(classes=2, *, threshold=None, probability=None, histogram=None, **settings):
     """An objective in a given state, without fairness unless asked."""
     settings = {"threshold_momentum": 0.9, "fairness_weight": 0.0} | settings
-    objective = FreeMatch(classes, **settings)
+    objective = FreeMatch(classes, **settings, views="joint")
     state = {
         "global_threshold": threshold,
         "class_probability": probability,

@@ -6,16 +6,18 @@ import pytest
 import torch
 
 from mpssl.config.method import Converter, Mapper
-from mpssl.training.objectives import build_objective
 from mpssl.training.sources.lmo import GAPS
 from tests.support.toys import (
     CLASSES,
     FOUNDATION_CLASSES,
     VALIDATION,
+    VALIDATION_CLASSES,
     SmoothClassifier,
+    ToyBatches,
     X,
     Y,
     make_lmo,
+    make_objective,
     make_step,
 )
 
@@ -30,7 +32,7 @@ def make_model():
 
 def a_step(model=None, objective=("scr", {}), **changes):
     return make_step(
-        model or make_model(), build_objective(objective[0], CLASSES, objective[1]), X, Y, **changes
+        model or make_model(), make_objective(objective[0], CLASSES, objective[1]), X, Y, **changes
     )
 
 
@@ -42,16 +44,17 @@ def all_equal(tensors, others):
     return all(torch.equal(a, b) for a, b in zip(tensors, others, strict=True))
 
 
-# ---------------------------------------------------------------------------------------- adapt
+# -------------------------------------------------------------------------------------- the step
 
 
 @pytest.mark.parametrize("ratio", [1, 2])
 def test_sample_makes_the_same_draw_under_the_updated_parameters(ratio):
     source = make_lmo(ratio)
-    source.adapt(a_step())
-    z, y, noise = source._draw.z, source._draw.y, source._draw.noise
+    draw = source._new_draw(X, Y)
+    source._new_draw = lambda x, y: draw
+    source.for_step(a_step())
+    z, y, noise = draw.z, draw.y, draw.noise
     assert torch.equal(y, Y.repeat(ratio))
-    source.sample(X, Y)
     (z_before, y_before), (z_after, y_after) = source.generator.calls
     assert torch.equal(z_before, z)  # the residual mapper starts as the identity
     with torch.no_grad():
@@ -62,8 +65,7 @@ def test_sample_makes_the_same_draw_under_the_updated_parameters(ratio):
 
 def test_second_sample_is_a_new_draw():
     source = make_lmo()
-    source.adapt(a_step())
-    first = source.sample(X, Y)
+    first, _ = source.for_step(a_step())
     assert not torch.allclose(source.sample(X, Y), first, atol=1e-3)
 
 
@@ -75,8 +77,7 @@ def test_noise_is_kept_unless_it_is_redrawn(redraw, same):
         mapper_learning_rate=1e-12,
         converter_learning_rate=1e-12,
     )
-    source.adapt(a_step())
-    source.sample(X, Y)
+    source.for_step(a_step())
     (z_before, y_before), (z_after, y_after) = source.generator.calls
     torch.testing.assert_close(z_after, z_before)
     assert torch.equal(y_after, y_before) is same
@@ -89,7 +90,7 @@ def test_adam_moves_phi_and_xi_only(objective, gap_statistics):
     before = learned(source)
     others = (step.model, step.objective, source.generator)
     frozen = copy.deepcopy([module.state_dict() for module in others])
-    source.adapt(step)
+    source.for_step(step)
     assert not torch.equal(source.converter.logits, before[-1])
     assert not torch.equal(source.mapper.mlp[-1].weight, before[-3])
     for module, state in zip(others, frozen, strict=True):
@@ -101,7 +102,7 @@ def test_adam_moves_phi_and_xi_only(objective, gap_statistics):
 def test_first_step_of_adam_has_the_size_of_each_learning_rate():
     source = make_lmo(mapper_learning_rate=1e-3, converter_learning_rate=1e-1)
     before = learned(source)
-    source.adapt(a_step())
+    source.for_step(a_step())
     moved = [(a - b).abs().max().item() for a, b in zip(learned(source), before, strict=True)]
     assert moved[-1] == pytest.approx(1e-1, rel=1e-3)
     assert max(moved[:-1]) == pytest.approx(1e-3, rel=1e-3)
@@ -110,9 +111,9 @@ def test_first_step_of_adam_has_the_size_of_each_learning_rate():
 def test_nothing_moves_without_both_terms():
     source = make_lmo(gap_weight=0, validation_weight=0)
     before = learned(source)
-    assert source.adapt(a_step()) == {}
+    images, record = source.for_step(a_step())
+    assert (images.shape, record) == (X.shape, {})
     assert all_equal(learned(source), before)
-    assert source.sample(X, Y).shape == X.shape
 
 
 @pytest.mark.parametrize("term", TERMS)
@@ -120,7 +121,7 @@ def test_one_term_alone_moves_and_is_recorded_alone(term):
     (other,) = set(TERMS) - {term}
     source = make_lmo(**{f"{other}_weight": 0})
     before = learned(source)
-    record = source.adapt(a_step())
+    _, record = source.for_step(a_step())
     assert not all_equal(learned(source), before)
     assert f"{term}_gradient_xi" in record
     assert not any(other in key for key in record)
@@ -128,22 +129,22 @@ def test_one_term_alone_moves_and_is_recorded_alone(term):
 
 def test_validation_term_is_inert_without_lambda():
     source = make_lmo(gap_weight=0)
-    record = source.adapt(a_step(weight=0.0))
+    _, record = source.for_step(a_step(lambda_=0.0))
     assert record["validation_gradient_phi"] == record["validation_gradient_xi"] == 0
 
 
 def test_record_of_both_terms_at_phi_and_xi():
     source = make_lmo(record_every=2)
-    record = source.adapt(a_step(number=4))
+    _, record = source.for_step(a_step(number=4))
     norms = {f"{term}_gradient_{part}" for term in TERMS for part in ("phi", "xi")}
     assert set(record) == norms | {"meta_validation_loss", "gap"}
     assert all(value > 0 for value in record.values())
-    assert set(source.adapt(a_step(number=5))) == {"meta_validation_loss", "gap"}
+    assert set(source.for_step(a_step(number=5))[1]) == {"meta_validation_loss", "gap"}
 
 
 def test_weights_scale_the_recorded_gradients():
-    once = make_lmo(validation_weight=1, gap_weight=1).adapt(a_step())
-    more = make_lmo(validation_weight=3, gap_weight=5).adapt(a_step())
+    _, once = make_lmo(validation_weight=1, gap_weight=1).for_step(a_step())
+    _, more = make_lmo(validation_weight=3, gap_weight=5).for_step(a_step())
     for part in ("phi", "xi"):
         for term, factor in zip(TERMS, (3, 5), strict=True):
             name = f"{term}_gradient_{part}"
@@ -151,21 +152,31 @@ def test_weights_scale_the_recorded_gradients():
     assert more["gap"] == once["gap"]
 
 
+class Recorded(ToyBatches):
+    """D_val, with the rows that were asked for."""
+
+    def __init__(self):
+        super().__init__(VALIDATION, VALIDATION_CLASSES)
+        self.seen = []
+
+    def whole(self, rows):
+        self.seen.append(rows)
+        return super().whole(rows)
+
+
 def test_validation_batches_cover_d_val():
-    seen = []
-    source = make_lmo(validation_batch_size=5)
-    source.validation = lambda rows: (seen.append(rows), VALIDATION[rows], rows % CLASSES)[1:]
+    validation = Recorded()
+    source = make_lmo(validation=validation, validation_batch_size=5)
     for _ in range(2):
-        source.adapt(a_step())
-    assert torch.cat(seen).sort().values.tolist() == list(range(len(VALIDATION)))
+        source.for_step(a_step())
+    assert torch.cat(validation.seen).sort().values.tolist() == list(range(len(VALIDATION)))
 
 
 def test_validation_batch_is_at_most_d_val():
-    seen = []
-    source = make_lmo(validation_batch_size=64)
-    source.validation = lambda rows: (seen.append(rows), VALIDATION[rows], rows % CLASSES)[1:]
-    source.adapt(a_step())
-    assert seen[0].sort().values.tolist() == list(range(len(VALIDATION)))
+    validation = Recorded()
+    source = make_lmo(validation=validation, validation_batch_size=64)
+    source.for_step(a_step())
+    assert validation.seen[0].sort().values.tolist() == list(range(len(VALIDATION)))
 
 
 # -------------------------------------------------------------------------------- approximations
@@ -174,8 +185,7 @@ def test_validation_batch_is_at_most_d_val():
 def run_steps(source, model, numbers):
     images = []
     for number in numbers:
-        source.adapt(a_step(model, number=number))
-        images.append(source.sample(X, Y))
+        images.append(source.for_step(a_step(model, number=number))[0])
     return images
 
 
@@ -226,13 +236,13 @@ def test_continues_bit_for_bit_from_its_state(changes):
     source, resumed = make_lmo(**changes), make_lmo(seed=9, **changes)
     model, images = make_model(), []
     for number in range(2):
-        source.adapt(a_step(model, number=number))
-        source.sample(X, Y)
+        source.for_step(a_step(model, number=number))
     resumed.load_state_dict(copy.deepcopy(source.state_dict()))
     resumed.streams.load_state_dict(copy.deepcopy(source.streams.state_dict()))
     for each in (source, resumed):
-        records = [each.adapt(a_step(model, number=number)) for number in (2, 3, 4)]
-        images.append((each.sample(X, Y), *records[-1].values(), *learned(each)))
+        made = [each.for_step(a_step(model, number=number)) for number in (2, 3, 4)]
+        last, record = made[-1]
+        images.append((last, *record.values(), *learned(each)))
     assert all_equal(*images)
 
 

@@ -7,7 +7,14 @@ import torch.nn.functional as F
 from mpssl.config.method import Lmo
 from mpssl.training.sources import SOURCES, build_source
 from mpssl.training.sources.base import Source
-from tests.support.toys import CLASSES, FOUNDATION_CLASSES, SIDE, SmoothClassifier, SmoothGenerator
+from tests.support.toys import (
+    CLASSES,
+    FOUNDATION_CLASSES,
+    SIDE,
+    SmoothClassifier,
+    SmoothGenerator,
+    ToyBatches,
+)
 from tests.support.toys import make_ingredients as ingredients
 
 POOL = torch.rand(12, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(0))
@@ -22,10 +29,8 @@ def make(name, seed=0, ratio=1, **changes):
         "ratio": ratio,
         "generator": SmoothGenerator(),
         "foundation_classifier": SmoothClassifier(FOUNDATION_CLASSES).eval(),
-        "unlabeled": lambda rows: POOL[rows],
-        "unlabeled_count": len(POOL),
-        "validation": lambda rows: (POOL[rows], rows % CLASSES),
-        "validation_count": len(POOL),
+        "unlabeled": ToyBatches(POOL, torch.arange(len(POOL)) % CLASSES),
+        "validation": ToyBatches(POOL, torch.arange(len(POOL)) % CLASSES),
         "lmo": Lmo(),
     }
     return build_source(name, ingredients(seed, **everything | changes))
@@ -69,7 +74,7 @@ def test_sampling_leaves_the_labeled_order(name):
 def test_the_base_method_has_no_images():
     source = make("none")
     assert type(source) is Source
-    assert (source.adapt(None), source.statistics(), source.state_dict()) == ({}, {}, {})
+    assert (source.statistics(), source.state_dict()) == ({}, {})
     with pytest.raises(RuntimeError, match="no unlabeled images"):
         source.sample(X, Y)
 
