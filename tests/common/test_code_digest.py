@@ -583,7 +583,7 @@ def test_a_module_that_moves_re_runs_nothing(real, old, new):
         ("training/sources/uniform", "torch.randn(", "torch.rand(", {"scr"}),
         ("training/rng", "digest[:7]", "digest[:6]", ALL),
         ("training/rng", "size < 1", "size < 2", ALL),  # a condition in front of a raise
-        ("training/meta_gradient", "-learning_rate * weight", "learning_rate", {"mpssl"}),
+        ("training/meta_gradient", "-learning_rate * lambda_", "learning_rate", {"mpssl"}),
         ("models/latents", "nn.LeakyReLU()", "nn.ReLU()", {"mpssl"}),
     ],
 )
@@ -598,7 +598,9 @@ def test_a_constant_of_the_configuration_that_a_network_reads_re_runs(real, know
     after = digests()
     assert all(after[run] != before[run] for run in RUNS)
     real.restore()
-    real.edit("config/torchvision_list", "TORCHVISION = {", "TORCHVISION = {'new': None, ")
+    real.edit(
+        "config/architectures", "  # residual blocks a stage", "  # residual blocks in a stage"
+    )
     known.clear()
     assert digests() == before
 

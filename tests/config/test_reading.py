@@ -264,7 +264,7 @@ def test_a_configuration_in_json_may_be_a_persons(content, tmp_path):
     (tmp_path / "mine.json").write_text(json.dumps(content))
     assert load(tmp_path / "mine.json") == resolve(content)
     (tmp_path / "mine.json").write_text('{"a": 1, "a": 2}')
-    assert "the key 'a' stands twice" in message(load, tmp_path / "mine.json")
+    assert "the key 'a' is twice in one mapping" in message(load, tmp_path / "mine.json")
     assert "No such file" in message(load, tmp_path / "none.json")
 
 

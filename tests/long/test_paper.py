@@ -102,7 +102,7 @@ def test_every_run_happened_once(finished):
     folder, output = finished
     counts = jobs(output)
     assert counts["train_run"] == CELLS
-    assert counts["select_weight"] == CELLS - BASE_CELLS
+    assert counts["select_lambda"] == CELLS - BASE_CELLS
     assert counts["fetch_dataset"] == 7
     assert len(pd.read_csv(folder / "results/paper/runs.csv")) == CELLS
 

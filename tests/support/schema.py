@@ -1,4 +1,4 @@
-"""What an editor says of a configuration file: the schema that it names, and mistakes under it."""
+"""The JSON schema of configurations, as an editor finds and applies it."""
 
 import json
 from pathlib import Path

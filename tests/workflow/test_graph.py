@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from mpssl.compat.snakemake import lift_default_rate_limit
 from tests.support.pipeline import ROOT, copy_workflow, jobs, snakemake
 
 
@@ -23,7 +24,7 @@ def test_a_repeated_key_is_a_mistake_for_snakemake_too(tmp_path):
         file.write("seeds: [0]\n")
     result = snakemake(folder, "-n", "--configfile", "tiny.yaml")
     assert result.returncode != 0
-    assert "the key 'seeds' stands twice" in result.stdout
+    assert "the key 'seeds' is twice in one mapping" in result.stdout
     assert "Traceback" not in result.stdout
 
 
@@ -62,7 +63,7 @@ def test_the_paper_builds_its_graph(tmp_path, by_hand):
     assert result.returncode == 0, result.stdout[-2000:]
     counts = jobs(result.stdout)
     assert counts["train_run"] == base * 3 + (cells - base) * (10 + 2)
-    assert counts["select_weight"] == cells - base
+    assert counts["select_lambda"] == cells - base
     assert counts["make_table"] == 11
     assert counts["make_figure"] == 6
     assert counts["fetch_dataset"] == 7
@@ -90,19 +91,16 @@ def test_a_failed_job_shows_its_one_clear_line(tmp_path):
 
 
 def test_snakemakes_default_rate_limit_is_lifted_and_a_users_kept():
-    """`lift_default_rate_limit` of the rules, on what Snakemake makes of its own options."""
+    """`lift_default_rate_limit`, on what Snakemake makes of its own options."""
     from snakemake.cli import get_argument_parser
     from snakemake.scheduling.job_scheduler import JobRateLimiter, JobScheduler
     from snakemake.settings.types import MaxJobsPerTimespan
 
-    rules = (ROOT / "workflow/rules/common.smk").read_text()
-    found: dict = {}
-    exec(rules[rules.index("def lift_default_rate_limit") :], found)
     default = get_argument_parser().get_default("max_jobs_per_timespan")
     for text, lifted in ((default, True), ("50/1s", False), ("100/60s", False)):
         limiter = JobRateLimiter(MaxJobsPerTimespan.parse_choice(text))
         scheduler = SimpleNamespace(job_rate_limiter=limiter)
-        found["lift_default_rate_limit"](scheduler)
+        lift_default_rate_limit(scheduler)
         assert (scheduler.job_rate_limiter is None) is lifted
     assert "job_rate_limiter" in JobScheduler.__init__.__code__.co_names
     assert "lift_default_rate_limit(workflow.scheduler)" in (ROOT / "Snakefile").read_text()

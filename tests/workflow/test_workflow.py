@@ -30,7 +30,7 @@ def test_each_run_of_the_plan_happens_once(tiny):
     counts = jobs(output)
     assert RUNS == 40
     assert counts["train_run"] == RUNS
-    assert counts["select_weight"] == CELLS - BASE_CELLS
+    assert counts["select_lambda"] == CELLS - BASE_CELLS
     assert counts["pack_images"] == 2
     assert counts["split_pool"] == 2
     assert counts["train_generator"] == counts["train_foundation_classifier"] == 1
