@@ -120,7 +120,7 @@ class World:
         for run in runs:
             files = ["metrics.json", "history.csv", "model.safetensors"]
             files += [] if cell.setting == "base" else ["samples.png"]
-            name = f"train {cell.method} {run.weight} {run.seed}"
+            name = f"train {cell.method} {run.lambda_} {run.seed}"
             add(name, ["train", run.id], *(self.paths.run(run) / f for f in files))
 
     def start(self, stage: Stage, before=None) -> int:
