@@ -6,7 +6,7 @@ CORES ?= all
 WORKERS ?= 2
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: mini mini-all report test test-fast test-paper lint generated clean help
+.PHONY: mini mini-all report test test-fast test-paper lint generated docs clean help
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -30,7 +30,7 @@ test: .venv/ready
 
 # make test-fast: the tests without pipelines and other slow ones.
 test-fast: .venv/ready
-	pytest -m "not slow"
+	pytest -m "not slow" --ignore tests/long --ignore tests/workflow
 
 # make test-paper: the whole paper in miniature, from archives to all tables.
 test-paper: .venv/ready
@@ -49,11 +49,19 @@ generated: .venv/ready
 	mpssl schema > mpssl/shipped/config.schema.json
 	mpssl reference > docs/configuration.md
 
+# make docs: the documentation as a site in site/; a broken link is an error.
+docs: .venv/ready-docs
+	NO_MKDOCS_2_WARNING=1 mkdocs build --strict
+
 # torchvision and pytorch-pretrained-biggan name torch themselves, so torch comes first.
 .venv/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	pip install --quiet $(PIP_FLAGS) --constraint constraints.txt torch
 	pip install --quiet $(PIP_FLAGS) --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+.venv/ready-docs: .venv/ready
+	pip install --quiet $(PIP_FLAGS) --constraint constraints.txt --editable '.[docs]'
 	touch $@
 
 clean:

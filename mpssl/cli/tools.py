@@ -49,7 +49,7 @@ def init(project, images, test, unlabeled, foundation, architecture) -> None:
 )
 @click.argument("names", nargs=-1)
 def plan(experiment: Experiment, calibrate: bool, steps: int, names: tuple[str, ...]) -> None:
-    """Say what NAMES take: jobs, disk, hours.
+    """Say what NAMES take: disk, steps, hours.
 
     NAMES are tables and figures; without any, those of `wanted`.
     """

@@ -7,6 +7,7 @@ from contextlib import nullcontext
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from torch import Tensor
 
 from mpssl.data.store import Packed
@@ -49,7 +50,9 @@ class Batches:
         return self.centre(rows)[0]
 
 
-def batches_of(packed: Packed, rows, size: int, device: torch.device, share: float = 1) -> Batches:
+def batches_of(
+    packed: Packed, rows: ArrayLike, size: int, device: torch.device, share: float = 1
+) -> Batches:
     """Batches of the given rows: `Resident` if their images fit in the memory, else `Streamed`.
 
     Args:
