@@ -45,9 +45,10 @@ def test_resumed_training_equals_undisturbed_training_bit_for_bit(
 
 
 def test_a_checkpoint_of_other_settings_is_not_resumed(tmp_path):
-    train(toy_task(seed=0), tmp_path / "c.pt")
-    found = train(toy_task(seed=1), tmp_path / "c.pt")
-    assert found.history == train(toy_task(seed=1), tmp_path / "fresh.pt").history
+    first = train(toy_task(seed=0), tmp_path / "c.pt")
+    other = train(toy_task(seed=1), tmp_path / "c.pt")
+    assert other.history == train(toy_task(seed=1), tmp_path / "from_scratch.pt").history
+    assert other.history != first.history
 
 
 def test_methods_share_initial_weights_and_labeled_batches():

@@ -34,6 +34,15 @@ def test_the_embedded_benchmark_builds_its_graph(tmp_path):
     assert jobs(result.stdout)["train_run"] == 54  # 2 base x 3 + 12 cells x (2 + 2)
 
 
+def test_a_table_is_a_target_by_its_name(tmp_path):
+    result = snakemake(copy_workflow(tmp_path), "-n", "table3", "--configfile", "tiny.yaml")
+    assert result.returncode == 0, result.stdout[-2000:]
+    counts = jobs(result.stdout)
+    assert counts["train_run"] == 2 + 4 * (2 + 1)  # base at two seeds; MP-SSL, three variants
+    assert counts["make_table"] == 1
+    assert "make_figure" not in counts
+
+
 # Cells by table, each counted where it comes first: Table 1: 6 data sets x 7; Table 2: 7 + 7 at 10
 # and 25 %, 4 at 100 %; Table 3: 3; 4: 1; 5: 5; 6: 4; 7: 2 x 5; 8: 5 data sets x 4 (Cars is in
 # Table 2); 9: 3; 10: 2 x 5; 11: 1.
