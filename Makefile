@@ -30,7 +30,7 @@ test: .venv/ready
 
 # make test-fast: the tests without pipelines and other slow ones.
 test-fast: .venv/ready
-	pytest -m "not slow"
+	pytest -m "not slow" --ignore tests/long --ignore tests/workflow
 
 # make test-paper: the whole paper in miniature, from archives to all tables.
 test-paper: .venv/ready

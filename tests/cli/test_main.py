@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from mpssl.cli.main import cli
+from mpssl.data import download
 from tests.support.commands import fails, mpssl
 
 
@@ -79,7 +80,7 @@ def test_official_data_that_is_not_there_names_file_and_remedy(tmp_path):
     fails(result, "Chaoyang: ", "train.json does not exist", "docs/data.md")
 
 
-def test_unreachable_download_names_the_place_for_a_copy(project, tmp_path):
+def test_unreachable_download_names_the_place_for_a_copy(project, monkeypatch):
     content = yaml.safe_load(project.read_text())
     url = "http://127.0.0.1:9/dtd.tar.gz"  # nothing listens on the discard port
     content["datasets"]["dtd"] = {
@@ -88,18 +89,16 @@ def test_unreachable_download_names_the_place_for_a_copy(project, tmp_path):
         "downloads": [{"file": "dtd.tar.gz", "urls": [url]}],
     }
     project.write_text(yaml.safe_dump(content))
-    code = (
-        "import mpssl.data.download as d, functools; d.fetch.__defaults__ = ((),);"
-        "from mpssl.cli.main import main; main()"
-    )
-    result = subprocess.run(
-        [sys.executable, "-c", code, "fetch", "--config", str(project), "dtd"],
-        cwd=project.parent,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    monkeypatch.setattr(download.fetch, "__defaults__", ((),))  # no waiting
+    result = mpssl("fetch", "--config", project, "dtd", cwd=project.parent)
     fails(result, "cannot download dtd.tar.gz", "put it at resources/downloads/dtd/dtd.tar.gz")
+
+
+def test_the_package_is_the_command(tmp_path):
+    """In a process of its own, as the rules of the pipeline call it."""
+    command = [sys.executable, "-m", "mpssl", "pack", "--config", "no.yaml", "mnist"]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    fails(result, "cannot read the configuration no.yaml")
 
 
 def test_help_names_every_step():

@@ -13,6 +13,8 @@ from mpssl.config.fields import Closed
 from mpssl.config.method import Method
 from tests.support.pipeline import ROOT, environment
 
+pytestmark = pytest.mark.slow  # the fixture runs every step of the pipeline
+
 # Models that are handed on whole, as keyword arguments: the function's signature has their keys.
 HANDED_ON = {
     "Distortion": "mpssl.data.embedded:harden",

@@ -57,7 +57,9 @@ def test_glyphs_depend_on_the_seed_alone(glyphs):
     assert (render(seed=1).images != glyphs.images).any()
 
 
-@pytest.mark.parametrize("read", [embedded.mnist, embedded.digits])
+@pytest.mark.parametrize(
+    "read", [pytest.param(embedded.mnist, marks=pytest.mark.slow), embedded.digits]
+)
 def test_targets_have_ten_classes_in_proportion_and_a_fixed_test_split(read):
     reading = read(settings(500, 200), image_size=32)
     assert reading.images.shape == (700, 32, 32, 3)

@@ -1,18 +1,29 @@
 """The command `mpssl` as a person calls it, and how it must fail."""
 
-import subprocess
+import contextlib
+import io
 import sys
+from subprocess import CompletedProcess
+from unittest import mock
+
+from mpssl.cli.main import main
 
 
-def mpssl(*arguments, cwd="."):
-    """The command in a process of its own."""
-    return subprocess.run(
-        [sys.executable, "-m", "mpssl", *map(str, arguments)],
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def mpssl(*arguments, cwd=".") -> CompletedProcess:
+    """Run the command in the folder `cwd`, in this process: a new one takes a second to start."""
+    words = ["mpssl", *map(str, arguments)]
+    output, errors, code = io.StringIO(), io.StringIO(), 0
+    with (
+        contextlib.chdir(cwd),
+        mock.patch.object(sys, "argv", words),
+        contextlib.redirect_stdout(output),
+        contextlib.redirect_stderr(errors),
+    ):
+        try:
+            main()
+        except SystemExit as end:
+            code = end.code or 0
+    return CompletedProcess(words, code, output.getvalue(), errors.getvalue())
 
 
 def fails(result, *texts):

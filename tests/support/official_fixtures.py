@@ -18,6 +18,9 @@ import numpy as np
 from PIL import Image
 from scipy.io import savemat
 
+from mpssl.config.data import ImageNet, Packing, PaperData
+from mpssl.data import adapters
+
 A_CLASS = 10  # images of a class in the pool, of which 10 % is one; and one in the test split
 IN_TEST = 500  # added to the class that the colour of a test image encodes
 SIZES = ((8, 8), (12, 10), (10, 12), (12, 9))  # width, height
@@ -159,97 +162,31 @@ VARIANTS = ["707-320", "Boeing 717", "Cessna 172", "DHC-8-100", "Eurofighter Typ
 VARIANTS += ["Gulfstream IV", "Hawk T1", "Model B200", "PA-28", "SR-20", "Tu-134", "Yak-42"]
 VARIANTS = sorted(VARIANTS + [f"737-{n}" for n in range(200, 287)])
 
-TEXTURES = [
-    "banded",
-    "blotchy",
-    "braided",
-    "bubbly",
-    "bumpy",
-    "chequered",
-    "cobwebbed",
-    "cracked",
-    "crosshatched",
-    "crystalline",
-    "dotted",
-    "fibrous",
-    "flecked",
-    "freckled",
-    "frilly",
-    "gauzy",
-    "grid",
-    "grooved",
-    "honeycombed",
-    "interlaced",
-    "knitted",
-    "lacelike",
-    "lined",
-    "marbled",
-    "matted",
-    "meshed",
-    "paisley",
-    "perforated",
-    "pitted",
-    "pleated",
-    "polka-dotted",
-    "porous",
-    "potholed",
-    "scaly",
-    "smeared",
-    "spiralled",
-    "sprinkled",
-    "stained",
-    "stratified",
-    "striped",
-    "studded",
-    "swirly",
-    "veined",
-    "waffled",
-    "woven",
-    "wrinkled",
-    "zigzagged",
-]
+TEXTURES = words(
+    """
+    banded blotchy braided bubbly bumpy chequered cobwebbed cracked crosshatched crystalline
+    dotted fibrous flecked freckled frilly gauzy grid grooved honeycombed interlaced knitted
+    lacelike lined marbled matted meshed paisley perforated pitted pleated polka-dotted porous
+    potholed scaly smeared spiralled sprinkled stained stratified striped studded swirly veined
+    waffled woven wrinkled zigzagged
+    """
+)
 
-CATS = [
-    "Abyssinian",
-    "Bengal",
-    "Birman",
-    "Bombay",
-    "British_Shorthair",
-    "Egyptian_Mau",
-    "Maine_Coon",
-    "Persian",
-    "Ragdoll",
-    "Russian_Blue",
-    "Siamese",
-    "Sphynx",
-]
-DOGS = [
-    "american_bulldog",
-    "american_pit_bull_terrier",
-    "basset_hound",
-    "beagle",
-    "boxer",
-    "chihuahua",
-    "english_cocker_spaniel",
-    "english_setter",
-    "german_shorthaired",
-    "great_pyrenees",
-    "havanese",
-    "japanese_chin",
-    "keeshond",
-    "leonberger",
-    "miniature_pinscher",
-    "newfoundland",
-    "pomeranian",
-    "pug",
-    "saint_bernard",
-    "samoyed",
-    "scottish_terrier",
-    "shiba_inu",
-    "staffordshire_bull_terrier",
-    "wheaten_terrier",
-    "yorkshire_terrier",
-]
+CATS = words(
+    """
+    Abyssinian Bengal Birman Bombay British_Shorthair Egyptian_Mau Maine_Coon Persian Ragdoll
+    Russian_Blue Siamese Sphynx
+    """
+)
+DOGS = words(
+    """
+    american_bulldog american_pit_bull_terrier basset_hound beagle boxer chihuahua
+    english_cocker_spaniel english_setter german_shorthaired great_pyrenees havanese
+    japanese_chin keeshond leonberger miniature_pinscher newfoundland pomeranian pug
+    saint_bernard samoyed scottish_terrier shiba_inu staffordshire_bull_terrier wheaten_terrier
+    yorkshire_terrier
+    """
+)
 BREEDS = sorted(CATS + DOGS, key=str.lower)  # the class ids are in this order
 ODD_PETS = {  # files of the list of odd ones, all named .jpg: format and mode
     "Abyssinian_5": ("JPEG", "L"),  # the colour of the first class is a grey
@@ -507,3 +444,23 @@ DOWNLOADABLE = {  # the name in mpssl/shipped/datasets.yaml, and the function ab
     "pets": "pets",
     "food101": "food101",
 }
+
+
+# -------------------------------------------------------------------------------------- reading
+
+PACKING = Packing(size=8)
+made = functools.cache(lambda name: DATASETS[name]())
+
+
+def settings(name, **changes):
+    """As mpssl/shipped/datasets.yaml has them, with the sizes of the fixture."""
+    data, classes = made(name), CLASSES[name]
+    if data.adapter == "imagenet":
+        return ImageNet(**{"adapter": data.adapter, "classes": classes} | changes)
+    sizes = {"classes": classes, "pool": classes * data.pool, "test": classes * data.test}
+    return PaperData(**{"adapter": data.adapter, "title": f"The {name} data"} | sizes | changes)
+
+
+def read(name, root, **changes):
+    """Read the copy of a data set in `root`."""
+    return adapters.read_dataset(settings(name, **changes), PACKING, root)

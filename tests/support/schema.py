@@ -18,5 +18,6 @@ def schema_of(path: Path) -> Path:
 
 
 def mistakes(content: dict, schema: Path = SCHEMA) -> list[str]:
+    """What the schema has against a configuration."""
     validator = Draft202012Validator(json.loads(schema.read_text()))
     return [error.message for error in validator.iter_errors(content)]
