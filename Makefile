@@ -4,6 +4,8 @@ PYTHON ?= python3
 PIP_FLAGS ?=
 CORES ?= all
 WORKERS ?= 2
+# Tests of one file, or of one pipeline, stay together in one of the workers.
+PARALLEL = -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .PHONY: mini mini-all report test test-fast test-paper lint generated docs clean help
@@ -24,13 +26,12 @@ mini-all: .venv/ready
 report: .venv/ready
 	snakemake --configfile config/mini.yaml --report results/mini/snakemake-report.html
 
-# Tests of one file, or of one pipeline, stay together in one of the workers.
 test: .venv/ready
-	pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
+	pytest $(PARALLEL)
 
 # make test-fast: the tests without pipelines and other slow ones.
 test-fast: .venv/ready
-	pytest -m "not slow" --ignore tests/long --ignore tests/workflow
+	pytest $(PARALLEL) -m "not slow" --ignore tests/long --ignore tests/workflow
 
 # make test-paper: the whole paper in miniature, from archives to all tables.
 test-paper: .venv/ready
