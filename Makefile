@@ -53,6 +53,7 @@ generated: .venv/ready
 # make docs: the documentation as a site in site/; a broken link is an error.
 docs: .venv/ready-docs
 	NO_MKDOCS_2_WARNING=1 mkdocs build --strict
+	@echo "site/index.html is the first page; to search, serve it: python -m http.server --directory site"
 
 # torchvision and pytorch-pretrained-biggan name torch themselves, so torch comes first.
 .venv/ready: pyproject.toml constraints.txt

@@ -36,7 +36,7 @@ class Batches:
         raise NotImplementedError
 
     def prefetch(self, rows: Tensor) -> None:
-        """Begin to read the batch `rows` ahead of its use; nothing to do if reading is quick."""
+        """Begin to read the batch `rows` ahead of its use; resident images need nothing of it."""
 
     def centre(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """The central `size` x `size` pixels of the images, in [0, 1], and their classes [B]."""
@@ -103,7 +103,7 @@ class Streamed(Batches):
         self.on_gpu = device.type == "cuda"
         self.stream = torch.cuda.Stream(device) if self.on_gpu else None
         self.reader = ThreadPoolExecutor(max_workers=1)
-        # The next batch is named when the present one is drawn, so two may be under way.
+        # The next batch is named when the present one is drawn, so two reads may be pending.
         self.pending: deque[tuple[Tensor, Future]] = deque(maxlen=2)
 
     def prefetch(self, rows: Tensor) -> None:
@@ -122,7 +122,7 @@ class Streamed(Batches):
         return images.permute(0, 3, 1, 2).contiguous().float() / 255, labels
 
     def _read(self, rows: Tensor) -> tuple[Tensor, torch.cuda.Event | None]:
-        """Images uint8 [B, P, P, 3] on the device, which are there once the event has come."""
+        """Images uint8 [B, P, P, 3] on the device, ready to be read once the event has come."""
         wanted = self.rows[rows.cpu().numpy()]
         shape = (len(wanted), *self.file.shape[1:])
         host = torch.empty(shape, dtype=torch.uint8, pin_memory=self.on_gpu)

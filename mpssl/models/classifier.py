@@ -13,7 +13,7 @@ from mpssl.common.errors import UserError, nearest
 from mpssl.config.architectures import BACKBONES, SMALL_RESNETS, UNSPLITTABLE, UNSPLITTABLE_REASON
 from mpssl.models import tensor_file
 
-# googlenet and inception_v3 as their published weights were trained, without their auxiliary heads.
+# googlenet and inception_v3 are built as for their published weights, but without auxiliary heads.
 BUILD_OPTIONS = dict.fromkeys(
     ("googlenet", "inception_v3"),
     {"aux_logits": False, "transform_input": True, "init_weights": False},
@@ -28,9 +28,9 @@ class Classifier(nn.Module):
     """
 
     attends = False
-    """Whether attention is among the layers."""
+    """True if attention is among the layers."""
     precision: Literal["float32", "bf16"] = "float32"
-    """bf16: in training mode g computes in bfloat16, by autocast; weights and features do not."""
+    """Number format in which g computes in training mode; weights and features stay in float32."""
 
     def __init__(
         self,
@@ -65,7 +65,7 @@ class Classifier(nn.Module):
 
     @contextmanager
     def evaluating(self) -> Iterator[None]:
-        """Forwards inside use the running statistics; afterwards the mode is as before."""
+        """Forward passes inside use running statistics; the mode is restored afterwards."""
         before = self.training
         self.eval()
         try:
@@ -75,7 +75,7 @@ class Classifier(nn.Module):
 
     @contextmanager
     def in_float32(self) -> Iterator[None]:
-        """Forwards inside compute as if `precision` were float32."""
+        """Forward passes inside compute as if `precision` were float32."""
         before, self.precision = self.precision, "float32"
         try:
             yield
@@ -84,7 +84,7 @@ class Classifier(nn.Module):
 
     @contextmanager
     def statistics_frozen(self) -> Iterator[None]:
-        """Forwards inside use batch statistics and leave the running ones as they are."""
+        """Forward passes inside use batch statistics and leave the running ones as they are."""
         kinds = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
         layers = [m for m in self.modules() if isinstance(m, kinds)]
         before = [layer.track_running_stats for layer in layers]
@@ -98,7 +98,7 @@ class Classifier(nn.Module):
 
 
 class HardSigmoid(nn.Module):
-    """`nn.Hardsigmoid`, of parts that can be differentiated twice."""
+    """`nn.Hardsigmoid` made of operations that can be differentiated twice."""
 
     def forward(self, x: Tensor) -> Tensor:
         """clip(x / 6 + 1 / 2, 0, 1)."""
@@ -129,7 +129,7 @@ class BasicBlock(nn.Module):
 
 
 def small_resnet(blocks: int, widths: tuple[int, ...] = (32, 64, 128)) -> tuple[nn.Module, int]:
-    """A ResNet for images of about 32 x 32, 6 * blocks + 2 layers; and its feature size."""
+    """A ResNet of 6 * blocks + 2 layers for images of about 32 x 32, and its feature size."""
     layers = [
         nn.Conv2d(3, widths[0], 3, 2, 1, bias=False),
         nn.BatchNorm2d(widths[0]),
@@ -147,8 +147,8 @@ def small_resnet(blocks: int, widths: tuple[int, ...] = (32, 64, 128)) -> tuple[
 def choose_layout(model: Classifier, architecture: str, device: torch.device) -> None:
     """Lay weights, and so feature maps, in memory as the device's convolutions want them.
 
-    Tensor cores want channels last. So do a CPU's kernels where a map has many pixels; for the many
-    channels and few pixels of a ResNet's last two stages they are faster the other way round.
+    Tensor cores want channels last. So do a CPU's kernels for maps of many pixels; the last two
+    stages of a ResNet have many channels and few pixels, and are faster with channels first.
     """
     parts: list[nn.Module] = []
     if device.type == "cuda" or architecture in SMALL_RESNETS:
@@ -179,7 +179,7 @@ def _backbone(architecture: str) -> tuple[nn.Module, int]:
 
 
 def torchvision_network(architecture: str) -> nn.Module:
-    """A classification network of torchvision, random weights, as this project uses it.
+    """Build a classification network of torchvision, with random weights.
 
     Dropout and stochastic depth are off: the meta-gradient and the consistency of two views need
     one function, and a run must not depend on random numbers outside of its streams.

@@ -1,4 +1,4 @@
-"""From a run's settings and what it has at hand to the task that is trained."""
+"""Make the task that is trained from a run's settings and inputs."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ from mpssl.training.train import Task
 
 @dataclass
 class Inputs:
-    """What a run trains on and with; None for what it does not need."""
+    """What a run trains on and with; a part that it does not need is None."""
 
     classes: int
     """K."""
@@ -45,10 +45,10 @@ def assemble(
     Args:
         settings: what the run depends on beside its files.
         inputs: what it trains on and with; all of it is on the same device.
-        architecture: of the classifier.
+        architecture: name of the classifier's architecture.
         lambda_: weight of the unlabeled loss.
         streams: random streams of the run's seed.
-        identity: what a checkpoint must have been made under to be resumed.
+        identity: settings and digests under which a checkpoint must have been made to be resumed.
     """
     training, device = settings.training, inputs.labeled.labels.device
     with streams.use("initial_weights"):

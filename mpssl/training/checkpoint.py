@@ -1,6 +1,6 @@
 """The checkpoint of a run: everything that the rest of its training depends on.
 
-The last two are kept, so that damage to one file costs one interval, not the run.
+The last two checkpoints are kept, so that damage to one file costs one epoch, not the run.
 """
 
 import hashlib
@@ -19,28 +19,28 @@ DIGEST_BYTES = hashlib.sha256().digest_size
 
 
 def previous(path: Path) -> Path:
-    """Where the checkpoint before the last one lies."""
+    """The path of the checkpoint before the last one."""
     return path.with_name(f"{path.stem}.previous{path.suffix}")
 
 
 def save(path: Path, state: dict[str, Any]) -> None:
     """Write `state` (tensors and plain values) and its checksum, whole or not at all."""
-    buffer = io.BytesIO()  # torch reports a full disk as a bug of its own
+    buffer = io.BytesIO()  # on a full disk torch.save would report a bug in torch
     torch.save(state, buffer)
     with atomic(path) as temporary:
         with open(temporary, "wb") as file:
             file.write(hashlib.sha256(buffer.getbuffer()).digest())
             file.write(buffer.getbuffer())
-        with suppress(FileNotFoundError):  # the first
+        with suppress(FileNotFoundError):  # if this is the first one
             os.replace(path, previous(path))
 
 
 def load(path: Path, identity: dict[str, Any]) -> dict[str, Any] | None:
-    """Read the newest whole checkpoint of `path`; None where there is none or it is of another run.
+    """Read the newest whole checkpoint; None if there is none or if it belongs to another run.
 
     Args:
-        path: of the checkpoint.
-        identity: settings and inputs of the run; a checkpoint made under others is not used.
+        path: file of the last checkpoint.
+        identity: settings and digests of the run; a checkpoint made under others is not used.
 
     Raises:
         UserError: the file is damaged, and there is no whole one before it.
@@ -71,12 +71,12 @@ def remove(path: Path) -> None:
 
 
 def _read(path: Path) -> dict[str, Any] | None:
-    """The state in a file, or None where it is damaged."""
+    """The state in a file, or None if the file is damaged."""
     content = path.read_bytes()
     payload = memoryview(content)[DIGEST_BYTES:]
     if hashlib.sha256(payload).digest() != content[:DIGEST_BYTES]:
         return None
     try:
         return torch.load(io.BytesIO(payload), map_location="cpu", weights_only=True)
-    except Exception:  # whole, but not ours: pickled code, for one, which is never executed
+    except Exception:  # a whole file of something else; pickled code is never executed
         return None

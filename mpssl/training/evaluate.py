@@ -1,4 +1,4 @@
-"""Accuracy of a classifier, and what its features say of the synthetic images."""
+"""Accuracy of a classifier, and measures of synthetic images in its features."""
 
 import torch
 from torch import Tensor
@@ -9,7 +9,7 @@ from mpssl.models.classifier import Classifier
 
 @torch.no_grad()
 def accuracy(model: Classifier, data: Batches, batch_size: int) -> float:
-    """Top-1 accuracy in percent under running batch-norm statistics."""
+    """Top-1 accuracy in percent, with running batch-norm statistics."""
     correct = torch.zeros((), dtype=torch.long, device=data.labels.device)
     with model.evaluating():
         for rows in torch.arange(len(data)).split(batch_size):
@@ -20,7 +20,7 @@ def accuracy(model: Classifier, data: Batches, batch_size: int) -> float:
 
 @torch.no_grad()
 def feature_norm(model: Classifier, data: Batches, batch_size: int) -> float:
-    """Mean Euclidean norm of the features g(x) under running batch-norm statistics."""
+    """Mean Euclidean norm of the features g(x), with running batch-norm statistics."""
     with model.evaluating():
         norms = [
             model.features(data.centre_images(rows)).norm(dim=1)
@@ -44,7 +44,8 @@ def sample_statistics(
     Returns:
         `sample_diversity`: mean distance between synthetic images made for one class;
         `sample_distance`: mean distance from a synthetic image to real images of its class; both
-        divided by the mean distance between real images of one class.
+        divided by the mean distance between real images of one class. Empty if no class has two
+        images.
     """
     with model.evaluating():
         g_real, g_synthetic = model.features(real), model.features(synthetic)

@@ -33,15 +33,15 @@ def validation_gradient(
     """Differentiate the validation loss after one SGD step with respect to the unlabeled images.
 
     Args:
-        model: the classifier at theta, in training mode; nothing of it is changed. It computes in
+        model: the classifier at theta, in training mode; it is left as it was. It computes in
             float32 here, whatever its precision is.
         objective: the consistency loss of images under `model`, differentiable twice.
         images: a leaf x_u [U, 3, S, S] that requires a gradient.
-        labeled_gradient: gradient of the labeled loss at each parameter; None stands for zero.
+        labeled_gradient: gradient of the labeled loss at each parameter; None means zero.
         learning_rate: eta.
         lambda_: weight of the objective.
-        x_val: [V, 3, S, S].
-        y_val: int64 [V].
+        x_val: validation images [V, 3, S, S].
+        y_val: their classes, int64 [V].
 
     Returns:
         The gradient at the images [U, 3, S, S], and the validation loss at theta'.
@@ -61,7 +61,7 @@ def validation_gradient(
         ]
         direction, loss = _look_ahead(model, updated, x_val, y_val)
         del updated
-    # Parameters that the objective does not touch (the head under SCR) carry nothing.
+    # A parameter that the objective does not use (the head under SCR) contributes nothing.
     pairs = [(g, v) for g, v in zip(unlabeled_gradient, direction, strict=True) if g is not None]
     gradients, directions = zip(*pairs, strict=True)
     (mixed,) = torch.autograd.grad(gradients, images, grad_outputs=directions)

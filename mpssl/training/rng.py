@@ -1,6 +1,6 @@
 """Separate random streams, so that methods can be compared in pairs.
 
-The labeled order of a run does not depend on how many numbers its generator draws. All code,
+So the labeled order of a run does not depend on how many numbers its generator draws. All code,
 kornia's included, draws from torch's global generators; a stream lends them its state.
 """
 
@@ -39,7 +39,7 @@ class Streams:
         return dict(self._states)
 
     def load_state_dict(self, states: dict[str, list[torch.Tensor]]) -> None:
-        """Go on where `states` was taken."""
+        """Continue from `states`, which `state_dict` returned."""
         self._states = dict(states)
 
     def _get(self) -> list[torch.Tensor]:
@@ -57,7 +57,8 @@ class Streams:
 class Shuffled:
     """Endless batches of row numbers; each pass over the rows is a new permutation.
 
-    `announce`, if any, is told the rows of the batch to come, where this pass still has them.
+    `announce`, if given, is called with the rows of the next batch, so that they can be read ahead.
+    It is not called at the end of a pass, as the next one is not drawn yet.
     """
 
     def __init__(self, size: int, announce: Callable[[torch.Tensor], None] | None = None) -> None:
@@ -81,5 +82,5 @@ class Shuffled:
         return {"order": self.order}
 
     def load_state_dict(self, state: dict[str, torch.Tensor]) -> None:
-        """Go on where `state` was taken."""
+        """Continue from `state`, which `state_dict` returned."""
         self.order = state["order"]

@@ -5,7 +5,7 @@ second derivative at its weights, a batch norm's makes some twenty passes over t
 weights are constants in second order, as LMO differentiates towards the images alone, and a batch
 norm's second derivative is the fused first-order kernel once more and three passes.
 
-First derivatives are the native kernels' own; third ones do not exist.
+First derivatives come from the native kernels; third derivatives are not defined.
 
 Slow double backward is known to PyTorch: its issues 22577 (convolution) and 3076 (batch norm).
 """
@@ -26,11 +26,11 @@ _aten = torch.ops.aten
 
 
 class SecondOrder(TorchFunctionMode):
-    """Inside the block, convolutions, batch norms and ReLUs have a backward that is differentiable.
+    """Inside the block, this module's functions replace torch's conv2d, batch_norm and relu.
 
-    Under autocast, where a function's gradient may have another type than its input, nothing is
-    replaced.
-    Gradients at parameters may be differentiated again towards inputs, not towards parameters.
+    Their gradients at parameters can be differentiated again towards inputs, not towards
+    parameters. Under autocast nothing is replaced, as a gradient may then have another type than
+    its input.
     """
 
     def __torch_function__(
@@ -62,7 +62,7 @@ class _Geometry:
         return torch.conv2d(x, weight, bias, self.stride, self.padding, self.dilation, self.groups)
 
     def backward(self, gradient: Tensor, x: Tensor, weight: Tensor, mask: tuple[bool, bool]):
-        """Gradients at x and weight, None where the mask is false."""
+        """The gradients at x and weight, each None if its entry of the mask is false."""
         by_squares = mask[0] and self._has_few_channels(x)
         at_x, at_weight, _ = _aten.convolution_backward(
             *(gradient, x, weight, None, self.stride, self.padding, self.dilation),
@@ -71,9 +71,10 @@ class _Geometry:
         return self._backward_by_squares(gradient, x, weight) if by_squares else at_x, at_weight
 
     def _has_few_channels(self, x: Tensor) -> bool:
-        """Whether this is the first convolution of a network, on a CPU, and the next function fits.
+        """Tell whether `_backward_by_squares` is possible, and faster than torch's kernel.
 
-        The CPU's kernel computes 16 channels at every pixel where 3 are wanted.
+        It is faster in a network's first convolution on a CPU, whose kernel computes 16 channels at
+        every pixel although x has only 3.
         """
         stride = self.stride[0]
         return (
@@ -133,7 +134,10 @@ class _Convolution(Function):
 
 
 def is_of_convolution(gradient: Tensor) -> bool:
-    """Whether a gradient is just what a convolution gave its weights: no backward pass reads it."""
+    """Tell whether a gradient is what a convolution here returned for its weights.
+
+    No backward pass reads the values of such a tensor, so they may be written over.
+    """
     made_by = gradient.grad_fn
     return made_by is not None and made_by.name() == f"{_ConvolutionBackward.__name__}Backward"
 
@@ -240,7 +244,7 @@ class _BatchNormBackward(Function):
 
 
 def _affine(x: Tensor, scale: Tensor, shift: Tensor | None = None) -> Tensor:
-    """scale * x + shift by channel; the evaluation kernel of batch norm is one pass."""
+    """scale * x + shift for each channel, in one pass: batch norm's kernel for evaluation."""
     zero = torch.zeros_like(scale)
     shift = zero if shift is None else shift
     return torch.native_batch_norm(x, scale, shift, zero, zero + 1, False, 0.0, 0.0)[0]

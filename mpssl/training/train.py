@@ -1,6 +1,6 @@
 """The one training loop: every method is a source and an objective in it.
 
-Reads beside Algorithm 1 of the paper; base, oracle and transfer methods leave out its LMO.
+It is written to be read beside Algorithm 1 of the paper; only MP-SSL takes the steps of LMO in it.
 """
 
 import time
@@ -37,7 +37,7 @@ class Task:
     model: Classifier
     source: Source
     objective: Objective | None
-    """None for the base method."""
+    """The consistency loss on unlabeled images; None for the base method."""
     lambda_: float
     """Weight of the objective."""
     labeled: Batches
@@ -45,23 +45,27 @@ class Task:
     validation: Batches
     """D_val."""
     streams: Streams
+    """Random streams of the run's seed."""
     identity: dict
-    """Settings and digests; a checkpoint of another identity is not resumed."""
+    """Settings and digests of the run; a checkpoint of another identity is not resumed."""
 
 
 @dataclass
 class Outcome:
-    """What training leaves: the best epoch's weights are loaded into the task's model."""
+    """What training returns; the best epoch's weights are then in the task's model."""
 
     best_epoch: int
+    """Number of the best epoch, from 1."""
     validation_accuracy: float
+    """Accuracy of the best epoch, percent."""
     history: list[dict]
+    """One row for each epoch."""
     seconds: float
-    """Of training, over all of its interruptions."""
+    """Time spent in training, summed over its interruptions."""
 
 
 def learning_rate_at(training: Training, epoch: int) -> float:
-    """The step schedule, scaled to the number of epochs; `epoch` counts from 0."""
+    """Learning rate of an epoch, counted from 0; milestones are fractions of all epochs."""
     passed = sum(epoch >= milestone * training.epochs for milestone in training.milestones)
     return training.learning_rate * training.decay**passed
 
@@ -71,7 +75,7 @@ def train(
 ) -> Outcome:
     """Train to the last epoch, resuming from `checkpoint_path` if it holds this run.
 
-    `observers` see the loop at the start and after each epoch; they change nothing in it.
+    `observers` are called with the loop at the start and after each epoch; they change nothing.
 
     Raises:
         UserError: a loss is not finite, or the checkpoint is damaged.
@@ -82,7 +86,7 @@ def train(
     if state is not None:
         loop.load_state_dict(state)
         print(f"resuming after {loop.place} from {checkpoint_path}", flush=True)
-    if not loop.step_in_epoch:  # else the observers have seen the epoch's start
+    if not loop.step_in_epoch:  # else the observers were called at this epoch's start
         for observe in observers:
             observe(loop)
     with tqdm(
@@ -127,7 +131,7 @@ class Loop:
         self.order = Shuffled(len(task.labeled), task.labeled.prefetch)
         self.epoch = 0
         self.step_in_epoch = 0
-        self.records: dict[str, list[Tensor]] = {}  # of the present epoch's steps
+        self.records: dict[str, list[Tensor]] = {}  # what the epoch's steps returned
         self.best_epoch, self.best_accuracy = 0, -1.0
         self.best_weights: dict[str, Tensor] = {}
         self.history: list[dict] = []
@@ -135,16 +139,16 @@ class Loop:
 
     @property
     def place(self) -> str:
-        """How far training is, in words."""
+        """How far training has come, in words."""
         steps = f" and {self.step_in_epoch} of {self.steps} steps" if self.step_in_epoch else ""
         return f"epoch {self.epoch}{steps}"
 
     def run_epoch(self) -> dict:
-        """Train the rest of an epoch and validate; returns the epoch's line of the history.
+        """Train the rest of an epoch and validate; returns the epoch's row of the history.
 
         Raises:
             UserError: a loss is not finite.
-            Preempted: a signal came; between two steps, so the state is whole.
+            Preempted: a signal came; it is raised between two steps, so the state is whole.
         """
         started = time.perf_counter()
         try:
@@ -199,7 +203,7 @@ class Loop:
             x = self.labeled_view(x)
         self.optimizer.zero_grad()
         labeled_loss = F.cross_entropy(model(x), y)
-        labeled_loss.backward()  # Alg. 1, lines 7 and 11: at the same theta, so computed once
+        labeled_loss.backward()  # once for Alg. 1, lines 7 and 11, which need it at the same theta
         record = {"labeled_loss": labeled_loss.detach()}
         if task.objective is not None:
             step = Step(
@@ -253,7 +257,7 @@ class Loop:
         }
 
     def load_state_dict(self, state: dict) -> None:
-        """Go on where `state` was taken."""
+        """Continue from `state`, which `state_dict` returned."""
         task = self.task
         self.epoch, self.step_in_epoch = state["epoch"], state["step_in_epoch"]
         device = task.labeled.labels.device

@@ -89,6 +89,17 @@ def test_statistics_move_again_after_an_exception(model, images):
     assert not equal(before, model.state_dict())
 
 
+@pytest.mark.parametrize("training", [True, False])
+def test_evaluating_restores_the_mode_that_it_found(model, images, training):
+    model.train()(images)  # statistics of their own
+    expected = model.eval()(images)
+    model.train(training)
+    with pytest.raises(ZeroDivisionError), model.evaluating():
+        assert torch.equal(model(images), expected)
+        1 / 0  # noqa: B018
+    assert all(module.training is training for module in model.modules())
+
+
 def test_torchvision_weights_load_into_backbone_and_head(tmp_path):
     torch.manual_seed(0)
     network = models.resnet18(num_classes=7)

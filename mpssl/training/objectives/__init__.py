@@ -1,4 +1,4 @@
-"""Consistency objectives on two views of unlabeled images: one file a family, one line each."""
+"""The consistency objectives on two views of unlabeled images, one file for each family."""
 
 import pkgutil
 

@@ -12,13 +12,13 @@ class Objective(nn.Module):
     """A loss on the weak and the strong view of the same unlabeled images.
 
     Subclasses say in which `space` they compare the views and implement `forward(weak, strong,
-    update)` on tensors [U, K] or [U, D]. Running state, if any, is kept in buffers and moves only
-    where `update` is true.
+    update)` on tensors [U, K] or [U, D]. Running state, if any, is kept in buffers and changes only
+    if `update` is true.
     """
 
     space: Literal["logits", "features"]
     weak_is_target = False
-    """Whether no gradient flows through the weak view's outputs."""
+    """True if no gradient flows through the weak view's outputs."""
 
     def __init__(self, classes: int, views: Literal["joint", "separate"]) -> None:
         super().__init__()
@@ -30,8 +30,8 @@ class Objective(nn.Module):
     ) -> Tensor:
         """The loss of `model` on two views [U, 3, H, W].
 
-        They go through it as one batch, or each as its own: then batch norm sees them apart, and
-        a weak view that is a target needs no backward pass.
+        Joint views go through the model as one batch. Separate views are a batch each: batch norm
+        normalizes each by itself, and a weak view that is a target needs no backward pass.
         """
         if self.views == "joint":
             weak, strong = self._outputs(model, torch.cat([x_weak, x_strong])).chunk(2)

@@ -7,7 +7,7 @@ from mpssl.training.objectives.base import Objective
 
 
 class FixMatch(Objective):
-    """Cross-entropy of the strong view with the weak view's class, where that is confident."""
+    """Cross-entropy of the strong view with the weak view's class, if that is confident."""
 
     space = "logits"
     weak_is_target = True

@@ -8,7 +8,7 @@ from mpssl.training.objectives.base import Objective
 
 
 class Uda(Objective):
-    """KL(softmax(weak / T) || softmax(strong)) where the unsharpened weak view is confident."""
+    """KL(softmax(weak / T) || softmax(strong)) if the unsharpened weak view is confident."""
 
     space = "logits"
     weak_is_target = True

@@ -1,4 +1,4 @@
-"""Sources of unlabeled images: one file each, and what each needs to run."""
+"""The sources of unlabeled images, one file each, and the inputs that each needs."""
 
 import pkgutil
 from typing import NamedTuple
@@ -24,5 +24,5 @@ SOURCES = {
 
 
 def build_source(name: str, ingredients):
-    """The source `name`, made of what the run has for it (`sources.base.Ingredients`)."""
+    """The source `name`, made of a run's `sources.base.Ingredients`."""
     return pkgutil.resolve_name(SOURCES[name].location)(ingredients)

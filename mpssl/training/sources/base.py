@@ -1,4 +1,4 @@
-"""What a source of unlabeled images is, and what it may use."""
+"""What a source of unlabeled images is, and what it is made of."""
 
 from dataclasses import dataclass
 
@@ -15,15 +15,18 @@ from mpssl.training.rng import Streams
 
 @dataclass
 class Ingredients:
-    """What a source may be made of; None for what it does not need."""
+    """What a source may be made of; a part that it does not need may be None."""
 
     classes: int
+    """K, the number of target classes."""
     device: torch.device
     streams: Streams
     ratio: int
     """Unlabeled images for each labeled one."""
     generator: FrozenGenerator | None = None
+    """G_F."""
     foundation_classifier: Classifier | None = None
+    """f_F."""
     unlabeled: Batches | None = None
     """D_u, or the foundation's real images."""
     validation: Batches | None = None
@@ -36,9 +39,12 @@ class Step:
     """The present training step as a learning source sees it, before theta is updated."""
 
     model: Classifier
+    """f at theta, in training mode."""
     objective: Objective
     weak: nn.Module
+    """Makes random weak views of images."""
     strong: nn.Module
+    """Makes random strong views of images."""
     x: Tensor
     """Labeled images [B, 3, S, S]."""
     y: Tensor
@@ -46,11 +52,11 @@ class Step:
     labeled_gradient: list[Tensor | None]
     """Gradient of the labeled loss at each parameter of the model."""
     learning_rate: float
-    """eta, the present one of the schedule."""
+    """eta of the present epoch."""
     lambda_: float
     """Weight of the objective."""
     number: int
-    """How many steps of training came before."""
+    """Number of training steps before this one."""
 
 
 class Source:
@@ -70,12 +76,13 @@ class Source:
     def sample(self, x: Tensor, y: Tensor) -> Tensor:
         """Unlabeled images [ratio * B, 3, S, S] for labeled images x [B, 3, S, S], classes y [B].
 
-        For training and for a look at what the source makes; nothing is learned.
+        Training calls it through `for_step`; calls from elsewhere look at what the source makes. It
+        learns nothing.
         """
         raise RuntimeError("the base method has no unlabeled images")
 
     def foundation_labels(self, x: Tensor, y: Tensor) -> Tensor | None:
-        """How likely each foundation class is for (x, y): [B, classes], where that is learned."""
+        """Probabilities [B, classes] of the foundation classes for (x, y); None if it has none."""
         return None
 
     def statistics(self) -> dict[str, float]:
@@ -83,8 +90,8 @@ class Source:
         return {}
 
     def state_dict(self) -> dict:
-        """Everything that the source's next images depend on, random streams apart."""
+        """Everything that the source's next images depend on, except the random streams."""
         return {}
 
     def load_state_dict(self, state: dict) -> None:
-        """Go on where `state` was taken."""
+        """Continue from `state`, which `state_dict` returned."""

@@ -30,10 +30,10 @@ class Draw:
     noise: Tensor
     """Gumbel noise of the label converter [U, foundation classes]."""
     images: Tensor | None = None
-    """[U, 3, S, S], with their graph to phi and xi."""
+    """The images [U, 3, S, S], with their graph to phi and xi."""
 
     def state_dict(self) -> dict[str, Tensor]:
-        """What the images are made of; they are made again when they are needed."""
+        """What the images are made of; a resumed run makes them again."""
         return {"x": self.x, "y": self.y, "z": self.z, "noise": self.noise}
 
 
@@ -67,7 +67,7 @@ class LatentMetaOptimization(Source):
             return super().for_step(step)
         draw, self._carried = self._carried or self._new_draw(step.x, step.y), None
         record = self.learn(step, draw)
-        if self.settings.carry_samples:
+        if self.settings.carry_samples:  # the next step learns from the images of this one
             self._carried = draw = self._new_draw(step.x, step.y)
             draw.images = self._generate(draw)
         if self.settings.carry_samples or self.settings.reuse_samples:
@@ -107,7 +107,7 @@ class LatentMetaOptimization(Source):
 
     @torch.no_grad()
     def sample(self, x: Tensor, y: Tensor) -> Tensor:
-        """Images of new latents for the classes y, by the present phi and xi."""
+        """Images of new latents for the classes y, made with the present phi and xi."""
         return self._generate(self._new_draw(x, y))
 
     @torch.no_grad()
@@ -168,7 +168,7 @@ class LatentMetaOptimization(Source):
         return GAPS[self.settings.gap](real, synthetic)
 
     def _gradient_norms(self, images: Tensor, gradients: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Norm of each term's gradient at phi and xi, so that an inert term is seen."""
+        """Norm of each term's gradient at phi and xi, which shows a term without effect."""
         parts = {"phi": self.mapper.parameters(), "xi": self.converter.parameters()}
         norms = {}
         for part, parameters in parts.items():
@@ -205,7 +205,7 @@ class LatentMetaOptimization(Source):
         }
 
     def load_state_dict(self, state: dict) -> None:
-        """Go on where `state` was taken."""
+        """Continue from `state`, which `state_dict` returned."""
         self.mapper.load_state_dict(state["mapper"])
         self.converter.load_state_dict(state["converter"])
         self.optimizer.load_state_dict(state["adam"])
