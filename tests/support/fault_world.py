@@ -118,10 +118,10 @@ class World:
 
     def _add_runs(self, add, cell, runs) -> None:
         for run in runs:
-            files = ["metrics.json", "history.csv", "model.safetensors"]
-            files += [] if cell.setting == "base" else ["samples.png"]
-            name = f"train {cell.method} {run.lambda_} {run.seed}"
-            add(name, ["train", run.id], *(self.paths.run(run) / f for f in files))
+            files = self.paths.run(run)
+            outputs = [files.record, files.history, files.model]
+            outputs += [] if cell.setting == "base" else [files.samples]
+            add(f"train {cell.method} {run.lambda_} {run.seed}", ["train", run.id], *outputs)
 
     def start(self, stage: Stage, before=None) -> int:
         """Fork a process that runs a stage; `before` is called in it first."""
@@ -229,13 +229,13 @@ def killed_at(call: int, rng: random.Random):
 
 
 def _call(arguments: list[str], before) -> int:
-    import mpssl.cli
+    from mpssl.cli.main import main
 
     if before is not None:
         before()
     sys.argv = ["mpssl", *arguments]
     try:
-        mpssl.cli.main.main()
+        main()
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 1
     return 0
