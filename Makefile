@@ -4,8 +4,8 @@ PYTHON ?= python3
 PIP_FLAGS ?=
 CORES ?= all
 WORKERS ?= 2
-# Tests of one file, or of one pipeline, stay together in one of the workers.
-PARALLEL = -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
+# Tests of one file stay together in one of the workers.
+PARALLEL = -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .PHONY: mini mini-all report test test-fast test-paper lint generated docs clean help

@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 # Before torch is imported: on busy cores its threads wait for each other, ten times as long.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -13,19 +14,16 @@ from mpssl.plan.paths import Paths  # noqa: E402
 from tests.support import pipeline  # noqa: E402
 
 ROOT = Path(__file__).resolve().parent.parent
-PIPELINES = ("tiny", "small")  # fixtures; both take a minute
 SLOW = ("long", "workflow")  # rooms of which every test is slow
 
 
-@pytest.hookimpl(tryfirst=True)  # -m chooses and pytest-xdist groups after it
+@pytest.hookimpl(tryfirst=True)  # before -m chooses
 def pytest_collection_modifyitems(items):
-    """Mark slow rooms; under pytest-xdist one worker has all tests of a file, or of a pipeline."""
+    """Mark the slow rooms; workers of pytest-xdist begin with them, so that they end together."""
     for item in items:
         if item.path.parent.name in SLOW:
             item.add_marker("slow")
-        pipeline_used = next((name for name in PIPELINES if name in item.fixturenames), None)
-        item.add_marker(pytest.mark.xdist_group(pipeline_used or item.path.stem))
-    if "PYTEST_XDIST_WORKER" in os.environ:  # what takes long first, so that workers end together
+    if "PYTEST_XDIST_WORKER" in os.environ:
         items.sort(key=lambda item: item.path.parent.name not in SLOW)
 
 
@@ -132,7 +130,18 @@ def small(tmp_path_factory):
 
 
 def _run_pipeline(tmp_path_factory, name: str) -> tuple[Path, str]:
-    folder = pipeline.copy_workflow(tmp_path_factory.mktemp(name))
-    result = pipeline.snakemake(folder, "--cores", "2", "--configfile", f"{name}.yaml")
-    assert result.returncode == 0, result.stdout[-4000:]
-    return folder, result.stdout
+    """Run an experiment of tests/support; workers of pytest-xdist share the one run."""
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    folder, output = shared / f"pipeline_{name}", shared / f"pipeline_{name}.log"
+    with FileLock(shared / f"pipeline_{name}.lock"):
+        if not output.exists():
+            assert not folder.exists(), f"the experiment {name} failed in another worker"
+            folder.mkdir()
+            result = pipeline.snakemake(
+                pipeline.copy_workflow(folder), "--cores", "2", "--configfile", f"{name}.yaml"
+            )
+            assert result.returncode == 0, result.stdout[-4000:]
+            output.write_text(result.stdout)
+    return folder, output.read_text()
