@@ -155,18 +155,34 @@ class Plan:
         needs = set(SOURCES[self.method(cell).source].needs)
         return needs | ({"foundation_classifier"} if self.config.training.pretrained else set())
 
+    def ratio(self, cell: Cell) -> int:
+        """Unlabeled images for each labeled one in a batch; 0 if there are none."""
+        method = self.method(cell)
+        if method.source == "none":
+            return 0
+        return self.config.unlabeled_ratio.of(method.ratio or cell.setting)
+
+    def steps_factor(self, cell: Cell) -> int:
+        """Classifier steps for each step of the runs that share the number of steps."""
+        images = self.method(cell).budget == "images"
+        return images_a_step(1, self.config.unlabeled_ratio.generative) if images else 1
+
     def settings(self, cell: Cell) -> RunSettings:
         """The slice of the configuration that a run of the cell depends on."""
         config, method, generates = self.config, self.method(cell), "generator" in self.needs(cell)
         views = config.augmentation
+        labeled = views.of_labeled(method.labeled_view or views.labeled_view)
         return RunSettings(
             source=method.source,
             objective=method.objective,
             objective_options=config.objectives.of(method.objective),
-            unlabeled_ratio=getattr(config.unlabeled_ratio, cell.setting, 0),
+            unlabeled_ratio=self.ratio(cell),
+            steps_factor=self.steps_factor(cell),
             lmo=self.lmo(cell) if method.source == "lmo" else None,
             training=config.training,
-            augmentation=Augmentation(labeled=views.labeled) if cell.setting == "base" else views,
+            augmentation=Augmentation(labeled=labeled)
+            if method.source == "none"
+            else views.model_copy(update={"labeled": labeled, "labeled_view": "weak"}),
             truncation=config.foundation.truncation if generates else None,
             generator=self._entry_point() if generates else None,
         )
@@ -177,6 +193,14 @@ class Plan:
             return None
         source = file_digest(entry_source(generator.entry))
         return EntryPoint(entry=generator.entry, options=generator.options, source=source)
+
+
+def images_a_step(batch_size: int, ratio: int, views: int = 2) -> int:
+    """Images that pass the classifier in its own step: the labeled ones, the unlabeled ones' views.
+
+    What LMO passes through it to learn is not counted; the seconds of a run hold it.
+    """
+    return batch_size * (1 + views * ratio)
 
 
 def run_modules(settings: RunSettings) -> list[str]:
