@@ -64,6 +64,9 @@ class Plan:
             return "no unlabeled images are left at 100 %"
         if source == "foundation" and foundation is None:
             return "foundation.dataset names no real images"
+        group = self.method(cell).classes
+        if group is not None and group not in self.config.foundation.class_groups:
+            return f"foundation.class_groups has no {group}"
         used = [cell.dataset, *([foundation] if source == "foundation" else [])]
         for dataset in used:
             if dataset in self._absent:
@@ -178,6 +181,7 @@ class Plan:
             objective_options=config.objectives.of(method.objective),
             unlabeled_ratio=self.ratio(cell),
             steps_factor=self.steps_factor(cell),
+            foundation_classes=method.classes and config.foundation.classes_of(method.classes),
             lmo=self.lmo(cell) if method.source == "lmo" else None,
             training=config.training,
             augmentation=Augmentation(labeled=labeled)
