@@ -60,6 +60,11 @@ class Grid(Columns):
         examples=[{"generative/mpssl": "MP-SSL, exact"}],
     )
     note: str = Field("", description="Sentence below the table or figure.")
+    ours: bool = Field(
+        False,
+        description="Whether it is beyond the paper: such a table also says how many images and "
+        "seconds a run takes.",
+    )
 
 
 class Table(Grid):
