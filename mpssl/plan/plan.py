@@ -142,8 +142,10 @@ class Plan:
         """The cell's runs whose folders are known before the search has chosen lambda."""
         if self.searched(cell):
             return [Run(cell, SELECTED, seed) for seed in self.config.seeds[1:]]
-        no_objective = self.method(cell).objective == "none"
-        lambda_ = "0" if no_objective else f"{self.config.unlabeled_weight:g}"
+        given, objective = self.config.unlabeled_weight, self.method(cell).objective
+        if isinstance(given, dict):
+            given = given.get(objective, 1.0)
+        lambda_ = "0" if objective == "none" else f"{given:g}"
         return [Run(cell, lambda_, seed) for seed in self.config.seeds]
 
     def runs(self, cells: list[Cell]) -> Iterator[Run]:
