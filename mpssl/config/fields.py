@@ -52,9 +52,12 @@ Percent = Annotated[int, Field(ge=1, le=100)]
 Name = Annotated[str, StringConstraints(max_length=100, pattern=r"^[a-z0-9][a-z0-9_.-]*$")]
 CellRow = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]+/[a-z0-9_]+(/[a-z0-9_.-]+)?$")]
 BASE_ROW = "base/base"
-Setting = Literal["base", "oracle", "generative", "transfer"]
-SourceName = Literal["none", "real", "foundation", "uniform", "pseudo", "lmo"]
-ObjectiveName = Literal["none", "uda", "fixmatch", "freematch", "scr", "l1", "l2", "smooth_l1"]
+Setting = Literal["base", "control", "oracle", "generative", "transfer"]
+SourceName = Literal["none", "labeled", "real", "foundation", "uniform", "pseudo", "lmo"]
+ObjectiveName = Literal[
+    "none", "uda", "fixmatch", "freematch", "scr", "l1", "l2", "smooth_l1", "supervised"
+]
+View = Literal["weak", "strong"]
 
 
 class Frozen(BaseModel):

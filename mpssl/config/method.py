@@ -13,7 +13,9 @@ from mpssl.config.fields import (
     ObjectiveName,
     Positive,
     Probability,
+    Setting,
     SourceName,
+    View,
 )
 
 
@@ -177,6 +179,17 @@ class Variant(Closed):
     objective: ObjectiveName | None = Field(
         None, description="Objective instead of the method's; the same if this is empty."
     )
+    labeled_view: View | None = Field(
+        None, description="View of the labeled images; the method's if this is empty."
+    )
+    ratio: Setting | None = Field(
+        None, description="Setting whose `unlabeled_ratio` it takes; the method's if this is empty."
+    )
+    classes: Name | None = Field(
+        None,
+        description="Group of `foundation.class_groups` that it draws from; the method's if this "
+        "is empty.",
+    )
     lmo: dict[str, Any] = Field(
         {},
         description="Keys of `lmo` that the variant changes, laid out as there.",
@@ -189,12 +202,33 @@ class Method(Closed):
 
     label: str = Field(description="Name of the method in tables and figures.")
     source: SourceName = Field(
-        description="Source of the unlabeled images: `real` is D_u, `foundation` the foundation's "
-        "own images, `uniform` random samples, `pseudo` samples of P-SSL's pseudo-labels, `lmo` "
-        "MP-SSL's."
+        description="Source of the unlabeled images: `labeled` is D itself, `real` is D_u, "
+        "`foundation` the foundation's own images, `uniform` random samples, `pseudo` samples of "
+        "P-SSL's pseudo-labels, `lmo` MP-SSL's."
     )
     objective: ObjectiveName = Field(
-        description="Objective on the two views of the unlabeled images."
+        description="Objective on the two views of the unlabeled images; `supervised` is "
+        "cross-entropy on their strong view and needs a source that knows their classes, as "
+        "`labeled` does."
+    )
+    labeled_view: View | None = Field(
+        None,
+        description="View of the labeled images; `augmentation.labeled_view` if this is empty.",
+    )
+    ratio: Setting | None = Field(
+        None,
+        description="Setting whose `unlabeled_ratio` the method takes; its own if this is empty.",
+    )
+    classes: Name | None = Field(
+        None,
+        description="Group of `foundation.class_groups` that the sources `foundation` and "
+        "`uniform` draw from; all classes if this is empty.",
+    )
+    budget: Literal["steps", "images"] = Field(
+        "steps",
+        description="What a run has in common with others: the number of `steps`, or the number of "
+        "`images` that SCR on generated images passes through the classifier, which takes more "
+        "steps.",
     )
     variants: dict[Name, Variant] = Field(
         {}, description="Variants of the method, which a row names as `setting/method/variant`."
@@ -204,6 +238,12 @@ class Method(Closed):
     def _pair_fits(self) -> "Method":
         if (self.source == "none") != (self.objective == "none"):
             raise ValueError(f"{self.label}: source and objective must both be none, or neither")
+        if self.objective == "supervised" and self.source != "labeled":
+            raise ValueError(f"{self.label}: the source {self.source} knows no classes")
+        if self.classes is not None and self.source not in ("foundation", "uniform"):
+            raise ValueError(f"{self.label}: the source {self.source} chooses no classes by group")
+        if self.budget == "images" and self.objective != "none":
+            raise ValueError(f"{self.label}: budget: images is for the source none")
         if "default" in self.variants:
             raise ValueError(f"{self.label}: 'default' names the method itself, not a variant")
         return self

@@ -26,12 +26,17 @@ class RunSettings(Frozen):
     objective: ObjectiveName
     objective_options: dict[str, Any]
     unlabeled_ratio: int
-    """Unlabeled images for each labeled one in a batch; 0 for the base method."""
+    """Unlabeled images for each labeled one in a batch; 0 if the source is `none`."""
+    steps_factor: int
+    """Classifier steps for each step of the other runs."""
+    foundation_classes: list[int] | None
+    """The foundation classes that images are drawn from; None for all."""
     lmo: Lmo | None
     """None unless the source is `lmo`."""
     training: Training
     augmentation: Augmentation
-    """For the base method, the views of unlabeled images are their defaults."""
+    """`labeled` is the view that labeled images get. If the source is `none`, the views of
+    unlabeled images are their defaults."""
     truncation: float | None
     """None unless the run uses a generator, as `generator`."""
     generator: EntryPoint | None

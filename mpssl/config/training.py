@@ -4,13 +4,23 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from mpssl.config.fields import AS_IN_YAML_1_2, Closed, Count, NonNegative, Number, Positive, Side
+from mpssl.config.fields import (
+    AS_IN_YAML_1_2,
+    Closed,
+    Count,
+    NonNegative,
+    Number,
+    Positive,
+    Setting,
+    Side,
+    View,
+)
 
 
 class RandAugment(Closed):
-    """kornia's RandAugment: `n` operations of magnitude `m` (of 30), drawn once a batch."""
+    """kornia's RandAugment: `n` operations of magnitude `m` (of 30)."""
 
-    n: Count = Field(2, description="Number of operations that are applied to a batch.")
+    n: Count = Field(2, description="Number of operations that are applied, one after the other.")
     m: Annotated[float, Field(gt=0, lt=30), AS_IN_YAML_1_2] = Field(
         10, description="Magnitude of each operation, on kornia's scale up to 30."
     )
@@ -18,6 +28,11 @@ class RandAugment(Closed):
         None,
         description="Names of the operations to draw from; kornia's default if this is empty.",
         examples=[["rotate", "shear_x", "contrast"]],
+    )
+    drawn_for: Literal["batch", "image"] = Field(
+        "batch",
+        description="What the operations are drawn for: once a `batch`, as kornia does, or for "
+        "each `image`, as UDA and FixMatch do.",
     )
 
 
@@ -46,11 +61,21 @@ class Views(Closed):
 class Augmentation(Closed):
     """Views of labeled images, and the weak and strong view T_w, T_s of unlabeled ones."""
 
-    labeled: Views = Field(Views(crop="resized"), description="View of the labeled images.")
+    labeled: Views = Field(Views(crop="resized"), description="Weak view of the labeled images.")
+    labeled_view: View = Field(
+        "weak",
+        description="View under which the labeled images are learned: `weak` is that of `labeled`, "
+        "`strong` applies the strong view's RandAugment after it. A method may say its own.",
+    )
     weak: Views = Field(Views(), description="Weak view T_w of the unlabeled images.")
     strong: Views = Field(
         Views(randaugment=RandAugment()), description="Strong view T_s of the unlabeled images."
     )
+
+    def of_labeled(self, view: View) -> Views:
+        """What the weak or the strong view of labeled images consists of."""
+        strong = {"randaugment": self.strong.randaugment}
+        return self.labeled.model_copy(update=strong if view == "strong" else {})
 
 
 class Training(Closed):
@@ -139,5 +164,13 @@ class UnlabeledRatio(Closed):
         "foundation's own real images.",
     )
     generative: Count = Field(
-        1, description="Number of unlabeled images for each labeled one, if they are generated."
+        1,
+        description="Number of unlabeled images for each labeled one, if they are generated; the "
+        "controls take as many.",
     )
+
+    def of(self, setting: Setting) -> int:
+        """The ratio of a setting's methods; 0 for the base model's."""
+        if setting == "base":
+            return 0
+        return getattr(self, "generative" if setting == "control" else setting)

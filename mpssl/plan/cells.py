@@ -10,7 +10,7 @@ SELECTED = "selected"
 CELL_PATTERNS = {
     "dataset": r"[a-z0-9_.-]+",
     "fraction": r"\d+",
-    "setting": r"base|oracle|transfer|generative",
+    "setting": r"base|control|oracle|transfer|generative",
     "method": r"[a-z0-9_]+",
     "variant": r"[a-z0-9_.-]+",
     "architecture": r"[a-z0-9_.-]+",

@@ -151,11 +151,12 @@ def _run_bytes(plan: Plan, cell: Cell) -> int:
 def kind(plan: Plan, cell: Cell) -> str:
     """What the seconds of a step depend on beside the architecture: `lmo+scr`, `real+uda x7`."""
     method, lmo = plan.method(cell), plan.lmo(cell)
-    ratio = getattr(plan.config.unlabeled_ratio, cell.setting, 1)
+    ratio = plan.ratio(cell) or 1
     name = f"{method.source}+{method.objective}" + (f" x{ratio}" if ratio != 1 else "")
     if method.source == "lmo":
         name += "" if lmo.validation_weight > 0 else ", no validation loss"
         name += "" if lmo.gap_weight > 0 else ", no gap"
+    name += ", strong labels" if plan.settings(cell).augmentation.labeled.randaugment else ""
     return name
 
 
@@ -206,12 +207,12 @@ class Calibration:
             raise UserError(f"{path} is damaged ({error}); delete it and calibrate again") from None
 
 
-def steps(config: Config, cell: Cell) -> int:
+def steps(plan: Plan, cell: Cell) -> int:
     """Classifier steps of one run."""
-    training = config.training
+    config, training = plan.config, plan.config.training
     labeled, _ = split_sizes(config, cell.dataset, cell.fraction)
     an_epoch = training.steps_per_epoch or labeled // min(training.batch_size, labeled)
-    return training.epochs * an_epoch
+    return training.epochs * an_epoch * plan.steps_factor(cell)
 
 
 def run_seconds(plan: Plan, cell: Cell, calibration: Calibration | None) -> float | None:
@@ -223,7 +224,7 @@ def run_seconds(plan: Plan, cell: Cell, calibration: Calibration | None) -> floa
     _, validation = split_sizes(plan.config, cell.dataset, cell.fraction)
     test = dataset_sizes(plan.config, cell.dataset).test
     images = (plan.config.training.epochs + 1) * validation + test
-    return steps(plan.config, cell) * a_step + images * an_image
+    return steps(plan, cell) * a_step + images * an_image
 
 
 @dataclass(frozen=True)
@@ -248,7 +249,7 @@ def cost(plan: Plan, cells: Iterable[Cell], calibration: Calibration | None) -> 
         without = plan.method(cell).objective == "none"
         searched = given if without else grid + given - 1
         seconds = run_seconds(plan, cell, calibration)
-        rows.append((searched, steps(config, cell), seconds))
+        rows.append((searched, steps(plan, cell), seconds))
     known = all(seconds is not None for _, _, seconds in rows)
     return Cost(
         cells=len(cells),

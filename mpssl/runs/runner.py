@@ -21,6 +21,7 @@ from mpssl.models import model_file
 from mpssl.plan.cells import Run
 from mpssl.plan.experiment import Experiment
 from mpssl.plan.paths import SAMPLES, RunFiles
+from mpssl.plan.plan import images_a_step
 from mpssl.runs import snapshots
 from mpssl.runs.gather import Gathered, gather
 from mpssl.runs.heartbeat import EventFiles, Heartbeat
@@ -107,6 +108,8 @@ def _execute(experiment: Experiment, run: Run, device: torch.device) -> None:
         best_epoch=outcome.best_epoch,
         val_accuracy=outcome.validation_accuracy,
         test_accuracy=percent_right(predicted, gathered.test.labels),
+        images=outcome.steps
+        * images_a_step(settings.objective, outcome.batch_size, settings.unlabeled_ratio),
         seconds=round(outcome.seconds, 3),
         wall_seconds=round(time.monotonic() - started, 3),
         device=torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",

@@ -69,8 +69,9 @@ def assemble(
         ratio=settings.unlabeled_ratio,
         generator=inputs.generator,
         foundation_classifier=foundation_classifier,
-        unlabeled=inputs.unlabeled,
+        unlabeled=inputs.labeled if settings.source == "labeled" else inputs.unlabeled,
         validation=inputs.validation,
+        foundation_classes=settings.foundation_classes,
         lmo=settings.lmo,
     )
     objective = None
@@ -84,6 +85,7 @@ def assemble(
         source=build_source(settings.source, ingredients),
         objective=objective,
         lambda_=lambda_,
+        steps_factor=settings.steps_factor,
         labeled=inputs.labeled,
         validation=inputs.validation,
         streams=streams,

@@ -5,6 +5,7 @@ It is written to be read beside Algorithm 1 of the paper; only MP-SSL takes the 
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from mpssl.training import checkpoint
 from mpssl.training.evaluate import accuracy
 from mpssl.training.objectives.base import Objective
 from mpssl.training.rng import Shuffled, Streams
-from mpssl.training.sources.base import Source, Step
+from mpssl.training.sources.base import Images, Source, Step
 from mpssl.training.views import build_views
 
 
@@ -40,6 +41,8 @@ class Task:
     """The consistency loss on unlabeled images; None for the base method."""
     lambda_: float
     """Weight of the objective."""
+    steps_factor: int
+    """Steps for each step that `training` says."""
     labeled: Batches
     """D."""
     validation: Batches
@@ -60,6 +63,10 @@ class Outcome:
     """Accuracy of the best epoch, percent."""
     history: list[dict]
     """One row for each epoch."""
+    steps: int
+    """Steps of all epochs."""
+    batch_size: int
+    """Labeled images of a step."""
     seconds: float
     """Time spent in training, summed over its interruptions."""
 
@@ -106,7 +113,14 @@ def train(
             if bar.disable:
                 print(_line(row, task.training.epochs), flush=True)
     task.model.load_state_dict(loop.best_weights)
-    return Outcome(loop.best_epoch, loop.best_accuracy, loop.history, loop.seconds)
+    return Outcome(
+        best_epoch=loop.best_epoch,
+        validation_accuracy=loop.best_accuracy,
+        history=loop.history,
+        steps=loop.epoch * loop.steps,
+        batch_size=loop.batch_size,
+        seconds=loop.seconds,
+    )
 
 
 class Loop:
@@ -127,7 +141,8 @@ class Loop:
         self.labeled_view = build_views(views.labeled, size)
         self.weak, self.strong = build_views(views.weak, size), build_views(views.strong, size)
         self.batch_size = min(training.batch_size, len(task.labeled))
-        self.steps = training.steps_per_epoch or len(task.labeled) // self.batch_size
+        an_epoch = training.steps_per_epoch or len(task.labeled) // self.batch_size
+        self.steps = task.steps_factor * an_epoch
         self.order = Shuffled(len(task.labeled), task.labeled.prefetch)
         self.epoch = 0
         self.step_in_epoch = 0
@@ -218,22 +233,22 @@ class Loop:
                 lambda_=task.lambda_,
                 number=number,
             )
-            images, learned = task.source.for_step(step)
-            record |= learned
+            images = task.source.for_step(step)
+            record |= images.record
             record["unlabeled_loss"] = self._unlabeled_loss(images)
         self.optimizer.step()
         return record
 
-    def _unlabeled_loss(self, images: Tensor) -> Tensor:
+    def _unlabeled_loss(self, images: Images) -> Tensor:
         """Add the gradient of lambda times the objective to the model's. Alg. 1, line 11."""
         task = self.task
         with task.streams.use("views"):
-            x_weak, x_strong = self.weak(images), self.strong(images)
-        if task.training.running_statistics == "all":
-            loss = task.objective.on_views(task.model, x_weak, x_strong, update=True)
-        else:
-            with task.model.statistics_frozen():
-                loss = task.objective.on_views(task.model, x_weak, x_strong, update=True)
+            x_weak, x_strong = self.weak(images.pixels), self.strong(images.pixels)
+        all_move = task.training.running_statistics == "all"
+        with nullcontext() if all_move else task.model.statistics_frozen():
+            loss = task.objective.on_views(
+                task.model, x_weak, x_strong, update=True, classes=images.classes
+            )
         (task.lambda_ * loss).backward()
         return loss.detach()
 

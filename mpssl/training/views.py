@@ -1,6 +1,7 @@
 """Weak and strong views: batched, on the device, differentiable (kornia)."""
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from mpssl.common.errors import UserError, nearest
 from mpssl.compat.kornia import OPERATIONS
@@ -17,8 +18,8 @@ def build_views(views: Views, size: int) -> nn.Module:
         size: side of the images it returns, pixels.
 
     Returns:
-        [B, 3, H, W] -> [B, 3, size, size] in [0, 1]. Crop and flip are drawn for each image;
-        RandAugment's operations are drawn once a batch, as kornia does.
+        [B, 3, H, W] -> [B, 3, size, size] in [0, 1]. Crop and flip are drawn for each image,
+        RandAugment's operations once a batch or for each image, as the settings say.
     """
     steps: list[nn.Module] = []
     if views.crop == "padded":
@@ -39,4 +40,41 @@ def _randaugment(settings: RandAugment) -> nn.Module:
         if name not in OPERATIONS:
             raise UserError(f"unknown RandAugment operation '{name}'{nearest(name, OPERATIONS)}")
     policy = [OPERATIONS[name] for name in settings.operations or OPERATIONS]
+    if settings.drawn_for == "image":
+        return RandAugmentForEach(settings.n, settings.m, policy)
     return KorniaRandAugment(n=settings.n, m=settings.m, policy=policy)
+
+
+class RandAugmentForEach(nn.Module):
+    """RandAugment whose operations are drawn for each image (Cubuk et al., 2020).
+
+    Images that drew the same operation go through it together, as a batch of kornia's.
+
+    Args:
+        n: number of distinct operations an image gets.
+        m: their magnitude, on kornia's scale up to 30.
+        policy: the operations to draw from, as kornia lists them.
+    """
+
+    def __init__(self, n: int, m: float, policy: list) -> None:
+        super().__init__()
+        self.n = n
+        self.operations = nn.ModuleList(
+            KorniaRandAugment(n=1, m=m, policy=[operation]) for operation in policy
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Images [B, 3, H, W] in [0, 1] -> the same shape, differentiable as kornia's are."""
+        drawn = torch.rand(len(x), len(self.operations)).argsort(dim=1)[:, : self.n]
+        for choice in drawn.unbind(dim=1):
+            order = choice.argsort(stable=True)
+            groups = x[order.to(x.device)].split(
+                choice.bincount(minlength=len(self.operations)).tolist()
+            )
+            augmented = [
+                operation(group)
+                for operation, group in zip(self.operations, groups, strict=True)
+                if len(group)
+            ]
+            x = torch.cat(augmented)[order.argsort().to(x.device)]
+        return x

@@ -16,7 +16,9 @@ def test_every_source_is_reachable_from_the_configuration():
 
 
 def test_every_setting_with_unlabeled_images_has_a_ratio():
-    assert {*UnlabeledRatio.model_fields, "base"} == set(get_args(Setting))
+    ratio = UnlabeledRatio(oracle=2, transfer=3, generative=4)
+    expected = {"base": 0, "control": 4, "oracle": 2, "transfer": 3, "generative": 4}
+    assert {setting: ratio.of(setting) for setting in get_args(Setting)} == expected
 
 
 @pytest.mark.parametrize(

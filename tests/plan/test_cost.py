@@ -114,9 +114,9 @@ def test_downloads_of_the_paper():
 def test_steps_of_the_paper():
     """Cars at 50 %: 4,072 labeled, 407 of them validate, 3,665 // 64 = 57 steps, 200 epochs."""
     plan = Plan(load("config/config.yaml"))
-    assert cost.steps(plan.config, plan.cells("table3")[0]) == 57 * 200
+    assert cost.steps(plan, plan.cells("table3")[0]) == 57 * 200
     mini = Plan(load("config/mini.yaml"))
-    assert cost.steps(mini.config, mini.cells("table1")[0]) == 15 * 16
+    assert cost.steps(mini, mini.cells("table1")[0]) == 15 * 16
 
 
 def test_kinds_of_the_paper():

@@ -201,6 +201,7 @@ def toy_task(source="none", objective="none", options=None, *, seed=0, **trainin
         if objective != "none"
         else None,
         lambda_=0.5,
+        steps_factor=1,
         labeled=batches_of(packed, range(20), TASK_SIDE, CPU),
         validation=validation,
         streams=streams,

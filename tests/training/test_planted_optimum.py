@@ -156,7 +156,7 @@ def train(variant: str, seed: int) -> dict[str, float]:
             ),
             augmentation=Augmentation(labeled=plain, weak=plain, strong=plain),
             model=model, source=source, objective=make_objective("scr", 2, {}), lambda_=1.0,
-            labeled=labeled, validation=validation, streams=streams, identity={},
+            steps_factor=1, labeled=labeled, validation=validation, streams=streams, identity={},
         )
     )  # fmt: skip
     loop.strong = Contrast()

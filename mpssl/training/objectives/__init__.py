@@ -1,4 +1,4 @@
-"""The consistency objectives on two views of unlabeled images, one file for each family."""
+"""The objectives on two views of unlabeled images, one file for each family."""
 
 import pkgutil
 
@@ -10,6 +10,7 @@ OBJECTIVES = {
     "l1": "mpssl.training.objectives.distances:L1Distance",
     "l2": "mpssl.training.objectives.distances:L2Distance",
     "smooth_l1": "mpssl.training.objectives.distances:SmoothL1Distance",
+    "supervised": "mpssl.training.objectives.supervised:Supervised",
 }
 
 

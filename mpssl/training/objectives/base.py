@@ -26,9 +26,15 @@ class Objective(nn.Module):
         self.views = views
 
     def on_views(
-        self, model: Classifier, x_weak: Tensor, x_strong: Tensor, *, update: bool
+        self,
+        model: Classifier,
+        x_weak: Tensor,
+        x_strong: Tensor,
+        *,
+        update: bool,
+        classes: Tensor | None = None,
     ) -> Tensor:
-        """The loss of `model` on two views [U, 3, H, W].
+        """The loss of `model` on two views [U, 3, H, W]; only `supervised` reads `classes` [U].
 
         Joint views go through the model as one batch. Separate views are a batch each: batch norm
         normalizes each by itself, and a weak view that is a target needs no backward pass.

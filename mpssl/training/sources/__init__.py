@@ -13,6 +13,7 @@ class SourceEntry(NamedTuple):
 
 SOURCES = {
     "none": SourceEntry("mpssl.training.sources.base:Source", ()),
+    "labeled": SourceEntry("mpssl.training.sources.real:LabeledImages", ()),
     "real": SourceEntry("mpssl.training.sources.real:RealImages", ("unlabeled",)),
     "foundation": SourceEntry("mpssl.training.sources.real:RealImages", ("foundation_images",)),
     "uniform": SourceEntry("mpssl.training.sources.uniform:UniformSamples", ("generator",)),

@@ -1,6 +1,7 @@
 """What a source of unlabeled images is, and what it is made of."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -28,9 +29,11 @@ class Ingredients:
     foundation_classifier: Classifier | None = None
     """f_F."""
     unlabeled: Batches | None = None
-    """D_u, or the foundation's real images."""
+    """D_u, the foundation's real images, or D itself."""
     validation: Batches | None = None
     """D_val."""
+    foundation_classes: list[int] | None = None
+    """The foundation classes to draw from; None for all."""
     lmo: Lmo | None = None
 
 
@@ -59,6 +62,17 @@ class Step:
     """Number of training steps before this one."""
 
 
+class Images(NamedTuple):
+    """The unlabeled images of a step, and what is known of them."""
+
+    pixels: Tensor
+    """[ratio * B, 3, S, S] in [0, 1]."""
+    record: dict[str, Tensor] = {}  # noqa: RUF012
+    """What to record of the step."""
+    classes: Tensor | None = None
+    """Target classes, int64 [ratio * B], if the source knows them."""
+
+
 class Source:
     """A source of unlabeled images; this one has none (the base method)."""
 
@@ -66,12 +80,12 @@ class Source:
         self.streams = ingredients.streams
         self.ratio = ingredients.ratio
 
-    def for_step(self, step: Step) -> tuple[Tensor, dict[str, Tensor]]:
+    def for_step(self, step: Step) -> Images:
         """The unlabeled images of a training step, and what to record of it.
 
         A source that learns does so here, before it makes the images; most sources only sample.
         """
-        return self.sample(step.x, step.y), {}
+        return Images(self.sample(step.x, step.y))
 
     def sample(self, x: Tensor, y: Tensor) -> Tensor:
         """Unlabeled images [ratio * B, 3, S, S] for labeled images x [B, 3, S, S], classes y [B].

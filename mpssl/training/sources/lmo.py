@@ -14,7 +14,7 @@ from mpssl.models.latents import ConditionalMapper, LabelConverter
 from mpssl.training.meta_gradient import validation_gradient
 from mpssl.training.rng import Shuffled
 from mpssl.training.second_order import SecondOrder
-from mpssl.training.sources.base import Ingredients, Source, Step
+from mpssl.training.sources.base import Images, Ingredients, Source, Step
 
 
 @dataclass
@@ -61,7 +61,7 @@ class LatentMetaOptimization(Source):
         self.validation_order = Shuffled(len(self.validation))
         self._carried: Draw | None = None  # made in the last step, for the next one
 
-    def for_step(self, step: Step) -> tuple[Tensor, dict[str, Tensor]]:
+    def for_step(self, step: Step) -> Images:
         """Learn, then make images of the same z and y anew. Paper: Algorithm 1, lines 3 to 10."""
         if step.number % self.settings.adapt_every:
             return super().for_step(step)
@@ -71,12 +71,12 @@ class LatentMetaOptimization(Source):
             self._carried = draw = self._new_draw(step.x, step.y)
             draw.images = self._generate(draw)
         if self.settings.carry_samples or self.settings.reuse_samples:
-            return draw.images.detach(), record
+            return Images(draw.images.detach(), record=record)
         if self.settings.converter.redraw_noise:
             with self.streams.use("latents"):
                 draw.noise = self.converter.draw_noise(len(draw.noise))
         with torch.no_grad():
-            return self._generate(draw), record
+            return Images(self._generate(draw), record=record)
 
     def learn(self, step: Step, draw: Draw) -> dict[str, Tensor]:
         """Take one step of Adam on phi and xi down Eq. (6). Paper: Algorithm 1, lines 6 to 8.

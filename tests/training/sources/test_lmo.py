@@ -65,7 +65,7 @@ def test_sample_makes_the_same_draw_under_the_updated_parameters(ratio):
 
 def test_second_sample_is_a_new_draw():
     source = make_lmo()
-    first, _ = source.for_step(a_step())
+    first = source.for_step(a_step()).pixels
     assert not torch.allclose(source.sample(X, Y), first, atol=1e-3)
 
 
@@ -111,8 +111,8 @@ def test_first_step_of_adam_has_the_size_of_each_learning_rate():
 def test_nothing_moves_without_both_terms():
     source = make_lmo(gap_weight=0, validation_weight=0)
     before = learned(source)
-    images, record = source.for_step(a_step())
-    assert (images.shape, record) == (X.shape, {})
+    images = source.for_step(a_step())
+    assert (images.pixels.shape, images.record) == (X.shape, {})
     assert all_equal(learned(source), before)
 
 
@@ -121,7 +121,7 @@ def test_one_term_alone_moves_and_is_recorded_alone(term):
     (other,) = set(TERMS) - {term}
     source = make_lmo(**{f"{other}_weight": 0})
     before = learned(source)
-    _, record = source.for_step(a_step())
+    record = source.for_step(a_step()).record
     assert not all_equal(learned(source), before)
     assert f"{term}_gradient_xi" in record
     assert not any(other in key for key in record)
@@ -129,22 +129,22 @@ def test_one_term_alone_moves_and_is_recorded_alone(term):
 
 def test_validation_term_is_inert_without_lambda():
     source = make_lmo(gap_weight=0)
-    _, record = source.for_step(a_step(lambda_=0.0))
+    record = source.for_step(a_step(lambda_=0.0)).record
     assert record["validation_gradient_phi"] == record["validation_gradient_xi"] == 0
 
 
 def test_record_of_both_terms_at_phi_and_xi():
     source = make_lmo(record_every=2)
-    _, record = source.for_step(a_step(number=4))
+    record = source.for_step(a_step(number=4)).record
     norms = {f"{term}_gradient_{part}" for term in TERMS for part in ("phi", "xi")}
     assert set(record) == norms | {"meta_validation_loss", "gap"}
     assert all(value > 0 for value in record.values())
-    assert set(source.for_step(a_step(number=5))[1]) == {"meta_validation_loss", "gap"}
+    assert set(source.for_step(a_step(number=5)).record) == {"meta_validation_loss", "gap"}
 
 
 def test_weights_scale_the_recorded_gradients():
-    _, once = make_lmo(validation_weight=1, gap_weight=1).for_step(a_step())
-    _, more = make_lmo(validation_weight=3, gap_weight=5).for_step(a_step())
+    once = make_lmo(validation_weight=1, gap_weight=1).for_step(a_step()).record
+    more = make_lmo(validation_weight=3, gap_weight=5).for_step(a_step()).record
     for part in ("phi", "xi"):
         for term, factor in zip(TERMS, (3, 5), strict=True):
             name = f"{term}_gradient_{part}"
@@ -241,8 +241,7 @@ def test_continues_bit_for_bit_from_its_state(changes):
     resumed.streams.load_state_dict(copy.deepcopy(source.streams.state_dict()))
     for each in (source, resumed):
         made = [each.for_step(a_step(model, number=number)) for number in (2, 3, 4)]
-        last, record = made[-1]
-        images.append((last, *record.values(), *learned(each)))
+        images.append((made[-1].pixels, *made[-1].record.values(), *learned(each)))
     assert all_equal(*images)
 
 

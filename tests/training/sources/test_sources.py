@@ -1,5 +1,7 @@
 """Sources: which images they return, and from which random streams."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -118,3 +120,25 @@ def test_uniform_labels_are_one_hot_and_equally_often():
     assert (frequency - 1 / FOUNDATION_CLASSES).abs().max() < 5 * (0.2 * 0.8 / 4000) ** 0.5
     assert z.mean().abs() < 0.05
     assert z.std().item() == pytest.approx(1, abs=0.05)
+
+
+def test_labeled_images_come_with_their_classes_in_an_order_of_their_own():
+    classes = torch.arange(len(POOL)) % CLASSES
+    source = make("labeled")
+    step = SimpleNamespace(x=POOL, y=classes)
+    made = source.for_step(step)
+    rows = (made.pixels[:, None] == POOL[None]).flatten(2).all(dim=2).int().argmax(dim=1)
+    assert sorted(rows.tolist()) == list(range(len(POOL)))
+    assert rows.tolist() != list(range(len(POOL)))
+    assert torch.equal(made.classes, classes[rows])
+
+
+def test_uniform_labels_may_be_of_some_classes_only():
+    source = make("uniform", ratio=50, foundation_classes=[1, 3])
+    drawn = []
+    source.generator = lambda z, y: drawn.append(y) or torch.zeros(len(z), 3, SIDE, SIDE)
+    source.generator.z_dim, source.generator.classes = 2, FOUNDATION_CLASSES
+    source.sample(X, Y)
+    counts = drawn[0].sum(dim=0)
+    assert counts.nonzero().flatten().tolist() == [1, 3]
+    assert counts[1] / 200 == pytest.approx(0.5, abs=0.12)

@@ -1,0 +1,55 @@
+"""Views: crops and flips of each image, RandAugment for a batch or for each image."""
+
+import pytest
+import torch
+
+from mpssl.config.training import Augmentation, RandAugment, Views
+from mpssl.training.views import build_views
+
+# Two operations whose results can be told apart: x -> 1 - x, and x -> x - 0.3.
+OPERATIONS = ["invert", "brightness"]
+GREY = torch.full((400, 3, 8, 8), 0.4)
+
+
+def view(**changes):
+    randaugment = RandAugment(**{"n": 1, "m": 10, "operations": OPERATIONS} | changes)
+    return build_views(Views(crop="none", flip=False, randaugment=randaugment), 8)
+
+
+def test_operations_are_drawn_once_a_batch():
+    for _ in range(10):
+        assert len(view()(GREY).unique()) == 1
+
+
+def test_operations_are_drawn_for_each_image():
+    torch.manual_seed(0)
+    means = view(drawn_for="image")(GREY).mean(dim=(1, 2, 3))
+    inverted = (means - 0.6).abs() < 1e-6
+    assert 0.4 < inverted.float().mean() < 0.6
+    assert len(means[~inverted].unique()) == 1  # brightness of one magnitude
+
+
+def test_each_image_stays_in_its_place_and_gets_distinct_operations():
+    images = 0.4 + torch.rand(64, 3, 8, 8) * 0.5
+    both = view(n=2, drawn_for="image")(images)
+    alone = [view(n=2)(images) for _ in range(20)]  # in either order, as all images of a batch
+    for image, row in zip(both, range(64), strict=True):
+        assert min((image - other[row]).abs().max() for other in alone) < 1e-6
+
+
+def test_the_gradient_reaches_each_image():
+    images = GREY.clone().requires_grad_()
+    view(drawn_for="image")(images).sum().backward()
+    assert (images.grad.flatten(1).abs().sum(dim=1) > 0).all()
+
+
+def test_one_image_is_enough():
+    assert view(drawn_for="image")(GREY[:1]).shape == (1, 3, 8, 8)
+
+
+@pytest.mark.parametrize("name", ["weak", "strong"])
+def test_the_strong_view_of_labeled_images_is_their_own_crop_and_the_strong_randaugment(name):
+    views = Augmentation()
+    labeled = views.of_labeled(name)
+    assert labeled.crop == views.labeled.crop == "resized"
+    assert labeled.randaugment == (views.strong.randaugment if name == "strong" else None)
