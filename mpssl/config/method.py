@@ -74,6 +74,12 @@ class Lmo(Closed):
         description="Form of L_gap: `pairwise` is Eq. (8), `batch_mean` is Algorithm 1's line 8, "
         "`mmd` is Table 11's.",
     )
+    gap_reduction: Literal["sum", "mean"] = Field(
+        "sum",
+        description="Reduction of L_gap over the features: `sum` is the squared norm of Eq. (8), "
+        "`mean` divides it by the number of features, as the mean squared error does that Table 11 "
+        "names. `mmd` has no scale and is the same with both.",
+    )
     gap_statistics: Literal["joint", "running"] = Field(
         "joint",
         description="Batch-norm statistics in L_gap: `joint` takes those of labeled and synthetic "

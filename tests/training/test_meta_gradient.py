@@ -8,10 +8,10 @@ import torch.nn.functional as F
 
 from mpssl.config.method import Converter, Lmo, Mapper
 from mpssl.models.classifier import Classifier
+from mpssl.training.gap import GAPS
 from mpssl.training.meta_gradient import validation_gradient
 from mpssl.training.objectives import build_objective
 from mpssl.training.sources import build_source
-from mpssl.training.sources.lmo import GAPS
 from tests.support.toys import (
     CLASSES,
     SIDE,

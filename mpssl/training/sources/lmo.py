@@ -11,6 +11,7 @@ from torch import Tensor
 from mpssl.compat.optimizers import Adam
 from mpssl.models.classifier import Classifier
 from mpssl.models.latents import ConditionalMapper, LabelConverter
+from mpssl.training.gap import feature_gap
 from mpssl.training.meta_gradient import validation_gradient
 from mpssl.training.rng import Shuffled
 from mpssl.training.second_order import SecondOrder
@@ -165,7 +166,7 @@ class LatentMetaOptimization(Source):
         else:
             with model.evaluating():
                 real, synthetic = model.features(x), model.features(images)
-        return GAPS[self.settings.gap](real, synthetic)
+        return feature_gap(self.settings, real, synthetic)
 
     def _gradient_norms(self, images: Tensor, gradients: dict[str, Tensor]) -> dict[str, Tensor]:
         """Norm of each term's gradient at phi and xi, which shows a term without effect."""
@@ -211,30 +212,3 @@ class LatentMetaOptimization(Source):
         self.optimizer.load_state_dict(state["adam"])
         self.validation_order.load_state_dict(state["validation_order"])
         self._carried = state["carried"] and Draw(**state["carried"])
-
-
-def pairwise_gap(real: Tensor, synthetic: Tensor) -> Tensor:
-    """Mean of ||g(x_i) - g(x_u,i)||^2 over pairs of the same class. Paper: Eq. (8)."""
-    return (real - synthetic).square().sum(dim=1).mean()
-
-
-def batch_mean_gap(real: Tensor, synthetic: Tensor) -> Tensor:
-    """||mean g(x) - mean g(x_u)||^2. Paper: Algorithm 1, line 8 (which prints f for g)."""
-    return (real.mean(dim=0) - synthetic.mean(dim=0)).square().sum()
-
-
-def mmd_gap(real: Tensor, synthetic: Tensor) -> Tensor:
-    """Squared maximum mean discrepancy under a sum of Gaussian kernels. Paper: Table 11.
-
-    Bandwidths are 1/4 to 4 times the mean squared distance, which carries no gradient.
-    """
-    both = torch.cat([real, synthetic])
-    distance = (both[:, None] - both[None, :]).square().sum(dim=2)
-    scale = distance.detach().sum() / (len(both) * (len(both) - 1))
-    scale = scale.clamp(min=torch.finfo(scale.dtype).tiny)  # collapsed features have no distance
-    kernel = sum(torch.exp(-distance / (2 * factor * scale)) for factor in (0.25, 0.5, 1, 2, 4))
-    n = len(real)
-    return kernel[:n, :n].mean() + kernel[n:, n:].mean() - 2 * kernel[:n, n:].mean()
-
-
-GAPS = {"pairwise": pairwise_gap, "batch_mean": batch_mean_gap, "mmd": mmd_gap}
