@@ -39,6 +39,11 @@ class RunFiles:
         return self.folder / MODEL
 
     @property
+    def predictions(self) -> Path:
+        """Class and probability that the model of the best epoch gives each test image."""
+        return self.folder / "predictions.npz"
+
+    @property
     def samples(self) -> Path:
         """Unlabeled images in training."""
         return self.folder / "samples.png"

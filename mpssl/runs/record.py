@@ -31,6 +31,8 @@ class RunRecord(Frozen):
     best_epoch: int
     val_accuracy: float
     test_accuracy: float
+    images: int
+    """Images that passed the classifier in its own steps, each view counted."""
     seconds: float
     """Of training, over all of its interruptions."""
     wall_seconds: float
