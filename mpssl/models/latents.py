@@ -95,6 +95,11 @@ class LabelConverter(nn.Module):
         return self.logits.log_softmax(dim=1)[y, self.drawn(y, noise)]
 
     @torch.no_grad()
+    def rows(self) -> Tensor:
+        """Probability [K, foundation classes] of each foundation class, without noise."""
+        return self.logits.softmax(dim=1)
+
+    @torch.no_grad()
     def statistics(self) -> dict[str, float]:
         """Return the mean entropy (nats) and mean largest probability of the rows without noise."""
         log_probability = self.logits.log_softmax(dim=1)

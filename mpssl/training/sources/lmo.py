@@ -16,12 +16,15 @@ from torch import Tensor
 from mpssl.compat.optimizers import Adam
 from mpssl.models.classifier import Classifier
 from mpssl.models.latents import ConditionalMapper, LabelConverter
+from mpssl.training.evaluate import mean_probability
 from mpssl.training.gap import feature_gap
 from mpssl.training.meta_gradient import validation_gradient
 from mpssl.training.rng import Shuffled
 from mpssl.training.score_function import credit_of_pairs, credit_of_shares
 from mpssl.training.second_order import SecondOrder
 from mpssl.training.sources.base import Images, Ingredients, Source, Step
+
+RELATED_PART = 0.1  # of the foundation classes, which count as related to the target
 
 
 @dataclass
@@ -64,6 +67,8 @@ class LatentMetaOptimization(Source):
                 {"params": self.converter.parameters(), "lr": settings.converter_learning_rate},
             ]
         )
+        self.labeled = ingredients.labeled
+        self.foundation_classifier = ingredients.foundation_classifier
         self.validation = ingredients.validation
         self.validation_order = Shuffled(len(self.validation))
         self._carried: Draw | None = None  # made in the last step, for the next one
@@ -126,10 +131,13 @@ class LatentMetaOptimization(Source):
         """Images of new latents for the classes y, made with the present phi and xi."""
         return self._generate(self._new_draw(x, y))
 
-    @torch.no_grad()
     def foundation_labels(self, x: Tensor, y: Tensor) -> Tensor:
         """The label converter's rows for y, without noise."""
-        return self.converter.logits[y].softmax(dim=1)
+        return self.converter.rows()[y]
+
+    def foundation_map(self) -> Tensor:
+        """The label converter's rows, without noise."""
+        return self.converter.rows()
 
     def _generate(self, draw: Draw) -> Tensor:
         return self.generator(self.mapper(draw.z, draw.y), self.converter(draw.y, draw.noise))
@@ -216,7 +224,12 @@ class LatentMetaOptimization(Source):
 
     @torch.no_grad()
     def statistics(self) -> dict[str, float]:
-        """Spread of the mapped latents (1 at the start) and the converter's concentration."""
+        """Spread of the mapped latents (1 at the start) and the converter's concentration.
+
+        If the foundation classifier knows the generator's classes, its mean softmax over D ranks
+        them. `converter_related` is the converter's mean mass on the first tenth of them,
+        `converter_related_uniform` that of a uniform choice.
+        """
         y = torch.arange(self.converter.logits.shape[0], device=self.converter.logits.device)
         y = y.repeat_interleave(64)
         with self.streams.use("statistics"):
@@ -226,7 +239,17 @@ class LatentMetaOptimization(Source):
             "z_hat_std": z_hat.std().item(),
             "z_hat_std_within_class": z_hat.std(dim=1).mean().item(),
             **self.converter.statistics(),
+            **self._related(),
         }
+
+    def _related(self) -> dict[str, float]:
+        classifier, count = self.foundation_classifier, self.generator.classes
+        if classifier is None or len(classifier.head.bias) != count:
+            return {}
+        seen = mean_probability(classifier, self.labeled, self.settings.validation_batch_size)
+        first = seen.topk(max(1, round(RELATED_PART * count))).indices
+        mass = self.converter.rows().mean(dim=0)[first].sum().item()
+        return {"converter_related": mass, "converter_related_uniform": len(first) / count}
 
     def state_dict(self) -> dict:
         """Mapper, converter, Adam's moments, the position in D_val and carried samples."""
