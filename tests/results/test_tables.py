@@ -116,10 +116,15 @@ def write_all_base_only(experiment) -> None:
             write_run(experiment, run, 50)
 
 
+@pytest.mark.parametrize("seed", [100, "first"])
 def test_select_lambda_takes_the_best_validation_accuracy_and_of_ties_the_smallest(
-    content, experiment
+    content, experiment, seed
 ):
-    search = {"unlabeled_weight": "search", "unlabeled_weight_grid": [1.0, 0.25, 0.5]}
+    search = {
+        "unlabeled_weight": "search",
+        "unlabeled_weight_grid": [1.0, 0.25, 0.5],
+        "search_seed": seed,
+    }
     searched = Experiment(resolve(content | search))
     plan = searched.plan
     cell = cell_of("generative/mpssl", plan.columns("table1")[0])
@@ -134,7 +139,8 @@ def test_select_lambda_takes_the_best_validation_accuracy_and_of_ties_the_smalle
     for run in plan.fixed_runs(cell):
         write_run(searched, run, 3.0, lambda_=0.25)
     found = Records(searched, [cell]).of(cell)
-    assert [r.test_accuracy for r in found.records] == [2.0, 3.0, 3.0]
+    first = 2.0 if seed == "first" else 3.0  # the search's best run, or a run of its own
+    assert [r.test_accuracy for r in found.records] == [first, 3.0, 3.0]
     assert found.missing == []
 
     collect_runs(searched)
@@ -145,17 +151,17 @@ def test_select_lambda_takes_the_best_validation_accuracy_and_of_ties_the_smalle
         "lambda", "seed",
     ]  # fmt: skip
     assert runs[["lambda", "seed", "test_accuracy"]].values.tolist() == [
-        [0.25, 3, 2.0],
+        [0.25, 3, first],
         [0.25, 4, 3.0],
         [0.25, 5, 3.0],
     ]
-    assert len(search) == 3
+    assert search.seed.tolist() == [3 if seed == "first" else 100] * 3
 
 
 def test_select_lambda_names_an_unfinished_run(content, experiment):
     searched = Experiment(resolve(content | {"unlabeled_weight": "search"}))
     cell = cell_of("generative/mpssl", searched.plan.columns("table1")[0])
-    with pytest.raises(UserError, match="lambda-0.25/seed-3 of the lambda search has not finished"):
+    with pytest.raises(UserError, match="lambda-0.25/seed-100 of the lambda search has not"):
         select_lambda(searched, cell)
 
 
