@@ -222,9 +222,8 @@ def columns_are_roles(config: Config) -> None:
     if config.answer is not None:
         parts.append(("answer", config.answer))
     for name, columns in parts:
-        known(f"{name}.datasets", columns.datasets, config.roles.datasets)
-        known(f"{name}.fractions", columns.fractions, config.roles.fractions)
-        known(f"{name}.architectures", columns.architectures, config.roles.architectures)
+        for role in ("datasets", "fractions", "architectures"):
+            known(f"{name}.{role}", getattr(columns, role), getattr(config.roles, role))
 
 
 def rows_are_methods(config: Config) -> None:
