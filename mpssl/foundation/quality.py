@@ -4,7 +4,7 @@ The real images are rendered anew with another seed: neither the generator nor t
 trained on them. All features are those of the foundation classifier.
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import torch
 import torch.nn.functional as F
@@ -38,6 +38,13 @@ class Quality:
     """Part of the generated images that the classifier gives the class they were made for."""
     accuracy: float
     """Part of the real images, both halves, whose class the classifier finds."""
+
+    def as_record(self) -> dict[str, float]:
+        """The measures with four significant digits."""
+        return {
+            name: float(f"{value:.4g}") if isinstance(value, float) else value
+            for name, value in asdict(self).items()
+        }
 
 
 def frechet_distance(a: Tensor, b: Tensor) -> float:
