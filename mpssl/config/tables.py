@@ -31,6 +31,11 @@ class Roles(Closed):
         examples=[{"default": ["resnet18"], "larger": ["resnet50", "resnet101"]}],
     )
 
+    @property
+    def every_architecture(self) -> list[str]:
+        """The architectures of all roles, each once."""
+        return list(dict.fromkeys(name for names in self.architectures.values() for name in names))
+
 
 class Columns(Closed):
     """The product of data sets, label fractions and architectures, each named by a role."""
