@@ -26,7 +26,7 @@ IN_UNITS = (
     "between real images of one class: 1 is as among real images."
 )
 CAPTIONS = {
-    "bars": "Mean over the seeds; error bars are one standard deviation.",
+    "dots": "Mean over the seeds with its 95 % interval (Student's t), and each seed in pale.",
     "fractions": "Mean over the seeds; bands are one standard deviation.",
     "curves": "Mean over the seeds; bands go from the lowest to the highest.",
     "samples": "Unlabeled images as the classifier got them at the end of training, before their "

@@ -45,7 +45,7 @@ def page(content, own_results):
         "table2": {"title": "Again", "rows": rows},
     }
     content["figures"] = {
-        "figure3": {"title": "Bars", "kind": "bars", "datasets": "main", "rows": rows}
+        "figure3": {"title": "Bars", "kind": "dots", "datasets": "main", "rows": rows}
     }
     content["claims"] = {
         "wins": {"text": "wins", "place": "Table 1", "row": rows[-1], "than": rows[:1]}

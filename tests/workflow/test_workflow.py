@@ -124,9 +124,9 @@ def test_each_figure_is_an_image_a_page_and_a_table_of_its_numbers(tiny):
 def test_figures_come_with_the_numbers_that_they_show(tiny):
     folder, _ = tiny
     runs = pd.read_csv(folder / "results/tiny/runs.csv")
-    bars = pd.read_csv(folder / "results/tiny/figures/figure3.csv").set_index("row")
+    dots = pd.read_csv(folder / "results/tiny/figures/figure3.csv").set_index("row")
     base = runs[(runs.setting == "base") & (runs.fraction == 50)].test_accuracy
-    assert bars.loc["base/base", "mean"] == pytest.approx(base.mean())
+    assert dots.loc["base/base", "mean"] == pytest.approx(base.mean())
     classes = pd.read_csv(folder / "results/tiny/figures/figure_samples_by_class.csv")
     assert set(classes.epoch) == {2}  # the last
     assert len(classes) == 2 * SEEDS * 10  # methods, seeds, classes of digits
