@@ -51,17 +51,18 @@ def pack(experiment: Experiment, dataset: str) -> None:
 @click.command()
 @of_dataset
 @click.argument("fraction", type=click.IntRange(1, 100))
-def split(experiment: Experiment, dataset: str, fraction: int) -> None:
-    """Split DATASET's pool at a label FRACTION (percent).
+@click.argument("seed", type=click.IntRange(0), default=0)
+def split(experiment: Experiment, dataset: str, fraction: int, seed: int) -> None:
+    """Split DATASET's pool at a label FRACTION (percent) for the runs of SEED.
 
-    The parts are D, D_val and D_u.
+    The parts are D, D_val and D_u. SEED changes nothing if one split serves all seeds.
     """
     from mpssl.data import split as splitting
     from mpssl.data import store
 
     packed = store.load(experiment.paths.packed(dataset))
-    path = experiment.paths.split(dataset, fraction)
-    splitting.write_split(path, packed, fraction, experiment.config.split)
+    path = experiment.paths.split(dataset, fraction, seed)
+    splitting.write_split(path, packed, fraction, experiment.config.split, seed)
 
 
 @click.command()

@@ -253,7 +253,12 @@ class Packing(Closed):
 class Split(Closed):
     """D : D_u by the label fraction, stratified; then D : D_val at random (Sec. 4.1)."""
 
-    seed: int = Field(0, description="Seed of the split, one for all methods and seeds of runs.")
+    seed: int = Field(0, description="Seed of the split.")
+    drawn_for: Literal["experiment", "seed"] = Field(
+        "experiment",
+        description="What a split is drawn for: one for the whole `experiment`, or one for each "
+        "`seed` of the runs, so that intervals cover the choice of labels too.",
+    )
     validation_fraction: Annotated[float, Field(gt=0, lt=1), AS_IN_YAML_1_2] = Field(
         0.1, description="Part of the labeled images that becomes D_val; the rest is D."
     )

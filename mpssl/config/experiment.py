@@ -18,6 +18,7 @@ from mpssl.config.fields import (
     Count,
     Name,
     NonNegative,
+    ObjectiveName,
     Positive,
     Probability,
     Setting,
@@ -53,12 +54,13 @@ class Config(Closed):
     seeds: list[Annotated[int, Field(ge=0)]] = Field(
         [0, 1, 2], min_length=1, description="Seeds: each cell is trained once with each of them."
     )
-    unlabeled_weight: Literal["search"] | NonNegative = Field(
+    unlabeled_weight: Literal["search"] | NonNegative | dict[ObjectiveName, NonNegative] = Field(
         "search",
-        description="Weight lambda of the unlabeled loss: a number for all cells, or `search`: "
-        "then each cell is trained with each weight of the grid on the first seed, and the one "
-        "with the best validation accuracy, called `selected`, serves all seeds.",
-        examples=["search", 0.5],
+        description="Weight lambda of the unlabeled loss: a number for all cells, a number for "
+        "each objective (others take 1), or `search`: then each cell is trained with each weight "
+        "of the grid on the first seed, and the one with the best validation accuracy, called "
+        "`selected`, serves all seeds.",
+        examples=["search", 0.5, {"scr": 3, "freematch": 1}],
     )
     unlabeled_weight_grid: list[Positive] = Field(
         [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0],

@@ -2,10 +2,18 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import BeforeValidator, Field, StringConstraints
 
 from mpssl.config.downloads import Download, Downloadable
 from mpssl.config.fields import AS_IN_YAML_1_2, Closed, Count, Name, NonNegative, Place, Positive
+
+
+def _text(value: Any) -> Any:
+    """YAML reads a single number as a number."""
+    return str(value) if type(value) is int else value
+
+
+Classes = Annotated[str, StringConstraints(pattern=r"^\d{1,6}(-\d{1,6})?$"), BeforeValidator(_text)]
 
 
 class TrainedGenerator(Downloadable):
@@ -131,6 +139,12 @@ class Foundation(Closed):
         description="Name of the data set with the foundation's own real images, on which it is "
         "trained and which Table 9 uses; a pretrained foundation needs none.",
     )
+    class_groups: dict[Name, list[Classes]] = Field(
+        {},
+        description="Groups of foundation classes by name, as numbers or ranges of them; a method "
+        "or variant with `classes` draws from a group only.",
+        examples=[{"dogs": ["151-268"], "some": ["3", "10-19"]}],
+    )
     generator: Annotated[
         TrainedGenerator | PretrainedGenerator | PythonGenerator, Field(discriminator="kind")
     ] = Field(description="Generator G_F of the synthetic images.")
@@ -144,3 +158,9 @@ class Foundation(Closed):
         description="Truncation of BigGAN, which picks its batch-norm statistics; latents are "
         "drawn from N(0, I) whatever it is.",
     )
+
+    def classes_of(self, group: str) -> list[int]:
+        """The numbers of a group's classes, each once, in ascending order."""
+        ranges = [map(int, classes.split("-")) for classes in self.class_groups[group]]
+        bounds = [(numbers[0], numbers[-1]) for numbers in map(list, ranges)]
+        return sorted({number for first, last in bounds for number in range(first, last + 1)})

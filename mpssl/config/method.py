@@ -185,6 +185,11 @@ class Variant(Closed):
     ratio: Setting | None = Field(
         None, description="Setting whose `unlabeled_ratio` it takes; the method's if this is empty."
     )
+    classes: Name | None = Field(
+        None,
+        description="Group of `foundation.class_groups` that it draws from; the method's if this "
+        "is empty.",
+    )
     lmo: dict[str, Any] = Field(
         {},
         description="Keys of `lmo` that the variant changes, laid out as there.",
@@ -214,6 +219,11 @@ class Method(Closed):
         None,
         description="Setting whose `unlabeled_ratio` the method takes; its own if this is empty.",
     )
+    classes: Name | None = Field(
+        None,
+        description="Group of `foundation.class_groups` that the sources `foundation` and "
+        "`uniform` draw from; all classes if this is empty.",
+    )
     budget: Literal["steps", "images"] = Field(
         "steps",
         description="What a run has in common with others: the number of `steps`, or the number of "
@@ -230,6 +240,8 @@ class Method(Closed):
             raise ValueError(f"{self.label}: source and objective must both be none, or neither")
         if self.objective == "supervised" and self.source != "labeled":
             raise ValueError(f"{self.label}: the source {self.source} knows no classes")
+        if self.classes is not None and self.source not in ("foundation", "uniform"):
+            raise ValueError(f"{self.label}: the source {self.source} chooses no classes by group")
         if self.budget == "images" and self.objective != "none":
             raise ValueError(f"{self.label}: budget: images is for the source none")
         if "default" in self.variants:

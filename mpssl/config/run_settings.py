@@ -29,6 +29,8 @@ class RunSettings(Frozen):
     """Unlabeled images for each labeled one in a batch; 0 if the source is `none`."""
     steps_factor: int
     """Classifier steps for each step of the other runs."""
+    foundation_classes: list[int] | None
+    """The foundation classes that images are drawn from; None for all."""
     lmo: Lmo | None
     """None unless the source is `lmo`."""
     training: Training

@@ -65,6 +65,11 @@ class Grid(Columns):
 class Table(Grid):
     """A table of the paper, or of our own."""
 
+    ours: bool = Field(
+        False,
+        description="Whether it is beyond the paper: such a table also says how many images and "
+        "seconds a run takes.",
+    )
     reference: CellRow = Field(
         BASE_ROW,
         description="Row to which the paired differences are taken, if the table has it.",

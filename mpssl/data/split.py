@@ -15,7 +15,7 @@ def split_pool(
     *,
     fraction: int,
     validation_fraction: float,
-    seed: int,
+    seed: int | list[int],
     stratified: bool = False,
 ) -> dict[str, list[int]]:
     """Split the training pool into labeled, validation and unlabeled rows.
@@ -28,7 +28,7 @@ def split_pool(
         labels: int [N], the classes of the pool.
         fraction: labeled part of the pool in percent, 1 to 100.
         validation_fraction: part of the labeled images that goes to D_val, in (0, 1).
-        seed: seed of the split.
+        seed: seed of the split; a list of numbers is one too.
         stratified: take D_val by class, and never the last image of one.
 
     Returns:
@@ -89,8 +89,10 @@ def _largest_remainders(shares: list[float]) -> list[int]:
     return floors.tolist()
 
 
-def write_split(path: Path, packed: Packed, fraction: int, settings: Split) -> None:
+def write_split(path: Path, packed: Packed, fraction: int, settings: Split, seed: int = 0) -> None:
     """Split a packed data set's pool and write the rows as JSON, with a digest of them.
+
+    `seed` is that of the runs; it counts if they have splits of their own.
 
     Raises:
         UserError: too few images for the split.
@@ -99,7 +101,7 @@ def write_split(path: Path, packed: Packed, fraction: int, settings: Split) -> N
         packed.labels[: packed.pool],
         fraction=fraction,
         validation_fraction=settings.validation_fraction,
-        seed=settings.seed,
+        seed=settings.seed if settings.drawn_for == "experiment" else [settings.seed, seed],
         stratified=settings.validation == "stratified",
     )
     first = len(packed.labels) - packed.unlabeled

@@ -56,7 +56,7 @@ def digest_on_disk(experiment: Experiment, name: str, of: str) -> str | None:
     Args:
         experiment: whose input it is.
         name: of the digest in a run's record.
-        of: of which data set, split (`DATASET/FRACTION`) or architecture.
+        of: of which data set, split (its file) or architecture.
     """
     paths = experiment.paths
     if name == "data":
@@ -64,7 +64,7 @@ def digest_on_disk(experiment: Experiment, name: str, of: str) -> str | None:
     if name == "foundation_images":
         return store.stored_digest(paths.packed(experiment.config.foundation.dataset))
     if name == "split":
-        path = paths.split(*of.split("/"))
+        path = Path(of)
         return read_made(path)["digest"] if path.exists() else None
     if name == "generator":
         there = all(path.exists() for path in paths.generator_files())

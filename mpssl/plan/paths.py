@@ -39,6 +39,11 @@ class RunFiles:
         return self.folder / MODEL
 
     @property
+    def predictions(self) -> Path:
+        """Class and probability that the model of the best epoch gives each test image."""
+        return self.folder / "predictions.npz"
+
+    @property
     def samples(self) -> Path:
         """Unlabeled images in training."""
         return self.folder / "samples.png"
@@ -120,9 +125,14 @@ class Paths:
         """Folder of a packed data set: images.npy, labels.npy, meta.json."""
         return self.resources / "packed" / dataset
 
-    def split(self, dataset: str, fraction: int | str) -> Path:
-        """Indices of D, D_val and D_u at one label fraction (percent)."""
-        return self.resources / "splits" / dataset / f"{fraction}.json"
+    def split(self, dataset: str, fraction: int | str, seed: int | str) -> Path:
+        """Indices of D, D_val and D_u at one label fraction (percent), for the runs of a seed."""
+        own = f"-{seed}" if self.config.split.drawn_for == "seed" else ""
+        return self.resources / "splits" / dataset / f"{fraction}{own}.json"
+
+    def split_of(self, run: Run) -> Path:
+        """The split of a run."""
+        return self.split(run.cell.dataset, run.cell.fraction, run.seed)
 
     def generator(self) -> Path:
         """Folder of a BigGAN: config.json and its weights. A Python entry point has none."""

@@ -64,6 +64,9 @@ class Plan:
             return "no unlabeled images are left at 100 %"
         if source == "foundation" and foundation is None:
             return "foundation.dataset names no real images"
+        group = self.method(cell).classes
+        if group is not None and group not in self.config.foundation.class_groups:
+            return f"foundation.class_groups has no {group}"
         used = [cell.dataset, *([foundation] if source == "foundation" else [])]
         for dataset in used:
             if dataset in self._absent:
@@ -139,8 +142,10 @@ class Plan:
         """The cell's runs whose folders are known before the search has chosen lambda."""
         if self.searched(cell):
             return [Run(cell, SELECTED, seed) for seed in self.config.seeds[1:]]
-        no_objective = self.method(cell).objective == "none"
-        lambda_ = "0" if no_objective else f"{self.config.unlabeled_weight:g}"
+        given, objective = self.config.unlabeled_weight, self.method(cell).objective
+        if isinstance(given, dict):
+            given = given.get(objective, 1.0)
+        lambda_ = "0" if objective == "none" else f"{given:g}"
         return [Run(cell, lambda_, seed) for seed in self.config.seeds]
 
     def runs(self, cells: list[Cell]) -> Iterator[Run]:
@@ -164,8 +169,8 @@ class Plan:
 
     def steps_factor(self, cell: Cell) -> int:
         """Classifier steps for each step of the runs that share the number of steps."""
-        images = self.method(cell).budget == "images"
-        return images_a_step(1, self.config.unlabeled_ratio.generative) if images else 1
+        as_scr = self.method(cell).budget == "images"
+        return images_a_step("scr", 1, self.config.unlabeled_ratio.generative) if as_scr else 1
 
     def settings(self, cell: Cell) -> RunSettings:
         """The slice of the configuration that a run of the cell depends on."""
@@ -178,6 +183,7 @@ class Plan:
             objective_options=config.objectives.of(method.objective),
             unlabeled_ratio=self.ratio(cell),
             steps_factor=self.steps_factor(cell),
+            foundation_classes=method.classes and config.foundation.classes_of(method.classes),
             lmo=self.lmo(cell) if method.source == "lmo" else None,
             training=config.training,
             augmentation=Augmentation(labeled=labeled)
@@ -195,11 +201,17 @@ class Plan:
         return EntryPoint(entry=generator.entry, options=generator.options, source=source)
 
 
-def images_a_step(batch_size: int, ratio: int, views: int = 2) -> int:
+def images_a_step(objective: str, batch_size: int, ratio: int) -> int:
     """Images that pass the classifier in its own step: the labeled ones, the unlabeled ones' views.
 
     What LMO passes through it to learn is not counted; the seconds of a run hold it.
+
+    Args:
+        objective: name of the objective; `supervised` sees one view, the others two.
+        batch_size: number of labeled images.
+        ratio: number of unlabeled images for each of them.
     """
+    views = 1 if objective == "supervised" else 2
     return batch_size * (1 + views * ratio)
 
 

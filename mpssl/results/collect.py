@@ -12,7 +12,7 @@ from mpssl.results.records import Records
 from mpssl.runs.record import RunRecord
 
 # Numbers of a run that runs.csv and search.csv show, beside its experiment, cell, lambda and seed.
-NUMBERS = ["best_epoch", "val_accuracy", "test_accuracy", "seconds", "device", "commit"]
+NUMBERS = ["best_epoch", "val_accuracy", "test_accuracy", "images", "seconds", "device", "commit"]
 COLUMNS = ["experiment", *CELL_PATTERNS, "lambda", "seed", *NUMBERS]
 
 

@@ -121,7 +121,8 @@ class Records:
         """Raise UserError where records were made from different versions of one input."""
         made_from: dict[tuple[str, str], list[tuple[str, RunRecord]]] = {}
         for record in records:
-            for what, digest in record.inputs().items():
+            split = str(self.experiment.paths.split_of(record.run))
+            for what, digest in record.inputs(split).items():
                 made_from.setdefault(what, []).append((digest, record))
         for what, versions in made_from.items():
             if what not in self._on_disk:

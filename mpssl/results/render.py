@@ -2,12 +2,14 @@
 
 import math
 from collections.abc import Callable, Iterator
+from statistics import mean
 
 from mpssl.config.experiment import Config
 from mpssl.results.entries import Entry
 
 SETTING_TITLES = {
     "base": "",
+    "control": "Controls (D alone)",
     "oracle": "Oracle SSL (D + D_u)",
     "transfer": "Transfer SSL (D + real foundation images)",
     "generative": "Generative SSL (D + G_F)",
@@ -34,8 +36,14 @@ def markdown(config: Config, name: str, titles: list[str], rows: list[list[Entry
             if e.paper and e.paper.note
         }
         lines += ["", *(f"- {note}" for note in sorted(notes))] if notes else []
+    if grid.ours:
+        lines += ["", "What a run takes: images that pass the classifier, and seconds.", ""]
+        lines += _grid(titles, rows, _cost_cell)
     if grid.note:
         lines += ["", grid.note.strip()]
+    ours = [f"{other}.md" for other, table in config.tables.items() if table.ours]
+    if ours and not grid.ours:
+        lines += ["", f"What is gained without new images: {', '.join(ours)}."]
     missing = [m for row in rows for e in row for m in e.records.missing]
     if missing:
         lines += ["", f"Incomplete: {len(missing)} runs are missing:", ""]
@@ -85,6 +93,13 @@ def _pm(value: float, spread: float, sign: str = "") -> str:
 
 def _difference_cell(entry: Entry) -> str:
     return _pm(*entry.difference, sign="+") if entry.difference else "–"
+
+
+def _cost_cell(entry: Entry) -> str:
+    if entry.impossible or not entry.complete:
+        return "–"
+    runs = entry.records.records
+    return f"{runs[0].images:,}; {mean(run.seconds for run in runs):.1f} s"
 
 
 def _paper_cell(entry: Entry) -> str:

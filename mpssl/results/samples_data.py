@@ -147,7 +147,8 @@ def real_grid(experiment: Experiment, column: Column, classes: list[int]) -> np.
 def _labeled(experiment: Experiment, column: Column) -> tuple[store.Packed, np.ndarray]:
     paths = experiment.paths
     packed = store.load(paths.packed(column.dataset))
-    split = read_split(paths.split(column.dataset, column.fraction), packed)
+    seed = experiment.config.seeds[0]
+    split = read_split(paths.split(column.dataset, column.fraction, seed), packed)
     return packed, np.array(split["labeled"])
 
 

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import asdict
+from statistics import mean
 
 import pandas as pd
 
@@ -115,6 +116,10 @@ def _tidy(name: str, entry: Entry) -> dict:
         "lambda": entry.records.records[-1].lambda_ if entry.records.records else math.nan,
         "difference": difference[0] if difference else math.nan,
         "difference_standard_error": difference[1] if difference else math.nan,
+        "images": entry.records.records[0].images if entry.records.records else math.nan,
+        "seconds": mean(r.seconds for r in entry.records.records)
+        if entry.records.records
+        else math.nan,
         "paper_mean": entry.paper.mean if entry.paper else math.nan,
         "paper_std": entry.paper.std if entry.paper else math.nan,
         "paper_note": entry.paper.note if entry.paper else "",

@@ -44,7 +44,7 @@ def gather(
     config, paths, cell = experiment.config, experiment.paths, run.cell
     needs, size = experiment.plan.needs(cell), settings.training.image_size
     packed = store.load(paths.packed(cell.dataset))
-    split = read_split(paths.split(cell.dataset, cell.fraction), packed)
+    split = read_split(paths.split_of(run), packed)
     digests = {
         "code": code_digest(*run_modules(settings)),
         "configuration": json_digest(settings.model_dump(mode="json")),
@@ -61,7 +61,10 @@ def gather(
         unlabeled = part(split["unlabeled"])
     elif "foundation_images" in needs:
         foundation = store.load(paths.packed(config.foundation.dataset))
-        unlabeled = batches_of(foundation, np.arange(foundation.pool), size, device, share)
+        rows = np.arange(foundation.pool)
+        if settings.foundation_classes is not None:
+            rows = rows[np.isin(foundation.labels[rows], settings.foundation_classes)]
+        unlabeled = batches_of(foundation, rows, size, device, share)
         digests["foundation_images"] = foundation.digest
     if "generator" in needs:
         frozen = generator.load_configured(config, paths.generator()).to(device)

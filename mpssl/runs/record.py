@@ -31,6 +31,8 @@ class RunRecord(Frozen):
     best_epoch: int
     val_accuracy: float
     test_accuracy: float
+    images: int
+    """Images that passed the classifier in its own steps, each view counted."""
     seconds: float
     """Of training, over all of its interruptions."""
     wall_seconds: float
@@ -57,8 +59,11 @@ class RunRecord(Frozen):
         """The number that a claim compares, or None if this run does not have it."""
         return self.sample_statistics.get(name, getattr(self, name, None))
 
-    def inputs(self) -> dict[tuple[str, str], str]:
+    def inputs(self, split: str) -> dict[tuple[str, str], str]:
         """The digests of the inputs that all runs with the same input must share.
+
+        Args:
+            split: what the run's split is called.
 
         Returns:
             Digest by its name and of what it is: a data set, split, architecture or method's code.
@@ -66,7 +71,7 @@ class RunRecord(Frozen):
         cell = self.run.cell
         of = {
             "data": cell.dataset,
-            "split": f"{cell.dataset}/{cell.fraction}",
+            "split": split,
             "foundation_classifier": cell.architecture,
             "code": f"{self.settings.source} and {self.settings.objective}",
             "generator": "",

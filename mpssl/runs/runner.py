@@ -7,10 +7,12 @@ from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
+import numpy as np
 import torch
+from torch import Tensor
 
 from mpssl.common.errors import UserError
-from mpssl.common.files import csv_text, file_digest, write_made, write_text
+from mpssl.common.files import atomic, csv_text, file_digest, write_made, write_text
 from mpssl.machine import preemption
 from mpssl.machine.cpu import prepare_cpu
 from mpssl.machine.determinism import deterministic
@@ -19,6 +21,7 @@ from mpssl.models import model_file
 from mpssl.plan.cells import Run
 from mpssl.plan.experiment import Experiment
 from mpssl.plan.paths import SAMPLES, RunFiles
+from mpssl.plan.plan import images_a_step
 from mpssl.runs import snapshots
 from mpssl.runs.gather import Gathered, gather
 from mpssl.runs.heartbeat import EventFiles, Heartbeat
@@ -26,7 +29,7 @@ from mpssl.runs.image_grid import write_grid
 from mpssl.runs.record import RunRecord
 from mpssl.training import checkpoint
 from mpssl.training.assemble import assemble
-from mpssl.training.evaluate import accuracy, feature_norm, sample_statistics
+from mpssl.training.evaluate import feature_norm, percent_right, predict, sample_statistics
 from mpssl.training.rng import Streams
 from mpssl.training.train import Loop, Outcome, Task, train
 
@@ -90,7 +93,8 @@ def _execute(experiment: Experiment, run: Run, device: torch.device) -> None:
             "unlabeled_ratio"
         ) from None
     batch_size = settings.training.evaluation_batch_size
-    test_accuracy = accuracy(task.model, gathered.test, batch_size)
+    predicted, probability = predict(task.model, gathered.test, batch_size)
+    _write_predictions(files.predictions, gathered.test.labels, predicted, probability)
     sample_record = _samples(task, files.samples)
     write_text(files.history, csv_text(outcome.history))
     description = model_file.describe(
@@ -103,7 +107,9 @@ def _execute(experiment: Experiment, run: Run, device: torch.device) -> None:
         lambda_=gathered.lambda_,
         best_epoch=outcome.best_epoch,
         val_accuracy=outcome.validation_accuracy,
-        test_accuracy=test_accuracy,
+        test_accuracy=percent_right(predicted, gathered.test.labels),
+        images=outcome.steps
+        * images_a_step(settings.objective, outcome.batch_size, settings.unlabeled_ratio),
         seconds=round(outcome.seconds, 3),
         wall_seconds=round(time.monotonic() - started, 3),
         device=torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
@@ -129,8 +135,19 @@ def _execute(experiment: Experiment, run: Run, device: torch.device) -> None:
 
 def _written(files: RunFiles) -> list[Path]:
     """The files of a run beside its record that are read again."""
-    paths = (files.history, files.model, files.samples)
+    paths = (files.history, files.model, files.predictions, files.samples)
     return [path for path in paths if path.exists()] + snapshots.all_files(files.snapshots)
+
+
+def _write_predictions(path: Path, label: Tensor, predicted: Tensor, probability: Tensor) -> None:
+    """Write what `mpssl.results.predictions` reads, in the order of the packed test images."""
+    with atomic(path) as temporary:
+        np.savez(
+            temporary,
+            label=label.cpu().numpy().astype(np.uint16),
+            predicted=predicted.cpu().numpy().astype(np.uint16),
+            probability=probability.float().cpu().numpy().astype(np.float16),
+        )
 
 
 def _observers(experiment: Experiment, run: Run, task: Task) -> list[Callable[[Loop], None]]:

@@ -71,6 +71,7 @@ def assemble(
         foundation_classifier=foundation_classifier,
         unlabeled=inputs.labeled if settings.source == "labeled" else inputs.unlabeled,
         validation=inputs.validation,
+        foundation_classes=settings.foundation_classes,
         lmo=settings.lmo,
     )
     objective = None

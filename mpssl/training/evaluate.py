@@ -8,14 +8,29 @@ from mpssl.models.classifier import Classifier
 
 
 @torch.no_grad()
-def accuracy(model: Classifier, data: Batches, batch_size: int) -> float:
-    """Top-1 accuracy in percent, with running batch-norm statistics."""
-    correct = torch.zeros((), dtype=torch.long, device=data.labels.device)
+def predict(model: Classifier, data: Batches, batch_size: int) -> tuple[Tensor, Tensor]:
+    """The class of the highest logit and its softmax, with running batch-norm statistics.
+
+    Returns:
+        Classes, int64 [N], and probabilities in [0, 1], [N], in the order of `data`.
+    """
+    classes, probabilities = [], []
     with model.evaluating():
         for rows in torch.arange(len(data)).split(batch_size):
-            images, labels = data.centre(rows)
-            correct += (model(images).argmax(dim=1) == labels).sum()
-    return 100 * correct.item() / len(data)
+            logits = model(data.centre_images(rows))
+            classes.append(logits.argmax(dim=1))
+            probabilities.append(logits.softmax(dim=1).amax(dim=1))
+    return torch.cat(classes), torch.cat(probabilities)
+
+
+def percent_right(predicted: Tensor, labels: Tensor) -> float:
+    """Part of the predicted classes [N] that equal `labels` [N], in percent."""
+    return 100 * (predicted == labels).sum().item() / len(labels)
+
+
+def accuracy(model: Classifier, data: Batches, batch_size: int) -> float:
+    """Top-1 accuracy in percent, with running batch-norm statistics."""
+    return percent_right(predict(model, data, batch_size)[0], data.labels)
 
 
 @torch.no_grad()

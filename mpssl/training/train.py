@@ -63,6 +63,10 @@ class Outcome:
     """Accuracy of the best epoch, percent."""
     history: list[dict]
     """One row for each epoch."""
+    steps: int
+    """Steps of all epochs."""
+    batch_size: int
+    """Labeled images of a step."""
     seconds: float
     """Time spent in training, summed over its interruptions."""
 
@@ -109,7 +113,14 @@ def train(
             if bar.disable:
                 print(_line(row, task.training.epochs), flush=True)
     task.model.load_state_dict(loop.best_weights)
-    return Outcome(loop.best_epoch, loop.best_accuracy, loop.history, loop.seconds)
+    return Outcome(
+        best_epoch=loop.best_epoch,
+        validation_accuracy=loop.best_accuracy,
+        history=loop.history,
+        steps=loop.epoch * loop.steps,
+        batch_size=loop.batch_size,
+        seconds=loop.seconds,
+    )
 
 
 class Loop:

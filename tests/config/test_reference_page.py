@@ -35,7 +35,8 @@ def test_a_row_says_value_default_and_meaning():
         "`[0.3, 0.6, 0.8]`",
     ]
     assert row("Config", "resident_images")[1] == "number from 0 to 1"
-    assert row("Config", "unlabeled_weight")[1] == "`search` or number at least 0"
+    number = "number at least 0"
+    assert row("Config", "unlabeled_weight")[1] == f"`search` or {number} or name: {number}"
     assert row("Config", "tensorboard")[1:3] == ["true or false", "`false`"]
     assert row("Config", "tables")[1:3] == ["name: [Table](#table)", "shipped"]
     assert row("Config", "answer")[2] == "empty"

@@ -139,6 +139,17 @@ def test_digest_names_the_data_and_the_rows(tmp_path):
     assert written(path, packed("other data"))["digest"] != first
 
 
+def test_each_seed_has_a_split_of_its_own_if_asked_for(tmp_path):
+    def digest(run_seed, **settings):
+        path = tmp_path / "50.json"
+        write_split(path, packed(), 50, Split(**settings), run_seed)
+        return json.loads(path.read_text())["digest"]
+
+    assert digest(1) == digest(2)
+    assert digest(1, drawn_for="seed") == digest(1, drawn_for="seed") != digest(2, drawn_for="seed")
+    assert digest(1, drawn_for="seed") != digest(1, drawn_for="seed", seed=5)
+
+
 def test_no_file_where_the_split_fails(tmp_path):
     with pytest.raises(UserError):
         write_split(tmp_path / "1.json", packed(), 1, Split())

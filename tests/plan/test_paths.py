@@ -18,10 +18,17 @@ def paths(content):
 
 def test_inputs_and_findings_lie_apart(paths):
     assert paths.packed("mnist") == Path("resources/tiny/packed/mnist")
-    assert paths.split("mnist", 50) == Path("resources/tiny/splits/mnist/50.json")
+    assert paths.split("mnist", 50, 1) == Path("resources/tiny/splits/mnist/50.json")
     assert paths.table("first", "csv") == Path("results/tiny/tables/first.csv")
     assert paths.figure("curves", "png") == Path("results/tiny/figures/curves.png")
     assert paths.resolved_config == Path("results/tiny/config.json")
+
+
+def test_each_seed_may_have_a_split_of_its_own(content):
+    paths = Paths(Config.model_validate(content | {"split": {"drawn_for": "seed"}}))
+    assert paths.split("mnist", 50, 1) == Path("resources/tiny/splits/mnist/50-1.json")
+    assert paths.split_of(Run(CELL, "0.25", 3)).name == "50-3.json"
+    assert paths.split("{dataset}", "{fraction}", "{seed}").name == "{fraction}-{seed}.json"
 
 
 def test_runs_lie_in_their_cell(paths):
@@ -36,7 +43,7 @@ def test_runs_lie_in_their_cell(paths):
 
 def test_wildcards_pass_through(paths):
     assert paths.packed("{dataset}") == Path("resources/tiny/packed/{dataset}")
-    assert paths.split("{dataset}", "{fraction}").name == "{fraction}.json"
+    assert paths.split("{dataset}", "{fraction}", "{seed}").name == "{fraction}.json"
     assert paths.run("{run}").folder == Path("results/tiny/runs/{run}")
 
 

@@ -36,6 +36,12 @@ def plan(content):
 # ------------------------------------------------------------------------------ cells and runs
 
 
+def test_each_objective_may_have_its_own_lambda(content):
+    plan = Plan(Config.model_validate(content | {"unlabeled_weight": {"scr": 3}}))
+    lambdas = {cell: {run.lambda_ for run in plan.runs([cell])} for cell in (MPSSL, FIXMATCH)}
+    assert lambdas == {MPSSL: {"3"}, FIXMATCH: {"1"}}
+
+
 def test_cells_are_rows_times_columns(plan):
     # first: 3 rows x 2 data sets; second: 2 rows x 2 fractions
     assert len(plan.cells("first")) == 6

@@ -180,3 +180,17 @@ def test_a_record_of_another_version_is_refused_by_name(experiment):
     write_made(path, {"run": "of an older version", "test_accuracy": 50})
     with pytest.raises(UserError, match="is no record of this version; delete"):
         make_table(experiment, "table1")
+
+
+def test_a_table_of_ours_says_what_a_run_takes_and_the_papers_point_to_it(content, experiment):
+    table = content["tables"]["table1"]
+    both = {"table1": table, "controls": table | {"ours": True}}
+    other = Experiment(resolve(content | {"tables": both}))
+    write_all(other)
+    for name in both:
+        make_table(other, name)
+    own, papers = (other.paths.table(name, "md").read_text() for name in ("controls", "table1"))
+    assert "| 4,000; 1.5 s |" in own
+    assert "What is gained without new images" not in own
+    assert "What is gained without new images: controls.md." in papers
+    assert "4,000" not in papers

@@ -174,7 +174,7 @@ def result(folder: Path, run: str) -> tuple[dict, str, dict[str, list]]:
     assert all(metrics.pop(key) > 0 for key in TIMES)
     del metrics["checksum"]  # of the times too
     left = {path.name for path in run_folder.iterdir()} - {"samples.png", "snapshots"}
-    assert left == {"metrics.json", "history.csv", "model.safetensors"}
+    assert left == {"metrics.json", "history.csv", "model.safetensors", "predictions.npz"}
     weights = safetensors.torch.load_file(run_folder / "model.safetensors")
     history = (run_folder / "history.csv").read_text()
     return metrics, history, {name: value.tolist() for name, value in weights.items()}

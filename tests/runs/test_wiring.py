@@ -4,8 +4,10 @@ Every run here is a real one of `wiring_world`; what is expected is read from th
 worked out by hand.
 """
 
+import io
 import json
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -243,6 +245,20 @@ def test_accuracies_by_hand_decide_on_the_epoch_whose_weights_are_tested_and_kep
     assert record.test_accuracy == pytest.approx(test.accuracy)
     assert same(test.state, validations[best].state)
     assert same(recording.weights, test.state)
+
+
+@pytest.mark.parametrize("row", ["base/base", "generative/mpssl"])
+def test_the_predictions_of_the_test_images_are_kept_in_their_order(world, row):
+    recording = world.run(row)
+    kept = np.load(io.BytesIO(recording.files["predictions.npz"]))
+    logits = torch.cat([p.logits for p in recording.evaluations[-1].passes])
+    assert kept["label"].tolist() == world.labels[POOL : POOL + TEST].tolist()
+    assert kept["predicted"].tolist() == logits.argmax(dim=1).tolist()
+    expected = logits.softmax(dim=1).amax(dim=1)
+    assert kept["probability"] == pytest.approx(expected.numpy(), abs=1e-3)
+    kinds = {name: kept[name].dtype for name in kept.files}
+    assert kinds == {"label": np.uint16, "predicted": np.uint16, "probability": np.float16}
+    assert "predictions.npz" in recording.record.files
 
 
 def test_the_best_epoch_is_not_always_the_first_or_the_last(world):

@@ -119,7 +119,7 @@ class World:
     def _add_runs(self, add, cell, runs) -> None:
         for run in runs:
             files = self.paths.run(run)
-            outputs = [files.record, files.history, files.model]
+            outputs = [files.record, files.history, files.model, files.predictions]
             outputs += [] if cell.setting == "base" else [files.samples]
             add(f"train {cell.method} {run.lambda_} {run.seed}", ["train", run.id], *outputs)
 

@@ -85,7 +85,7 @@ def experiment(server) -> dict:
     columns = {"datasets": "main"}
     rows = ["base/base", "generative/mpssl"]
     claim = {"text": "It helps.", "place": "Table 1", "row": rows[1], "than": [rows[0]]} | columns
-    every = ["oracle/uda", "oracle/fixmatch", "oracle/freematch", "transfer/scr"]
+    every = ["oracle/uda", "oracle/fixmatch", "oracle/freematch", "transfer/scr/far"]
     return small | {
         "experiment": "keys",
         "wanted": ["table1", *FIGURES],
@@ -102,6 +102,7 @@ def experiment(server) -> dict:
         "answer": {"rows": [rows[1]]} | columns,
         "domain": {"images": 10},
         "seeds": [0],
+        "foundation": small["foundation"] | {"class_groups": {"far": ["61-97"]}},
         "training": small["training"] | {"epochs": 2, "steps_per_epoch": 2},
         "augmentation": small["augmentation"] | {"labeled": {"crop": "resized"}},
     }

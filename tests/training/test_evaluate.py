@@ -1,5 +1,7 @@
 """Accuracy and the measures of features, worked out by hand under running statistics."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -8,7 +10,7 @@ from torch import nn
 from mpssl.data.batches import batches_of
 from mpssl.data.store import Packed
 from mpssl.models.classifier import Classifier
-from mpssl.training.evaluate import accuracy, feature_norm, sample_statistics
+from mpssl.training.evaluate import accuracy, feature_norm, predict, sample_statistics
 
 CPU = torch.device("cpu")
 MEAN, DEVIATION = torch.tensor([0.2, 0.4, 0.6]), torch.tensor([0.2, 0.4, 0.2])
@@ -54,6 +56,16 @@ def images_of(features):
 @pytest.mark.parametrize("batch_size", [2, 5, 100])  # of 2: the last batch is smaller
 def test_accuracy_is_the_percentage_of_right_images_under_running_statistics(batch_size):
     assert accuracy(ByHand(), batches(), batch_size) == pytest.approx(100 * 3 / 5)
+
+
+@pytest.mark.parametrize("batch_size", [2, 5])
+def test_prediction_is_the_class_of_the_highest_logit_with_its_softmax(batch_size):
+    classes, probabilities = predict(ByHand(), batches(), batch_size)
+    assert classes.tolist() == [0, 1, 0, 2, 1]
+    e = math.e  # logits (1, 0, -1), (0, 1, 0), (4, -1, 2), (-1, -1, 2), (0, 1, -1)
+    first = e / (e + 1 + 1 / e)
+    expected = [first, e / (e + 2), e**4 / (e**4 + 1 / e + e**2), e**2 / (e**2 + 2 / e), first]
+    assert probabilities.tolist() == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.mark.parametrize("batch_size", [2, 5])

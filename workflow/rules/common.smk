@@ -73,7 +73,8 @@ def run_inputs(wildcards):
     """Data, split and weights that a run needs, and its lambda if that is searched."""
     cell = cell_of(wildcards)
     needs = plan.needs(cell)
-    inputs = {"packed": packed(cell.dataset), "split": paths.split(cell.dataset, cell.fraction)}
+    split = paths.split(cell.dataset, cell.fraction, wildcards.seed)
+    inputs = {"packed": packed(cell.dataset), "split": split}
     if "generator" in needs:
         inputs["generator"] = paths.generator_files()
         if settings.domain:  # read by a person; the run itself does not depend on it

@@ -40,13 +40,17 @@ rule pack_images:
         "exec python -m mpssl pack --config {params.config} {wildcards.dataset} > {log} 2>&1"
 
 
+# One for all seeds, or one for each.
+SPLIT = paths.split("", "{fraction}", "{seed}").stem
+
+
 rule split_pool:
     input:
         packed=packed("{dataset}"),
     output:
-        paths.split("{dataset}", "{fraction}"),
+        paths.split("{dataset}", "{fraction}", "{seed}"),
     log:
-        paths.logs / "split/{dataset}-{fraction}.log",
+        paths.logs / f"split/{{dataset}}-{SPLIT}.log",
     conda:
         "../../environment.yml"
     resources:
@@ -56,6 +60,7 @@ rule split_pool:
         config=paths.resolved_config,
         split=settings.split.model_dump_json(),
         code=code_digest("mpssl.data.split", "mpssl.data.store"),
+        seed=lambda w: w.get("seed", 0),
     shell:
         "exec python -m mpssl split --config {params.config} {wildcards.dataset} {wildcards.fraction}"
-        " > {log} 2>&1"
+        " {params.seed} > {log} 2>&1"

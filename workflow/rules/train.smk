@@ -8,6 +8,7 @@ rule train_run:
         record=paths.run(ANY_RUN).record,
         history=paths.run(ANY_RUN).history,
         model=paths.run(ANY_RUN).model,
+        predictions=paths.run(ANY_RUN).predictions,
     log:
         paths.train_log(ANY_RUN),
     benchmark:

@@ -32,6 +32,8 @@ class Ingredients:
     """D_u, the foundation's real images, or D itself."""
     validation: Batches | None = None
     """D_val."""
+    foundation_classes: list[int] | None = None
+    """The foundation classes to draw from; None for all."""
     lmo: Lmo | None = None
 
 

@@ -131,3 +131,14 @@ def test_labeled_images_come_with_their_classes_in_an_order_of_their_own():
     assert sorted(rows.tolist()) == list(range(len(POOL)))
     assert rows.tolist() != list(range(len(POOL)))
     assert torch.equal(made.classes, classes[rows])
+
+
+def test_uniform_labels_may_be_of_some_classes_only():
+    source = make("uniform", ratio=50, foundation_classes=[1, 3])
+    drawn = []
+    source.generator = lambda z, y: drawn.append(y) or torch.zeros(len(z), 3, SIDE, SIDE)
+    source.generator.z_dim, source.generator.classes = 2, FOUNDATION_CLASSES
+    source.sample(X, Y)
+    counts = drawn[0].sum(dim=0)
+    assert counts.nonzero().flatten().tolist() == [1, 3]
+    assert counts[1] / 200 == pytest.approx(0.5, abs=0.12)
