@@ -75,6 +75,10 @@ class Records:
         self.of(cell)
         return self._searches[cell]
 
+    def won_search(self, record: RunRecord) -> bool:
+        """Whether a run is a seed's only because its lambda won the search on that seed."""
+        return self.plan.searched(record.run.cell) and record.run.lambda_ != SELECTED
+
     def _name(self, cell: Cell, seed: int) -> str:
         for run in self.plan.fixed_runs(cell):
             if run.seed == seed:
