@@ -7,9 +7,9 @@ from mpssl.plan.cells import Column
 COLOURS = {
     "base/base": "#999999",
     "control/weak": "#999999",
-    "control/strong": "#F0E442",
-    "control/longer": "#F0E442",
-    "control/supervised": "#F0E442",
+    "control/strong": "#0072B2",
+    "control/longer": "#56B4E9",
+    "control/supervised": "#CC79A7",
     "control/scr": "#D55E00",
     "control/freematch": "#009E73",
     "transfer/scr": "#D55E00",
@@ -22,7 +22,7 @@ COLOURS = {
     "generative/pssl": "#E69F00",
     "generative/mpssl": "#D55E00",
 }
-OTHERS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#999999")
+OTHERS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#999999")
 MARKERS = "osD^vP*X"  # of rows that share a panel, so that print without colours tells them apart
 STYLE = {
     "font.size": 10,
