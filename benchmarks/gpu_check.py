@@ -108,7 +108,7 @@ def observe(
 
         def keep(*arguments):
             gradients, record = inner(*arguments)
-            found.update({f"{name} gradient at x_u": g for name, g in gradients.items()})
+            found.update({f"{name} gradient at x_u": g[0] for name, g in gradients.items()})
             return gradients, record
 
         source._image_gradients = keep

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mpssl.training.sources.lmo import GAPS
+from mpssl.training.gap import feature_gap
 from mpssl.training.train import Loop, Task
 
 
@@ -53,7 +53,7 @@ class PlainStep:
             real, synthetic = model.features(torch.cat([x, images])).chunk(2)
             logits = self._look_ahead(loss, rate, x_val)  # line 7
         meta = settings.validation_weight * F.cross_entropy(logits, y_val)
-        meta = meta + settings.gap_weight * GAPS[settings.gap](real, synthetic)
+        meta = meta + settings.gap_weight * feature_gap(settings, real, synthetic)
         source.optimizer.zero_grad()
         learned = [*source.mapper.parameters(), *source.converter.parameters()]
         meta.backward(inputs=learned)  # line 8

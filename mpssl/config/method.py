@@ -44,6 +44,13 @@ class Converter(Closed):
         "through gradient, `soft_gumbel` is the Gumbel softmax itself, `soft_label` is the softmax "
         "without noise.",
     )
+    estimator: Literal["straight_through", "score_function"] = Field(
+        "straight_through",
+        description="Estimator of the gradient at xi with `hard_gumbel`: `straight_through` takes "
+        "that of the Gumbel softmax; `score_function` weights the log-probability of each label "
+        "drawn by what its image adds to the loss, and needs no temperature. The other kinds have "
+        "an exact gradient.",
+    )
     temperature: Positive = Field(
         0.1, description="Temperature tau of the Gumbel softmax; `soft_label` has none."
     )
@@ -74,10 +81,22 @@ class Lmo(Closed):
         description="Form of L_gap: `pairwise` is Eq. (8), `batch_mean` is Algorithm 1's line 8, "
         "`mmd` is Table 11's.",
     )
+    gap_reduction: Literal["sum", "mean"] = Field(
+        "sum",
+        description="Reduction of L_gap over the features: `sum` is the squared norm of Eq. (8), "
+        "`mean` divides it by the number of features, as the mean squared error does that Table 11 "
+        "names. `mmd` has no scale and is the same with both.",
+    )
     gap_statistics: Literal["joint", "running"] = Field(
         "joint",
         description="Batch-norm statistics in L_gap: `joint` takes those of labeled and synthetic "
         "images in one batch, `running` the running ones.",
+    )
+    balance: Literal["none", "norms"] = Field(
+        "none",
+        description="Balance of the two terms of Eq. (6): with `norms` the gradient of each has "
+        "norm 1 at phi and norm 1 at xi, and the weights only say whether a term takes part; a "
+        "gradient of 0 stays 0.",
     )
     validation_batch_size: Count = Field(
         64, description="Number of images of D_val in an LMO step; all of D_val if it has fewer."

@@ -87,14 +87,18 @@ class Figure(Grid):
 
 
 class Claim(Columns):
-    """A claim of the paper: `row` compared with the strongest of `than`, paired by seed."""
+    """A claim of the paper, or of ours: `row` compared with each of `than`, paired by seed."""
 
     text: str = Field(description="Statement of the claim, as a sentence.")
-    place: str = Field(description="Place in the paper where the claim is made.")
+    place: str = Field(
+        description="Place in the paper where the claim is made, or the table that shows it."
+    )
+    ours: bool = Field(False, description="Whether the claim is beyond the paper.")
     row: CellRow = Field(description="Row that the claim is about.", examples=["generative/mpssl"])
     than: list[CellRow] = Field(
         min_length=1,
-        description="Rows with which it is compared: in each column the strongest of them counts.",
+        description="Rows with which it is compared: it must be better than each of them in each "
+        "column.",
         examples=[["base/base"]],
     )
     measure: Literal[

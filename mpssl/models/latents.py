@@ -56,6 +56,8 @@ class LabelConverter(nn.Module):
         super().__init__()
         self.kind = settings.kind
         self.temperature = settings.temperature
+        self.by_score = settings.kind == "hard_gumbel" and settings.estimator == "score_function"
+        """True if xi is reached through `log_probability` and not through the labels."""
         self.logits = nn.Parameter(torch.zeros(classes, foundation_classes))
 
     def draw_noise(self, count: int) -> Tensor:
@@ -67,9 +69,12 @@ class LabelConverter(nn.Module):
     def forward(self, y: Tensor, noise: Tensor) -> Tensor:
         """Map target classes y [U] and Gumbel noise to foundation labels [U, foundation classes].
 
-        Rows sum to one; `hard_gumbel` returns one-hot rows with a straight-through gradient.
+        Rows sum to one. `hard_gumbel` returns one-hot rows, with a straight-through gradient unless
+        the estimator is `score_function`.
         """
         logits = self.logits[y]
+        if self.by_score:
+            return F.one_hot(self.drawn(y, noise), logits.shape[1]).to(logits)
         if self.kind == "soft_label":
             return logits.softmax(dim=1)
         soft = ((logits + noise) / self.temperature).softmax(dim=1)
@@ -77,6 +82,22 @@ class LabelConverter(nn.Module):
             return soft
         hard = F.one_hot(soft.argmax(dim=1), soft.shape[1]).to(soft)
         return hard + (soft - soft.detach())
+
+    def drawn(self, y: Tensor, noise: Tensor) -> Tensor:
+        """The foundation classes [U] that the noise draws for target classes y [U].
+
+        The largest of logits and Gumbel noise is a draw from the softmax of the logits.
+        """
+        return (self.logits.detach()[y] + noise).argmax(dim=1)
+
+    def log_probability(self, y: Tensor, noise: Tensor) -> Tensor:
+        """Log-probability [U] of the foundation classes drawn, with its gradient at the logits."""
+        return self.logits.log_softmax(dim=1)[y, self.drawn(y, noise)]
+
+    @torch.no_grad()
+    def rows(self) -> Tensor:
+        """Probability [K, foundation classes] of each foundation class, without noise."""
+        return self.logits.softmax(dim=1)
 
     @torch.no_grad()
     def statistics(self) -> dict[str, float]:

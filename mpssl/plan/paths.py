@@ -44,6 +44,11 @@ class RunFiles:
         return self.folder / "predictions.npz"
 
     @property
+    def converter(self) -> Path:
+        """What LMO's label converter learned: foundation classes by target class."""
+        return self.folder / "converter.npz"
+
+    @property
     def samples(self) -> Path:
         """Unlabeled images in training."""
         return self.folder / "samples.png"

@@ -13,7 +13,7 @@ from mpssl.config.fields import BASE_ROW
 from mpssl.data import store
 from mpssl.plan.cells import Cell, Column, cell_of
 from mpssl.plan.experiment import Experiment
-from mpssl.results.claims import CONFIDENCE, paired_interval
+from mpssl.results.comparison import CONFIDENCE, over_seeds
 from mpssl.results.records import Records, verified_file
 from mpssl.results.tables import column_titles, row_label
 from mpssl.runs.record import RunRecord
@@ -87,7 +87,8 @@ def _entries(records: Records, column: Column) -> list[Compared]:
         validation = [record.val_accuracy for record in runs.records]
         base = base or test
         differences = [a - b for a, b in zip(test, base, strict=True)]
-        low, high = paired_interval(differences)
+        found_ = over_seeds(differences)
+        low, high = found_.low, found_.high
         best = runs.records[validation.index(max(validation))]
         effect = round(mean(differences), 9) + 0.0  # no -0.0
         label = row_label(config, "", row)

@@ -95,6 +95,7 @@ def _execute(experiment: Experiment, run: Run, device: torch.device) -> None:
     batch_size = settings.training.evaluation_batch_size
     predicted, probability = predict(task.model, gathered.test, batch_size)
     _write_predictions(files.predictions, gathered.test.labels, predicted, probability)
+    _write_foundation_map(files.converter, task.source.foundation_map())
     sample_record = _samples(task, files.samples)
     write_text(files.history, csv_text(outcome.history))
     description = model_file.describe(
@@ -135,7 +136,7 @@ def _execute(experiment: Experiment, run: Run, device: torch.device) -> None:
 
 def _written(files: RunFiles) -> list[Path]:
     """The files of a run beside its record that are read again."""
-    paths = (files.history, files.model, files.predictions, files.samples)
+    paths = (files.history, files.model, files.predictions, files.converter, files.samples)
     return [path for path in paths if path.exists()] + snapshots.all_files(files.snapshots)
 
 
@@ -148,6 +149,14 @@ def _write_predictions(path: Path, label: Tensor, predicted: Tensor, probability
             predicted=predicted.cpu().numpy().astype(np.uint16),
             probability=probability.float().cpu().numpy().astype(np.float16),
         )
+
+
+def _write_foundation_map(path: Path, rows: Tensor | None) -> None:
+    """Write a source's probability of each foundation class by target class, if it learned one."""
+    path.unlink(missing_ok=True)
+    if rows is not None:
+        with atomic(path) as temporary:
+            np.savez_compressed(temporary, rows=rows.cpu().numpy().astype(np.float16))
 
 
 def _observers(experiment: Experiment, run: Run, task: Task) -> list[Callable[[Loop], None]]:

@@ -69,6 +69,7 @@ def assemble(
         ratio=settings.unlabeled_ratio,
         generator=inputs.generator,
         foundation_classifier=foundation_classifier,
+        labeled=inputs.labeled,
         unlabeled=inputs.labeled if settings.source == "labeled" else inputs.unlabeled,
         validation=inputs.validation,
         foundation_classes=settings.foundation_classes,

@@ -34,6 +34,17 @@ def accuracy(model: Classifier, data: Batches, batch_size: int) -> float:
 
 
 @torch.no_grad()
+def mean_probability(model: Classifier, data: Batches, batch_size: int) -> Tensor:
+    """Mean of the softmax [K] over the images, with running batch-norm statistics."""
+    with model.evaluating():
+        sums = [
+            model(data.centre_images(rows)).softmax(dim=1).sum(dim=0)
+            for rows in torch.arange(len(data)).split(batch_size)
+        ]
+    return torch.stack(sums).sum(dim=0) / len(data)
+
+
+@torch.no_grad()
 def feature_norm(model: Classifier, data: Batches, batch_size: int) -> float:
     """Mean Euclidean norm of the features g(x), with running batch-norm statistics."""
     with model.evaluating():

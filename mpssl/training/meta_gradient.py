@@ -9,7 +9,7 @@ theta', the gradient at x_u is -eta * lambda * d<g_unlabeled, v>/dx_u: a double 
 objective alone. It needs no graph over theta', the labeled loss or the validation loss.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -21,22 +21,23 @@ from mpssl.training.second_order import SecondOrder, is_of_convolution
 
 def validation_gradient(
     model: Classifier,
-    objective: Callable[[Tensor], Tensor],
-    images: Tensor,
+    objective: Callable[..., Tensor],
+    inputs: Sequence[Tensor],
     labeled_gradient: list[Tensor | None],
     *,
     learning_rate: float,
     lambda_: float,
     x_val: Tensor,
     y_val: Tensor,
-) -> tuple[Tensor, Tensor]:
-    """Differentiate the validation loss after one SGD step with respect to the unlabeled images.
+) -> tuple[tuple[Tensor, ...], Tensor]:
+    """Differentiate the validation loss after one SGD step with respect to what the step saw.
 
     Args:
         model: the classifier at theta, in training mode; it is left as it was. It computes in
             float32 here, whatever its precision is.
-        objective: the consistency loss of images under `model`, differentiable twice.
-        images: a leaf x_u [U, 3, S, S] that requires a gradient.
+        objective: the consistency loss of `inputs` under `model`, differentiable twice.
+        inputs: leaves that require a gradient: the images x_u [U, 3, S, S] and, if wanted, more
+            that the objective takes, such as weights of the images.
         labeled_gradient: gradient of the labeled loss at each parameter; None means zero.
         learning_rate: eta.
         lambda_: weight of the objective.
@@ -44,12 +45,12 @@ def validation_gradient(
         y_val: their classes, int64 [V].
 
     Returns:
-        The gradient at the images [U, 3, S, S], and the validation loss at theta'.
+        The gradient at each of the inputs, and the validation loss at theta'.
     """
     parameters = tuple(model.parameters())
     with model.in_float32(), model.statistics_frozen():
         with SecondOrder():
-            unlabeled_loss = objective(images)
+            unlabeled_loss = objective(*inputs)
         unlabeled_gradient = torch.autograd.grad(
             unlabeled_loss, parameters, create_graph=True, allow_unused=True
         )
@@ -64,8 +65,8 @@ def validation_gradient(
     # A parameter that the objective does not use (the head under SCR) contributes nothing.
     pairs = [(g, v) for g, v in zip(unlabeled_gradient, direction, strict=True) if g is not None]
     gradients, directions = zip(*pairs, strict=True)
-    (mixed,) = torch.autograd.grad(gradients, images, grad_outputs=directions)
-    return -learning_rate * lambda_ * mixed, loss
+    mixed = torch.autograd.grad(gradients, inputs, grad_outputs=directions)
+    return tuple(-learning_rate * lambda_ * m for m in mixed), loss
 
 
 def _look_ahead(

@@ -93,7 +93,7 @@ def test_a_backbone_carries_the_meta_gradient_and_repeats_itself():
         return 1 - F.cosine_similarity(model.features(u), model.features(u.flip(3))).mean()
 
     settings = {"learning_rate": 0.1, "lambda_": 1.0, "x_val": x, "y_val": y}
-    first, loss = validation_gradient(model, objective, images, labeled, **settings)
-    again, _ = validation_gradient(model, objective, images, labeled, **settings)
+    (first,), loss = validation_gradient(model, objective, [images], labeled, **settings)
+    (again,), _ = validation_gradient(model, objective, [images], labeled, **settings)
     assert first.isfinite().all() and loss.isfinite()
     assert torch.equal(first, again)  # no dropout, no stochastic depth

@@ -187,8 +187,8 @@ class Faults:
 
     def reader(self, name: str, reader: str) -> str | None:
         """Who reads a file: the run, or of a run's own files the figure that shows them."""
-        unread = dict.fromkeys(["predictions.npz", "samples.png", "model.safetensors"])
-        own = {"history.csv": "figure curves"} | unread
+        own = {"history.csv": "figure curves", "predictions.npz": "claims"}
+        own |= {"samples.png": None, "model.safetensors": None}
         return own.get(Path(name).name, reader) if "/runs/" in name else reader
 
     def damage(self, world: World, maker: Stage, name: str, reader: str, kind: str) -> None:

@@ -11,7 +11,7 @@ from mpssl.common.errors import UserError
 from mpssl.config.reading import resolve
 from mpssl.plan.cells import SELECTED, Run, cell_of
 from mpssl.plan.experiment import Experiment
-from mpssl.results.comparison import compare, over_seeds, two_way, variance
+from mpssl.results.comparison import Difference, compare, errors, over_seeds, two_way
 from mpssl.results.records import Records
 from tests.support.records import record_of, write_predicted
 
@@ -24,7 +24,7 @@ def test_over_seeds_by_hand():
     # t = 2 / 0.57735 = 3.4641; one-sided p with 2 df: 1/2 - t / (2 sqrt(2 + t^2)) = 0.037090
     assert found.p_above() == pytest.approx(0.037090, abs=1e-5)
     assert found.p_below() == pytest.approx(1 - 0.037090, abs=1e-5)
-    assert found.p_above(2) == pytest.approx(0.5)
+    assert found.p_above(2) == 0.5
     assert found.images == 0
 
 
@@ -32,41 +32,44 @@ def test_two_way_by_hand():
     d = np.array([[2.0, 4.0, 0.0], [4.0, 10.0, 4.0]])
     # mean 4; seeds' means 2, 6; images' means 3, 7, 2
     # SS: seeds 3 (4 + 4) = 24; images 2 (1 + 9 + 4) = 28; total 4 + 16 + 36 = 56; residual 4
-    # MS: 24 / 1, 28 / 2 = 14, 4 / 2 = 2; variance (24 + 14 - 2) / 6 = 6
-    # degrees 36^2 / (24^2 / 1 + 12^2 / 2) = 2
+    # MS: 24 / 1, 28 / 2 = 14, 4 / 2 = 2; squared errors 24 / 6 = 4 and (14 - 2) / 6 = 2
     found = two_way(d)
     assert (found.effect, found.seeds, found.images) == (4, 2, 3)
-    assert found.error == pytest.approx(math.sqrt(6))
-    assert found.degrees == pytest.approx(2)
-    assert found.high - 4 == pytest.approx(4.302653 * math.sqrt(6), abs=1e-5)
-    assert found.seeds_error == pytest.approx(2)  # sample std of 2, 6 by sqrt(2)
+    assert found.seeds_error == pytest.approx(2)
+    assert found.images_error == pytest.approx(math.sqrt(2))
     assert found.seeds_high - 4 == pytest.approx(12.706205 * 2, abs=1e-4)
+    half = math.hypot(12.706205 * 2, 4.302653 * math.sqrt(2))
+    assert (found.low, found.high) == pytest.approx((4 - half, 4 + half), abs=1e-4)
+
+
+@pytest.mark.parametrize("distance", [0.1, 1, 5, 100])
+def test_a_p_value_is_the_level_at_which_the_interval_ends_at_the_margin(distance):
+    found = Difference(1.5, 0.4, 0.7, 4, 30)
+    for p in (found.p_above(1.5 - distance), found.p_below(1.5 + distance)):
+        assert found.half(p) == pytest.approx(distance, rel=1e-6)
+    assert found.p_above(1.5 + distance) == pytest.approx(1 - found.p_above(1.5 - distance))
+    assert found.p_above(1.5) == pytest.approx(0.5)
+    assert found.p_above(found.low) == pytest.approx(0.025)
 
 
 def test_images_that_do_not_differ_add_nothing_and_seeds_that_tie_leave_the_residual():
-    seeds_only = np.array([[1.0, 1.0], [3.0, 3.0]])
-    assert two_way(seeds_only).error == pytest.approx(1)  # of the seeds' means 1, 3
-    tied = np.array([[100.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 100.0]])
-    found = two_way(tied)
+    seeds_only = two_way(np.array([[1.0, 1.0], [3.0, 3.0]]))
+    assert (seeds_only.seeds_error, seeds_only.images_error) == (1, 0)  # of the means 1, 3
+    found = two_way(np.array([[100.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 100.0]]))
     # seeds 0, images 2 * var(50, 0, 0, 50) = 1666.7, residual (15000 - 5000) / 3 = 3333.3
-    assert found.seeds_error == 0
-    assert found.error == pytest.approx(math.sqrt(10000 / 3 / 8))
-    assert found.degrees == pytest.approx(3)
+    assert found.seeds_error == pytest.approx(math.sqrt(10000 / 3 / 8))
+    assert found.images_error == 0
 
 
 def test_constant_differences_have_no_width_and_one_seed_has_no_interval():
     same = two_way(np.zeros((3, 20)))
     assert (same.low, same.effect, same.high) == (0, 0, 0)
     assert same.p_above() == same.p_below() == 1
-    assert two_way(np.full((3, 20), 100.0)).p_above() == 0
-    for found in (
-        two_way(np.eye(4)[:1]),
-        over_seeds([1.0]),
-        over_seeds([]),
-        two_way(np.eye(2)[:1]),
-    ):
+    above = two_way(np.full((3, 20), 100.0))
+    assert (above.p_above(), above.p_below()) == (0, 1)
+    for found in (two_way(np.eye(4)[:1]), over_seeds([1.0]), over_seeds([])):
         values = (found.low, found.high, found.seeds_low, found.p_above(), found.p_below())
-        assert all(map(math.isnan, values))
+        assert all(map(math.isnan, values)) and not found.known
 
 
 def differences(rng, shape, accuracies, images, methods, seeds):
@@ -103,14 +106,25 @@ def test_the_interval_covers_the_truth_as_often_as_it_says(images, methods, seed
     for accuracies in ((0.5, 0.5), (0.75, 0.7), (0.93, 0.9)):
         shape = REPEATS[images] // 3, 5, images
         d = differences(rng, shape, accuracies, 1.5, methods, seeds)
-        miss = np.abs(d.mean(axis=(1, 2)) - 100 * (accuracies[0] - accuracies[1]))
-        squared, degrees = variance(d)
-        covered += [miss <= student.isf(0.025, degrees) * np.sqrt(squared) + 1e-4]
-        error = d.mean(axis=2).std(axis=1, ddof=1) / math.sqrt(5)
-        over_seeds_alone += [miss <= student.isf(0.025, 4) * error + 1e-4]
-    assert 0.93 <= np.mean(covered) <= 0.975
+        miss = np.abs(d.mean(axis=(1, 2)) - 100 * (accuracies[0] - accuracies[1])) - 1e-4
+        of_seeds, of_images = errors(d)
+        of_seeds = student.isf(0.025, 4) * of_seeds
+        covered += [miss <= np.hypot(of_seeds, student.isf(0.025, images - 1) * of_images)]
+        over_seeds_alone += [miss <= of_seeds]
+    assert 0.93 <= np.mean(covered) <= 0.97
     if methods == 1 and seeds == 0:  # the case for which the images are in the interval
         assert np.mean(over_seeds_alone) < 0.9
+
+
+@pytest.mark.parametrize("seeds", [0.05, 0.3, 1])
+def test_small_levels_are_kept_too(seeds):
+    """Claims are tested at 0.025 divided by the number of comparisons; here with three seeds."""
+    rng, level = np.random.default_rng(7), 0.025 / 12
+    normal = rng.standard_normal
+    d = seeds * normal((20000, 3, 1)) + normal((20000, 1, 40)) + normal((20000, 3, 40))
+    of_seeds, of_images = errors(d)
+    half = np.hypot(student.isf(level, 2) * of_seeds, student.isf(level, 39) * of_images)
+    assert (np.abs(d.mean(axis=(1, 2))) > half).mean() <= 2 * level + 0.0015  # three deviations
 
 
 def cells(records):

@@ -173,7 +173,8 @@ def result(folder: Path, run: str) -> tuple[dict, str, dict[str, list]]:
     metrics = json.loads((run_folder / "metrics.json").read_text())
     assert all(metrics.pop(key) > 0 for key in TIMES)
     del metrics["checksum"]  # of the times too
-    left = {path.name for path in run_folder.iterdir()} - {"samples.png", "snapshots"}
+    unread = {"samples.png", "snapshots", "converter.npz"}
+    left = {path.name for path in run_folder.iterdir()} - unread
     assert left == {"metrics.json", "history.csv", "model.safetensors", "predictions.npz"}
     weights = safetensors.torch.load_file(run_folder / "model.safetensors")
     history = (run_folder / "history.csv").read_text()

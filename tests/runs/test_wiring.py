@@ -261,6 +261,17 @@ def test_the_predictions_of_the_test_images_are_kept_in_their_order(world, row):
     assert "predictions.npz" in recording.record.files
 
 
+def test_the_foundation_map_of_lmo_is_kept_and_of_no_other_source(world):
+    recording = world.run("generative/mpssl")
+    kept = np.load(io.BytesIO(recording.files["converter.npz"]))["rows"]
+    assert kept.dtype == np.float16
+    assert kept.sum(axis=1) == pytest.approx(1, abs=0.01)
+    statistics = recording.record.source_statistics
+    assert kept.max(axis=1).mean() == pytest.approx(statistics["converter_largest"], rel=1e-3)
+    assert "converter.npz" in recording.record.files
+    assert "converter.npz" not in world.run("generative/naive").record.files
+
+
 def test_the_best_epoch_is_not_always_the_first_or_the_last(world):
     """Else the test before this one could not tell them apart."""
     assert world.run("base/base", training=SPOILED).record.best_epoch < EPOCHS

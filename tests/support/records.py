@@ -16,6 +16,7 @@ ACCURACIES = {
     "generative/pssl": {"mnist": [61, 62, 66], "digits": [49, 52, 52]},
     "generative/mpssl": {"mnist": [66, 66, 66], "digits": [52, 51, 50]},
 }
+IMAGES = 200  # of a test set
 DIGESTS = {"code": "c0de", "configuration": "f", "data": "d", "split": "s"}
 
 
@@ -56,20 +57,32 @@ def write_record(experiment: Experiment, record: RunRecord) -> None:
     write_made(path, record.model_dump(mode="json", by_alias=True))
 
 
+def write_run(
+    experiment: Experiment, run: Run, test: float, right: np.ndarray | None = None, **more
+) -> None:
+    """Write the record and the predictions of a finished run; `more` is of `record_of`.
+
+    Args:
+        experiment: whose run it is.
+        run: the run.
+        test: its test accuracy, percent.
+        right: whether the model is right about each test image; if not given, it is about the
+            first `test` percent of IMAGES.
+    """
+    right = np.arange(IMAGES) < test * IMAGES / 100 if right is None else np.asarray(right, bool)
+    files, label = experiment.paths.run(run), np.zeros(len(right), np.uint16)
+    files.folder.mkdir(parents=True, exist_ok=True)
+    predicted = np.where(right, 0, 1).astype(np.uint16)
+    probability = np.full(len(right), 0.75, np.float16)
+    np.savez(files.predictions, label=label, predicted=predicted, probability=probability)
+    digests = {files.predictions.name: file_digest(files.predictions)}
+    more["files"] = more.get("files", {}) | digests
+    write_record(experiment, record_of(experiment, run, test, **more))
+
+
 def write_predicted(experiment: Experiment, run: Run, right: np.ndarray, **more) -> None:
     """Write a finished run whose model is right about the test images where `right` is true."""
-    files, zeros = experiment.paths.run(run), np.zeros(len(right), np.uint16)
-    files.folder.mkdir(parents=True, exist_ok=True)
-    predicted = np.where(right, zeros, 1).astype(np.uint16)
-    probability = np.full(len(right), 0.75, np.float16)
-    np.savez(files.predictions, label=zeros, predicted=predicted, probability=probability)
-    digests = {files.predictions.name: file_digest(files.predictions)}
-    write_run(experiment, run, float(100 * np.mean(right)), files=digests, **more)
-
-
-def write_run(experiment: Experiment, run: Run, test: float, **more) -> None:
-    """Write the record of a finished run; the arguments are those of `record_of`."""
-    write_record(experiment, record_of(experiment, run, test, **more))
+    write_run(experiment, run, float(100 * np.mean(right)), right, **more)
 
 
 def write_all(experiment: Experiment, skip=()) -> None:

@@ -10,7 +10,13 @@ from torch import nn
 from mpssl.data.batches import batches_of
 from mpssl.data.store import Packed
 from mpssl.models.classifier import Classifier
-from mpssl.training.evaluate import accuracy, feature_norm, predict, sample_statistics
+from mpssl.training.evaluate import (
+    accuracy,
+    feature_norm,
+    mean_probability,
+    predict,
+    sample_statistics,
+)
 
 CPU = torch.device("cpu")
 MEAN, DEVIATION = torch.tensor([0.2, 0.4, 0.6]), torch.tensor([0.2, 0.4, 0.2])
@@ -73,6 +79,13 @@ def test_feature_norm_is_the_mean_over_images_under_running_statistics(batch_siz
     # Squared norms of the five features above: 2, 1, 21, 6, 2.
     expected = (2**0.5 + 1 + 21**0.5 + 6**0.5 + 2**0.5) / 5
     assert feature_norm(ByHand(), batches(), batch_size) == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("batch_size", [2, 5])
+def test_mean_probability_is_the_mean_softmax_over_images(batch_size):
+    rows = torch.tensor([(1.0, 0, -1), (0, 1, 0), (4, -1, 2), (-1, -1, 2), (0, 1, -1)])
+    found = mean_probability(ByHand(), batches(), batch_size)
+    torch.testing.assert_close(found, rows.softmax(dim=1).mean(dim=0))
 
 
 def test_sample_statistics_by_hand():

@@ -71,18 +71,19 @@ def test_second_order_part_stays_in_float32():
     objective = make_objective("scr", CLASSES, {})
 
     def gradient():
-        return validation_gradient(
+        (at_images,), loss = validation_gradient(
             model,
             lambda images: objective.on_views(
                 model, Flip()(images), Darken()(images), update=False
             ),
-            x.clone().requires_grad_(),
+            [x.clone().requires_grad_()],
             [None] * len(list(model.parameters())),
             learning_rate=0.1,
             lambda_=1.0,
             x_val=x,
             y_val=y,
         )
+        return at_images, loss
 
     reference = gradient()
     model.precision = "bf16"
@@ -98,7 +99,7 @@ def test_gradient_of_the_gap_at_phi_and_xi(statistics):
 
     def gradient():
         with SecondOrder():
-            gap = source._gap(model, X, source._generate(draw))
+            gap = source._gap(*source._paired_features(model, X, source._generate(draw)))
         return torch.autograd.grad(gap, learned)
 
     reference = gradient()

@@ -4,7 +4,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from mpssl.models.classifier import Classifier
-from mpssl.training.objectives.base import Objective
+from mpssl.training.objectives.base import Objective, weighted
 
 
 class Supervised(Objective):
@@ -25,6 +25,8 @@ class Supervised(Objective):
         *,
         update: bool,
         classes: Tensor | None = None,
+        weights: Tensor | None = None,
     ) -> Tensor:
         """The mean loss on the strong view [U, 3, H, W], with `classes` [U]."""
-        return F.cross_entropy(model(x_strong), classes)
+        logits = model(x_strong)
+        return F.cross_entropy(logits if weights is None else weighted(logits, weights), classes)

@@ -28,6 +28,8 @@ class Ingredients:
     """G_F."""
     foundation_classifier: Classifier | None = None
     """f_F."""
+    labeled: Batches | None = None
+    """D."""
     unlabeled: Batches | None = None
     """D_u, the foundation's real images, or D itself."""
     validation: Batches | None = None
@@ -97,6 +99,10 @@ class Source:
 
     def foundation_labels(self, x: Tensor, y: Tensor) -> Tensor | None:
         """Probabilities [B, classes] of the foundation classes for (x, y); None if it has none."""
+        return None
+
+    def foundation_map(self) -> Tensor | None:
+        """Probability [K, foundation classes] by target class; None if the source learns none."""
         return None
 
     def statistics(self) -> dict[str, float]:

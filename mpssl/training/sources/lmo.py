@@ -1,8 +1,13 @@
 """Latent meta-optimization: images chosen by the mapper and the converter that it learns.
 
 Paper: Sec. 3.1, Eqs. (6) to (9) and Algorithm 1, lines 3 to 10.
+
+phi and xi are reached through a few *outputs*: the images and, if xi is learned by the score
+function, the log-probabilities of their foundation labels. A term of Eq. (6) is represented by its
+*seeds*, one for each output: its gradient at the images, and the credit of each image.
 """
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -11,10 +16,15 @@ from torch import Tensor
 from mpssl.compat.optimizers import Adam
 from mpssl.models.classifier import Classifier
 from mpssl.models.latents import ConditionalMapper, LabelConverter
+from mpssl.training.evaluate import mean_probability
+from mpssl.training.gap import feature_gap
 from mpssl.training.meta_gradient import validation_gradient
 from mpssl.training.rng import Shuffled
+from mpssl.training.score_function import credit_of_pairs, credit_of_shares
 from mpssl.training.second_order import SecondOrder
 from mpssl.training.sources.base import Images, Ingredients, Source, Step
+
+RELATED_PART = 0.1  # of the foundation classes, which count as related to the target
 
 
 @dataclass
@@ -57,6 +67,8 @@ class LatentMetaOptimization(Source):
                 {"params": self.converter.parameters(), "lr": settings.converter_learning_rate},
             ]
         )
+        self.labeled = ingredients.labeled
+        self.foundation_classifier = ingredients.foundation_classifier
         self.validation = ingredients.validation
         self.validation_order = Shuffled(len(self.validation))
         self._carried: Draw | None = None  # made in the last step, for the next one
@@ -82,21 +94,30 @@ class LatentMetaOptimization(Source):
         """Take one step of Adam on phi and xi down Eq. (6). Paper: Algorithm 1, lines 6 to 8.
 
         Everything reaches phi and xi through the images, so the gradients are gathered there and
-        go back through the generator once.
+        go back through the generator once; balanced terms go one by one.
 
         Returns:
-            The two terms' values and, in some steps, the norms of their gradients.
+            The two terms' values and, in some steps, the norms of their gradients before balance.
         """
         if draw.images is None:
             draw.images = self._generate(draw)
         leaf = draw.images.detach().requires_grad_()
-        gradients, record = self._image_gradients(step, draw.x, leaf)
-        if not gradients:  # both terms are switched off
+        seeds, record = self._image_gradients(step, draw.x, leaf)
+        if not seeds:  # both terms are switched off
             return record
+        outputs, balanced = self._outputs(draw), self.settings.balance == "norms"
+        gradients = {}
+        if balanced or step.number % self.settings.record_every == 0:
+            gradients = self._gradients(outputs, seeds)
         if step.number % self.settings.record_every == 0:
-            record |= self._gradient_norms(draw.images, gradients)
+            record |= {name: _norm(gradient) for name, (_, gradient) in gradients.items()}
         self.optimizer.zero_grad()
-        draw.images.backward(sum(gradients.values()))
+        if balanced:
+            for parameters, gradient in gradients.values():
+                _add_direction(parameters, gradient)
+        else:
+            both = [sum(each) for each in zip(*seeds.values(), strict=True)]
+            torch.autograd.backward(outputs, both)
         self.optimizer.step()
         return record
 
@@ -110,19 +131,28 @@ class LatentMetaOptimization(Source):
         """Images of new latents for the classes y, made with the present phi and xi."""
         return self._generate(self._new_draw(x, y))
 
-    @torch.no_grad()
     def foundation_labels(self, x: Tensor, y: Tensor) -> Tensor:
         """The label converter's rows for y, without noise."""
-        return self.converter.logits[y].softmax(dim=1)
+        return self.converter.rows()[y]
+
+    def foundation_map(self) -> Tensor:
+        """The label converter's rows, without noise."""
+        return self.converter.rows()
 
     def _generate(self, draw: Draw) -> Tensor:
         return self.generator(self.mapper(draw.z, draw.y), self.converter(draw.y, draw.noise))
 
+    def _outputs(self, draw: Draw) -> list[Tensor]:
+        """What phi and xi are reached through."""
+        if not self.converter.by_score:
+            return [draw.images]
+        return [draw.images, self.converter.log_probability(draw.y, draw.noise)]
+
     def _image_gradients(
         self, step: Step, x: Tensor, leaf: Tensor
-    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """The gradient at the images of each of Eq. (6)'s two terms, and their values."""
-        settings, gradients, record = self.settings, {}, {}
+    ) -> tuple[dict[str, list[Tensor]], dict[str, Tensor]]:
+        """The seeds of each of Eq. (6)'s two terms, and their values."""
+        settings, by_score, seeds, record = self.settings, self.converter.by_score, {}, {}
         if settings.validation_weight > 0:
             with self.streams.use("validation_order"):
                 rows = self.validation_order.next(
@@ -130,33 +160,45 @@ class LatentMetaOptimization(Source):
                 )
             x_val, y_val = self.validation.centre(rows)
 
-            def objective(images: Tensor) -> Tensor:
+            def objective(images: Tensor, weights: Tensor | None = None) -> Tensor:
                 with self.streams.use("meta_views"):
                     weak, strong = step.weak(images), step.strong(images)
-                return step.objective.on_views(step.model, weak, strong, update=False)
+                return step.objective.on_views(
+                    step.model, weak, strong, update=False, weights=weights
+                )
 
-            gradient, loss = validation_gradient(
+            weights = [leaf.new_ones(len(leaf)).requires_grad_()] if by_score else []
+            (at_images, *shares), loss = validation_gradient(
                 step.model,
                 objective,
-                leaf,
+                [leaf, *weights],
                 step.labeled_gradient,
                 learning_rate=step.learning_rate,
                 lambda_=step.lambda_,
                 x_val=x_val,
                 y_val=y_val,
             )
-            gradients["validation"] = settings.validation_weight * gradient
+            found = [at_images, *map(credit_of_shares, shares)]
+            seeds["validation"] = [settings.validation_weight * each for each in found]
             record["meta_validation_loss"] = loss
         if settings.gap_weight > 0:
             with SecondOrder():  # for speed alone: its convolutions differentiate faster at images
-                gap = self._gap(step.model, x, leaf)
-            (gradient,) = torch.autograd.grad(gap, leaf)
-            gradients["gap"] = settings.gap_weight * gradient
+                real, synthetic = self._paired_features(step.model, x, leaf)
+                gap = self._gap(real, synthetic)
+            found = [*torch.autograd.grad(gap, leaf)]
+            if by_score:
+                found.append(credit_of_pairs(self._gap, real, synthetic))
+            seeds["gap"] = [settings.gap_weight * each for each in found]
             record["gap"] = gap.detach()
-        return gradients, record
+        return seeds, record
 
-    def _gap(self, model: Classifier, x: Tensor, images: Tensor) -> Tensor:
-        """L_gap between labeled and synthetic features at theta, not through theta'."""
+    def _gap(self, real: Tensor, synthetic: Tensor) -> Tensor:
+        return feature_gap(self.settings, real, synthetic)
+
+    def _paired_features(
+        self, model: Classifier, x: Tensor, images: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Labeled and synthetic features [U, D] at theta, not at theta'."""
         x = x.repeat(self.ratio, 1, 1, 1)
         if self.settings.gap_statistics == "joint":
             # Two separate forwards would each normalize away the difference that is measured.
@@ -165,24 +207,29 @@ class LatentMetaOptimization(Source):
         else:
             with model.evaluating():
                 real, synthetic = model.features(x), model.features(images)
-        return GAPS[self.settings.gap](real, synthetic)
+        return real, synthetic
 
-    def _gradient_norms(self, images: Tensor, gradients: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Norm of each term's gradient at phi and xi, which shows a term without effect."""
-        parts = {"phi": self.mapper.parameters(), "xi": self.converter.parameters()}
-        norms = {}
-        for part, parameters in parts.items():
-            parameters = list(parameters)
-            for term, gradient in gradients.items():
-                at_parameters = torch.autograd.grad(images, parameters, gradient, retain_graph=True)
-                norms[f"{term}_gradient_{part}"] = torch.cat(
-                    [g.flatten() for g in at_parameters]
-                ).norm()
-        return norms
+    def _gradients(
+        self, outputs: list[Tensor], seeds: dict[str, list[Tensor]]
+    ) -> dict[str, tuple[list[Tensor], tuple[Tensor, ...]]]:
+        """The parameters and the gradient at them of each term at phi and at xi."""
+        parts = {"phi": self.mapper, "xi": self.converter}
+        found = {}
+        for part, network in parts.items():
+            parameters = list(network.parameters())
+            for term, seed in seeds.items():
+                gradient = torch.autograd.grad(outputs, parameters, seed, retain_graph=True)
+                found[f"{term}_gradient_{part}"] = parameters, gradient
+        return found
 
     @torch.no_grad()
     def statistics(self) -> dict[str, float]:
-        """Spread of the mapped latents (1 at the start) and the converter's concentration."""
+        """Spread of the mapped latents (1 at the start) and the converter's concentration.
+
+        If the foundation classifier knows the generator's classes, its mean softmax over D ranks
+        them. `converter_related` is the converter's mean mass on the first tenth of them,
+        `converter_related_uniform` that of a uniform choice.
+        """
         y = torch.arange(self.converter.logits.shape[0], device=self.converter.logits.device)
         y = y.repeat_interleave(64)
         with self.streams.use("statistics"):
@@ -192,7 +239,17 @@ class LatentMetaOptimization(Source):
             "z_hat_std": z_hat.std().item(),
             "z_hat_std_within_class": z_hat.std(dim=1).mean().item(),
             **self.converter.statistics(),
+            **self._related(),
         }
+
+    def _related(self) -> dict[str, float]:
+        classifier, count = self.foundation_classifier, self.generator.classes
+        if classifier is None or len(classifier.head.bias) != count:
+            return {}
+        seen = mean_probability(classifier, self.labeled, self.settings.validation_batch_size)
+        first = seen.topk(max(1, round(RELATED_PART * count))).indices
+        mass = self.converter.rows().mean(dim=0)[first].sum().item()
+        return {"converter_related": mass, "converter_related_uniform": len(first) / count}
 
     def state_dict(self) -> dict:
         """Mapper, converter, Adam's moments, the position in D_val and carried samples."""
@@ -213,28 +270,14 @@ class LatentMetaOptimization(Source):
         self._carried = state["carried"] and Draw(**state["carried"])
 
 
-def pairwise_gap(real: Tensor, synthetic: Tensor) -> Tensor:
-    """Mean of ||g(x_i) - g(x_u,i)||^2 over pairs of the same class. Paper: Eq. (8)."""
-    return (real - synthetic).square().sum(dim=1).mean()
+def _norm(gradient: Iterable[Tensor]) -> Tensor:
+    return torch.cat([g.flatten() for g in gradient]).norm()
 
 
-def batch_mean_gap(real: Tensor, synthetic: Tensor) -> Tensor:
-    """||mean g(x) - mean g(x_u)||^2. Paper: Algorithm 1, line 8 (which prints f for g)."""
-    return (real.mean(dim=0) - synthetic.mean(dim=0)).square().sum()
-
-
-def mmd_gap(real: Tensor, synthetic: Tensor) -> Tensor:
-    """Squared maximum mean discrepancy under a sum of Gaussian kernels. Paper: Table 11.
-
-    Bandwidths are 1/4 to 4 times the mean squared distance, which carries no gradient.
-    """
-    both = torch.cat([real, synthetic])
-    distance = (both[:, None] - both[None, :]).square().sum(dim=2)
-    scale = distance.detach().sum() / (len(both) * (len(both) - 1))
-    scale = scale.clamp(min=torch.finfo(scale.dtype).tiny)  # collapsed features have no distance
-    kernel = sum(torch.exp(-distance / (2 * factor * scale)) for factor in (0.25, 0.5, 1, 2, 4))
-    n = len(real)
-    return kernel[:n, :n].mean() + kernel[n:, n:].mean() - 2 * kernel[:n, n:].mean()
-
-
-GAPS = {"pairwise": pairwise_gap, "batch_mean": batch_mean_gap, "mmd": mmd_gap}
+def _add_direction(parameters: Iterable[Tensor], gradient: Sequence[Tensor]) -> None:
+    """Add the gradient, scaled to norm 1, to that of the parameters; a gradient of 0 stays 0."""
+    norm = _norm(gradient)
+    scale = norm.clamp(min=torch.finfo(norm.dtype).tiny)
+    for parameter, g in zip(parameters, gradient, strict=True):
+        direction = g / scale
+        parameter.grad = direction if parameter.grad is None else parameter.grad + direction

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from mpssl.config.method import Converter, Mapper
-from mpssl.training.sources.lmo import GAPS
+from mpssl.training.gap import GAPS
 from tests.support.toys import (
     CLASSES,
     FOUNDATION_CLASSES,
@@ -38,6 +38,10 @@ def a_step(model=None, objective=("scr", {}), **changes):
 
 def learned(source):
     return [p.detach().clone() for p in (*source.mapper.parameters(), source.converter.logits)]
+
+
+def gap_of(source, model, x, images):
+    return source._gap(*source._paired_features(model, x, images))
 
 
 def all_equal(tensors, others):
@@ -179,6 +183,76 @@ def test_validation_batch_is_at_most_d_val():
     assert validation.seen[0].sort().values.tolist() == list(range(len(VALIDATION)))
 
 
+# ------------------------------------------------------------------------- balance and estimators
+
+
+def gradients_of(objective=("scr", {}), number=0, lambda_=1.0, **settings):
+    """The gradient at phi and at xi of one step, flat, on the same draws."""
+    source = make_lmo(**settings)
+    torch.nn.init.normal_(source.mapper.mlp[-1].weight, generator=torch.Generator().manual_seed(0))
+    source.learn(
+        a_step(objective=objective, number=number, lambda_=lambda_), source._new_draw(X, Y)
+    )
+    return {
+        part: torch.cat([p.grad.flatten() for p in network.parameters()])
+        for part, network in (("phi", source.mapper), ("xi", source.converter))
+    }
+
+
+SCORE = Converter(estimator="score_function")
+
+
+@pytest.mark.parametrize("converter", [Converter(temperature=1), SCORE], ids=["through", "score"])
+@pytest.mark.parametrize("number", [0, 1])  # with and without a record of the norms
+def test_balanced_terms_have_equal_norms_at_phi_and_at_xi(converter, number):
+    settings = {"converter": converter, "record_every": 2}
+    terms = [gradients_of(**{f"{other}_weight": 0}, **settings) for other in TERMS]
+    balanced = gradients_of(balance="norms", number=number, gap_weight=7, **settings)
+    for part, found in balanced.items():
+        expected = sum(term[part] / term[part].norm() for term in terms)
+        torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-6)
+
+
+def test_a_term_without_gradient_leaves_the_other_alone():
+    alone = gradients_of(validation_weight=0)
+    balanced = gradients_of(balance="norms", lambda_=0.0)
+    for part, found in balanced.items():
+        torch.testing.assert_close(found, alone[part] / alone[part].norm(), rtol=1e-4, atol=1e-6)
+
+
+def test_recorded_norms_are_those_before_the_balance():
+    records = [make_lmo(balance=b).for_step(a_step()).record for b in ("none", "norms")]
+    assert records[0] == records[1]
+
+
+@pytest.mark.parametrize("objective", [("scr", {}), FREEMATCH], ids=["scr", "freematch"])
+@pytest.mark.parametrize("term", TERMS)
+def test_score_function_changes_the_gradient_at_xi_alone(objective, term):
+    (other,) = set(TERMS) - {term}
+    settings = {"objective": objective, f"{other}_weight": 0}
+    through = gradients_of(converter=Converter(temperature=1), **settings)
+    score = gradients_of(converter=SCORE, **settings)
+    torch.testing.assert_close(score["phi"], through["phi"], rtol=1e-4, atol=1e-7)
+    assert score["xi"].norm() > 0
+    assert not torch.allclose(score["xi"], through["xi"], rtol=0.1)
+
+
+@pytest.mark.parametrize("ratio", [1, 2])
+def test_score_function_of_the_gap_by_hand(ratio):
+    source = make_lmo(ratio, converter=SCORE, validation_weight=0, gap_weight=3)
+    step, draw = a_step(), source._new_draw(X, Y)
+    source.learn(step, draw)
+    with torch.no_grad():
+        real, synthetic = source._paired_features(step.model, X, draw.images)
+        distance = (real - synthetic).square().sum(dim=1)
+    labels, count = source.generator.calls[0][1], len(distance)
+    others = (distance.sum() - distance) / (count - 1)
+    error = labels - 1 / FOUNDATION_CLASSES  # the rows are uniform at the start
+    by_hand = torch.zeros(CLASSES, FOUNDATION_CLASSES)
+    by_hand.index_add_(0, draw.y, 3 * ((distance - others) / count)[:, None] * error)
+    torch.testing.assert_close(source.converter.logits.grad, by_hand, rtol=1e-4, atol=1e-5)
+
+
 # -------------------------------------------------------------------------------- approximations
 
 
@@ -209,7 +283,10 @@ def test_carried_samples_serve_the_next_step_too():
         assert torch.equal(first, source._generate(source._carried))  # under the updated phi, xi
     source.generator.calls.clear()
     seen = []
-    source._gap = lambda model, x, images: seen.append((x, images)) or images.square().mean()
+    inner = source._paired_features
+    source._paired_features = lambda model, x, images: (
+        seen.append((x, images)) or inner(model, x, images)
+    )
     second = run_steps(source, model, [1])[0]
     assert len(source.generator.calls) == 1
     assert seen[0][0] is X
@@ -231,7 +308,15 @@ def test_adapts_every_so_many_steps():
 # ----------------------------------------------------------------------------------------- state
 
 
-@pytest.mark.parametrize("changes", [{}, {"exact": False, "carry_samples": True}])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"exact": False, "carry_samples": True},
+        {"balance": "norms", "converter": SCORE},
+        {"exact": False, "carry_samples": True, "converter": SCORE},
+    ],
+)
 def test_continues_bit_for_bit_from_its_state(changes):
     source, resumed = make_lmo(**changes), make_lmo(seed=9, **changes)
     model, images = make_model(), []
@@ -252,6 +337,30 @@ def test_statistics_at_the_start():
     assert statistics["converter_largest"] == pytest.approx(1 / FOUNDATION_CLASSES)
 
 
+def test_statistics_name_the_mass_on_the_classes_that_the_foundation_classifier_sees():
+    """The head's bias alone decides: class 3 of 5 is seen most in every image."""
+    torch.manual_seed(0)
+    classifier = SmoothClassifier(FOUNDATION_CLASSES).eval()
+    classifier.head.bias.data = torch.tensor([0.0, 1, 2, 9, 0])
+    source = make_lmo()
+    source.foundation_classifier, source.labeled = classifier, ToyBatches(X, Y)
+    with torch.no_grad():
+        source.converter.logits[:, 3] = torch.tensor([0.0, 1.0, 2.0])
+    rows = source.converter.logits.detach().softmax(dim=1)
+    statistics = source.statistics()
+    assert statistics["converter_related"] == pytest.approx(rows[:, 3].mean().item())
+    assert statistics["converter_related_uniform"] == pytest.approx(1 / FOUNDATION_CLASSES)
+    assert torch.equal(source.foundation_map(), rows)
+    assert torch.equal(source.foundation_labels(X, Y), rows[Y])
+
+
+@pytest.mark.parametrize("classes", [None, FOUNDATION_CLASSES + 1])
+def test_nothing_is_said_of_related_classes_without_a_classifier_that_knows_them(classes):
+    source = make_lmo()
+    source.foundation_classifier = classes and SmoothClassifier(classes)
+    assert "converter_related" not in source.statistics()
+
+
 def test_statistics_see_one_prototype_a_class():
     source = make_lmo(mapper=Mapper(hidden=8, embedding=3, form="plain"))
     with torch.no_grad():
@@ -264,44 +373,6 @@ def test_statistics_see_one_prototype_a_class():
 
 # ------------------------------------------------------------------------------------------- gap
 
-REAL = torch.tensor([[0.0, 0.0], [2.0, 1.0]])
-SYNTHETIC = torch.tensor([[1.0, 0.0], [2.0, 4.0]])
-
-
-def test_pairwise_gap_by_hand():
-    assert GAPS["pairwise"](REAL, SYNTHETIC).item() == pytest.approx((1 + 9) / 2)  # Eq. (8)
-    assert GAPS["pairwise"](REAL, REAL.flip(0)).item() == pytest.approx(5)  # pairs matter
-
-
-def test_batch_mean_gap_by_hand():
-    # Means (1, 0.5) and (1.5, 2). Algorithm 1, line 8.
-    assert GAPS["batch_mean"](REAL, SYNTHETIC).item() == pytest.approx(0.25 + 2.25)
-    assert GAPS["batch_mean"](REAL, REAL.flip(0)).item() == 0  # pairs do not matter
-
-
-def test_mmd_gap_by_hand():
-    # One point each at distance 1: the mean squared distance is 1, k(0) = 5 kernels of 1.
-    real, synthetic = torch.tensor([[0.0]]), torch.tensor([[1.0]])
-    factors = torch.tensor([0.25, 0.5, 1, 2, 4])
-    expected = 5 + 5 - 2 * torch.exp(-1 / (2 * factors)).sum()
-    torch.testing.assert_close(GAPS["mmd"](real, synthetic), expected)
-
-
-def test_mmd_gap_grows_with_the_shift():
-    torch.manual_seed(0)
-    real, noise = torch.randn(50, 3), torch.randn(50, 3)
-    assert GAPS["mmd"](real, real.clone()).abs() < 1e-5
-    distances = [GAPS["mmd"](real, noise + shift) for shift in (0, 1, 3)]
-    assert 0 < distances[0] < distances[1] < distances[2]
-
-
-@pytest.mark.parametrize("gap", GAPS)
-def test_gap_has_a_gradient_at_the_synthetic_features_only_where_it_should(gap):
-    synthetic = SYNTHETIC.clone().requires_grad_()
-    GAPS[gap](REAL, synthetic).backward()
-    assert torch.isfinite(synthetic.grad).all()
-    assert synthetic.grad.abs().sum() > 0
-
 
 @pytest.mark.parametrize("gap", GAPS)
 def test_joint_batch_norm_sees_a_shift_that_separate_forwards_hide(gap):
@@ -309,7 +380,7 @@ def test_joint_batch_norm_sees_a_shift_that_separate_forwards_hide(gap):
     darker = 0.3 * X + 0.1  # another brightness and contrast, nothing else
     with step.model.statistics_frozen(), torch.no_grad():
         separate = GAPS[gap](step.model.features(X), step.model.features(darker))
-        same, joint = source._gap(step.model, X, X), source._gap(step.model, X, darker)
+        same, joint = gap_of(source, step.model, X, X), gap_of(source, step.model, X, darker)
     assert same.abs() < 1e-5
     assert joint > 5 * separate.abs()
 
@@ -320,7 +391,7 @@ def test_running_statistics_are_used_where_they_are_asked_for():
     synthetic = X.flip(0) ** 2
     state = copy.deepcopy(step.model.state_dict())
     with torch.no_grad():
-        gap = source._gap(step.model, X, synthetic)
+        gap = gap_of(source, step.model, X, synthetic)
         step.model.eval()
         expected = (step.model.features(X) - step.model.features(synthetic)).square()
     assert gap.item() == pytest.approx(expected.sum(dim=1).mean().item(), rel=1e-5)
@@ -330,13 +401,5 @@ def test_running_statistics_are_used_where_they_are_asked_for():
 def test_gap_pairs_an_image_with_each_of_its_synthetic_ones():
     source, step = make_lmo(ratio=2), a_step()
     with torch.no_grad():
-        assert source._gap(step.model, X, torch.cat([X, X])).abs() < 1e-6
-        assert source._gap(step.model, X, torch.cat([X, X.flip(0)])) > 1e-3
-
-
-def test_mmd_of_collapsed_features_is_finite():
-    synthetic = torch.zeros(3, 2, requires_grad=True)
-    gap = GAPS["mmd"](torch.zeros(3, 2), synthetic)
-    gap.backward()
-    assert gap == 0
-    assert torch.isfinite(synthetic.grad).all()
+        assert gap_of(source, step.model, X, torch.cat([X, X])).abs() < 1e-6
+        assert gap_of(source, step.model, X, torch.cat([X, X.flip(0)])) > 1e-3
