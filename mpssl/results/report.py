@@ -1,6 +1,5 @@
 """All results of an experiment on one page that needs no server, script or network."""
 
-import base64
 from collections import defaultdict
 from dataclasses import dataclass
 from statistics import fmean
@@ -13,9 +12,13 @@ from markupsafe import Markup
 from mpssl.common.files import write_text
 from mpssl.plan.cells import Cell
 from mpssl.plan.experiment import Experiment
+from mpssl.results.page.claimed import claims
+from mpssl.results.page.converter import maps, recorded
 from mpssl.results.page.differences import differences
+from mpssl.results.page.mistakes import mistakes
 from mpssl.results.page.outcome import Outcome, outcomes, sentences, summary
 from mpssl.results.page.panels import over_labels, over_training
+from mpssl.results.page.pictures import of_file
 from mpssl.results.records import Records
 from mpssl.results.times import stage_times
 from mpssl.runs.record import RunRecord
@@ -75,7 +78,10 @@ def make_report(experiment: Experiment) -> None:
         labels=over_labels(records),
         curves=over_training(records, _shown_over_training(experiment, found)),
         tables=[(name, _html(paths.table(name, "md").read_text())) for name in tables],
-        claims=_html(paths.claims("md").read_text().partition("\n")[2]) if config.claims else "",
+        maps=maps(records, found),
+        recorded=recorded(found),
+        mistakes=mistakes(records, found),
+        claims=claims(records),
         figures=[_picture(experiment, n) for n in pictures if config.figures[n].kind == "dots"],
         samples=[_picture(experiment, n) for n in pictures if config.figures[n].kind in OF_SAMPLES],
         configuration=yaml.safe_dump(
@@ -111,9 +117,8 @@ def _html(markdown: str) -> Markup:
 
 def _picture(experiment: Experiment, name: str) -> Picture:
     figure = experiment.config.figures[name]
-    encoded = base64.b64encode(experiment.paths.figure(name, "png").read_bytes()).decode()
     caption = " ".join(part for part in (CAPTIONS[figure.kind], figure.note) if part)
-    return Picture(name, figure.title, caption, f"data:image/png;base64,{encoded}")
+    return Picture(name, figure.title, caption, of_file(experiment.paths.figure(name, "png")))
 
 
 def _environment(records: list[RunRecord]) -> dict[str, str]:

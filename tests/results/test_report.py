@@ -89,7 +89,7 @@ def test_headings_are_in_order_and_tables_have_names(page):
     levels = [int(level) for level in re.findall(r"<h(\d)", text)]
     assert levels[0] == 1 and levels.count(1) == 1
     assert all(b <= a + 1 for a, b in zip(levels, levels[1:], strict=False))
-    charts = re.findall(r'<table class="differences".*?</table>', text, re.DOTALL)
+    charts = re.findall(r'<table class="strips".*?</table>', text, re.DOTALL)
     assert len(charts) == 2 and all("<caption>" in chart for chart in charts)
 
 

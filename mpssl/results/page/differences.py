@@ -1,13 +1,13 @@
 """The chart of differences to the base model: a line a method, in groups, with two bands."""
 
-import math
 from dataclasses import dataclass
 
 from markupsafe import Markup
 
 from mpssl.results.comparison import Difference
 from mpssl.results.page import svg
-from mpssl.results.page.outcome import GROUPS, Entry, Outcome, interval, points, row_of, signed
+from mpssl.results.page.naming import row_of
+from mpssl.results.page.outcome import GROUPS, Entry, Outcome, interval, points, signed
 from mpssl.results.style import colour_of
 
 SHAPES = {"control": "square", "transfer": "triangle", "generative": "circle", "oracle": "diamond"}
@@ -38,6 +38,11 @@ class Differences:
     bands: dict[str, str]
     """What the bands of the best control and the best oracle say, in words."""
 
+    @property
+    def known(self) -> bool:
+        """Whether there are intervals."""
+        return any(line.interval for _, lines in self.groups for line in lines)
+
 
 def differences(outcome: Outcome) -> Differences | None:
     """The chart of one column, or None if nothing is compared with the base model."""
@@ -65,7 +70,7 @@ def _scale(found: list[Difference]) -> svg.Scale:
     effects = [0.0, *(d.effect for d in found)]
     low, high = min(effects), max(effects)
     room = max(high - low, 1.0)
-    ends = [end for d in found for end in (d.low, d.high) if not math.isnan(end)]
+    ends = [end for d in found if d.known for end in (d.low, d.high)]
     low = min(low - 0.05 * room, max(min(ends, default=low), low - room))
     high = max(high + 0.05 * room, min(max(ends, default=high), high + room))
     return svg.Scale(low, high)
@@ -74,7 +79,7 @@ def _scale(found: list[Difference]) -> svg.Scale:
 def _line(scale: svg.Scale, behind: list[Markup], place: int, entry: Entry, best: bool) -> Line:
     difference, setting = entry.difference, entry.cell.setting
     parts = [*behind, _zero(scale)]
-    if not math.isnan(difference.low):
+    if difference.known:
         low, high = scale.percent(difference.low), scale.percent(difference.high)
         parts.append(svg.line(low, MIDDLE, high, MIDDLE, "interval"))
         for end, x, right in ((difference.low, low, False), (difference.high, high, True)):
@@ -102,7 +107,7 @@ def _band(scale: svg.Scale, setting: str, difference: Difference) -> Markup:
     """The interval of the best of a setting as an area, its effect as a line."""
     at = scale.percent(difference.effect)
     middle = svg.line(at, 0, at, STRIP, f"middle {setting}")
-    if math.isnan(difference.low):
+    if not difference.known:
         return middle
     low, high = (scale.part(end) for end in (difference.low, difference.high))
     width = f"{scale.width * (high - low):.2f}%"

@@ -1,6 +1,5 @@
 """What the page says first: on each column, whether images help, and by how much."""
 
-import math
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,8 +9,8 @@ from mpssl.config.fields import BASE_ROW
 from mpssl.config.tables import Columns
 from mpssl.plan.cells import Cell, Column, cell_of
 from mpssl.results.comparison import Difference, compare
+from mpssl.results.page.naming import column_names, labels
 from mpssl.results.records import Records
-from mpssl.results.tables import column_titles, row_label
 from mpssl.runs.record import RunRecord
 
 HELPS, DOES_NOT, OPEN = "help", "do not help", "not decided"
@@ -101,7 +100,7 @@ def outcomes(records: Records) -> list[Outcome]:
     rows = dict.fromkeys(row for table in (grid, *tables) for row in table.rows)
     shown = [BASE_ROW, *(row for row in rows if row in first or _default_or_real(row))]
     wanted = set(plan.wanted_cells())
-    titles = column_titles(config, columns)
+    titles = column_names(config, columns)
     found = [
         _outcome(records, column, title, [row for row in shown if cell_of(row, column) in wanted])
         for column, title in zip(columns, titles, strict=True)
@@ -118,9 +117,9 @@ def _outcome(records: Records, column: Column, title: str, rows: list[str]) -> O
     entries, unfinished = [], []
     if BASE_ROW not in rows or (base := records.of(cell_of(BASE_ROW, column))).missing:
         return None
-    for row in dict.fromkeys(rows):
+    for row, label in labels(records.experiment.config, rows).items():
         cell = cell_of(row, column)
-        label, runs = row_label(records.experiment.config, "", row), records.of(cell)
+        runs = records.of(cell)
         if runs.missing:
             unfinished.append(label)
             continue
@@ -147,12 +146,6 @@ def _against(records: Records, entry: Entry | None, control: Entry) -> Differenc
     return None if entry is None else compare(records, entry.records, control.records)
 
 
-def row_of(cell: Cell) -> str:
-    """The row of a cell as tables name it: without the variant `default`."""
-    row = f"{cell.setting}/{cell.method}"
-    return row if cell.variant == "default" else f"{row}/{cell.variant}"
-
-
 def verdict(difference: Difference) -> str:
     """Whether the interval of a difference is above zero, below it, or neither."""
     return HELPS if difference.low > 0 else DOES_NOT if difference.high < 0 else OPEN
@@ -175,7 +168,7 @@ def sentences(outcome: Outcome) -> list[tuple[str, str]]:
         if outcome.controlled:
             rival += ", the best control by validation"
         rest = f"{best.label}{how} changes test accuracy by {points(difference)} against {rival}."
-        if math.isnan(difference.low):
+        if not difference.known:
             rest += " One seed gives no interval."
         found.append((_words(images, verdict(difference), outcome.controlled), rest))
     if found and not outcome.controlled:
@@ -212,7 +205,7 @@ def points(difference: Difference) -> str:
 
 def interval(difference: Difference) -> str:
     """The 95 % interval with a space before it; empty if there is none."""
-    if math.isnan(difference.low):
+    if not difference.known:
         return ""
     return f" [{signed(difference.low)}, {signed(difference.high)}]"
 

@@ -1,6 +1,5 @@
 """Small multiples: a panel a method, the base model in grey in each."""
 
-from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,10 +9,9 @@ from mpssl.config.fields import BASE_ROW
 from mpssl.plan.cells import Cell
 from mpssl.results.measures import accuracies_of, mean_interval, validation_curves
 from mpssl.results.page import svg
-from mpssl.results.page.outcome import row_of
+from mpssl.results.page.naming import labels, row_of
 from mpssl.results.records import Records
 from mpssl.results.style import colour_of
-from mpssl.results.tables import row_label
 
 HEIGHT, TOP, BOTTOM = 132, 12, 110  # of a panel, and where its plot begins and ends, pixels
 
@@ -107,30 +105,20 @@ def _panels(records: Records, key: tuple, curves: list[Curve], kind: Kind) -> Pa
     room = max(0.08 * (high - low), 0.5)
     down = svg.Scale(low - room, high + room)
     grid = _grid(across, down, x if kind.log else _epoch_ticks(across), kind)
-    labels, panels = _labels(records, curves), []
+    named, panels = labels(config, [curve.row for curve in curves]), []
     for i, curve in enumerate(curves):
         reference = None if base is curve else base
         if base is curve and len(curves) > 1:
             continue
         colour, said = colour_of(curve.row, i), f"{kind.measure} from {_ends(curve, kind)}"
-        said = f"{labels[curve.row]}: {said}"
+        said = f"{named[curve.row]}: {said}"
         said += f"; base model from {_ends(reference, kind)}" if reference else ""
         parts = [svg.tag("title", said), grid]
         parts += [_curve(across, down, reference, "#888", "reference")] if reference else []
         parts.append(_curve(across, down, curve, colour, "curve"))
         parts += _points(across, down, curve, colour, kind) if kind.log else []
-        panels.append((labels[curve.row], svg.chart(*parts, height=HEIGHT, label=said)))
+        panels.append((named[curve.row], svg.chart(*parts, height=HEIGHT, label=said)))
     return Panels(title, panels)
-
-
-def _labels(records: Records, curves: list[Curve]) -> dict[str, str]:
-    """The label of each row; with its setting if another row has the same."""
-    labels = {curve.row: row_label(records.experiment.config, "", curve.row) for curve in curves}
-    often = Counter(labels.values())
-    return {
-        row: label if often[label] == 1 else f"{label} ({row.partition('/')[0]})"
-        for row, label in labels.items()
-    }
 
 
 def _part(value: int | str) -> str:
@@ -138,7 +126,8 @@ def _part(value: int | str) -> str:
 
 
 def _epoch_ticks(scale: svg.Scale) -> list[float]:
-    return [scale.low, *(t for t in scale.ticks(4) if t - scale.low > 0.2 * scale.high)]
+    whole = (t for t in scale.ticks(4) if t % 1 == 0)
+    return [scale.low, *(t for t in whole if t - scale.low > 0.2 * (scale.high - scale.low))]
 
 
 def _ends(curve: Curve, kind: Kind) -> str:
