@@ -58,14 +58,20 @@ class Config(Closed):
         "search",
         description="Weight lambda of the unlabeled loss: a number for all cells, a number for "
         "each objective (others take 1), or `search`: then each cell is trained with each weight "
-        "of the grid on the first seed, and the one with the best validation accuracy, called "
-        "`selected`, serves all seeds.",
+        "of the grid on the seed `search_seed`, and the one with the best validation accuracy, "
+        "called `selected`, serves all seeds.",
         examples=["search", 0.5, {"scr": 3, "freematch": 1}],
     )
     unlabeled_weight_grid: list[Positive] = Field(
         [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0],
         min_length=1,
         description="Weights lambda among which `unlabeled_weight: search` chooses.",
+    )
+    search_seed: Literal["first"] | Annotated[int, Field(ge=0)] = Field(
+        100,
+        description="Seed on which `unlabeled_weight: search` tries the grid: a number that is not "
+        "one of `seeds`, or `first`: the search's best run is then the first seed's, and every "
+        "comparison leaves that seed out, as its run is the best of several.",
     )
     unlabeled_ratio: UnlabeledRatio = Field(
         UnlabeledRatio(), description="Numbers of unlabeled images for each labeled one in a batch."
@@ -216,21 +222,18 @@ def columns_are_roles(config: Config) -> None:
     if config.answer is not None:
         parts.append(("answer", config.answer))
     for name, columns in parts:
-        known(f"{name}.datasets", columns.datasets, config.roles.datasets)
-        known(f"{name}.fractions", columns.fractions, config.roles.fractions)
-        known(f"{name}.architectures", columns.architectures, config.roles.architectures)
+        for role in ("datasets", "fractions", "architectures"):
+            known(f"{name}.{role}", getattr(columns, role), getattr(config.roles, role))
 
 
 def rows_are_methods(config: Config) -> None:
     """Rows of tables, figures, claims and the answer name methods."""
-    for grid in [*config.tables.values(), *config.figures.values()]:
-        for row in [*grid.rows, *grid.labels]:
-            config.method(row)
-    for row in config.answer.rows if config.answer else []:
+    grids = [*config.tables.values(), *config.figures.values()]
+    rows = [row for grid in grids for row in [*grid.rows, *grid.labels]]
+    rows += config.answer.rows if config.answer else []
+    rows += [row for claim in config.claims.values() for row in [claim.row, *claim.than]]
+    for row in rows:
         config.method(row)
-    for claim in config.claims.values():
-        for row in [claim.row, *claim.than]:
-            config.method(row)
 
 
 def references_are_rows(config: Config) -> None:
@@ -272,12 +275,14 @@ def foundation_has_images(config: Config) -> None:
 
 
 def values_differ(config: Config) -> None:
-    """No seed and no weight of the grid is given twice: each names a run's folder."""
+    """Seeds and weights, which name the folders of runs, are given once; the search's seed too."""
     if len(set(config.seeds)) < len(config.seeds):
         raise ValueError("seeds: each seed may be given once")
     grid = config.unlabeled_weight_grid
     if len({f"{weight:g}" for weight in grid}) < len(grid):
         raise ValueError("unlabeled_weight_grid: each value may be given once")
+    if config.unlabeled_weight == "search" and config.search_seed in config.seeds:
+        raise ValueError(f"search_seed: {config.search_seed} is one of `seeds`")
 
 
 CHECKS: list[Callable[[Config], None]] = [

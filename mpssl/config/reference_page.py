@@ -48,9 +48,9 @@ A *cell* is one place of a table: a method on a data set, with a label fraction 
 here for example `generative/mpssl` on `birds` with 25 % of the labels and ResNet-18. Tables share
 cells. A *run* trains a cell once, with one seed and one weight lambda of the unlabeled loss; its
 files are in a folder such as
-`results/my-birds/runs/birds/25/generative/mpssl/default/resnet18/lambda-0.3/seed-0`. `default` is
-the method without a variant. In place of a number, `lambda-selected` is the weight that the search
-on the first seed chose for the cell.
+`results/my-birds/runs/birds/25/generative/mpssl/default/resnet18/lambda-0.3/seed-100`, one of
+the search for lambda, whose seed is `search_seed`. `default` is the method without a variant. In
+place of a number, `lambda-selected` is the weight that the search chose for the cell.
 
 The rest of this page has every key. `make generated` writes it from the models in `mpssl/config/`,
 and with it the JSON schema `mpssl/shipped/config.schema.json`. An editor that knows the schema

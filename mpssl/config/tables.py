@@ -134,10 +134,12 @@ class Domain(Closed):
 
 
 class Answer(Columns):
-    """The answer to `does synthetic data help here?`: `rows` compared with the base model."""
+    """The answer to `does synthetic data help here?`: the base model and `rows` compared."""
 
     rows: list[CellRow] = Field(
         min_length=1,
-        description="Rows that are compared with the base model.",
-        examples=[["generative/pssl", "generative/mpssl"]],
+        description="Rows that are compared with each other and with the base model. Rows of the "
+        "setting `control` see no new image: without them nothing tells what images give from what "
+        "augmentation gives.",
+        examples=[["control/strong", "control/scr", "generative/pssl", "generative/mpssl"]],
     )

@@ -241,13 +241,16 @@ class Cost:
 
 
 def cost(plan: Plan, cells: Iterable[Cell], calibration: Calibration | None) -> Cost:
-    """The cost of distinct cells, each run counted once. The search is the grid on one seed."""
+    """The cost of distinct cells, each run counted once. The search is the grid on one seed.
+
+    With `search_seed: first` the search's best run is a seed's run too.
+    """
     config = plan.config
     given, grid, cells = len(config.seeds), len(config.unlabeled_weight_grid), list(cells)
     rows = []
     for cell in cells:
         without = plan.method(cell).objective == "none"
-        searched = given if without else grid + given - 1
+        searched = given if without else grid + given - plan.search_is_first
         seconds = run_seconds(plan, cell, calibration)
         rows.append((searched, steps(plan, cell), seconds))
     known = all(seconds is not None for _, _, seconds in rows)

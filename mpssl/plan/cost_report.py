@@ -63,7 +63,7 @@ def _cost_table(
     rows = [_cost_row(name, cost(plan, plan.cells(name), calibration)) for name in chosen]
     rows.append(_cost_row("total", cost(plan, cells, calibration)))
     notes = [
-        "given: lambda is a number; searched: tried over the grid on the first seed.",
+        "given: lambda is a number; searched: tried over the grid on one seed.",
         "Tables share cells; in the total each run counts once, so it is less than the sum.",
     ]
     if calibration is not None:

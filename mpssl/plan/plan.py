@@ -1,8 +1,8 @@
 """From tables to cells to runs: the plan of an experiment. Imports no torch; Snakemake reads it.
 
 A cell is one entry of a table; tables share cells. A run trains one classifier. A cell needs one
-run a seed; where lambda is searched, the first seed is run over the grid, the best of them by
-validation accuracy is the first seed's run, and the other seeds take its lambda ("selected").
+run a seed; if lambda is searched, the grid is run on a seed of its own, and all seeds take the
+lambda that is the best there by validation accuracy ("selected").
 """
 
 from collections.abc import Iterator
@@ -131,17 +131,31 @@ class Plan:
         """Whether lambda is searched for this cell."""
         return self.config.unlabeled_weight == "search" and self.method(cell).objective != "none"
 
+    @property
+    def search_is_first(self) -> bool:
+        """Whether the best run of the lambda search is the first seed's run."""
+        return self.config.search_seed == "first"
+
+    @property
+    def search_seed(self) -> int:
+        """The seed of the runs of the lambda search."""
+        return self.config.seeds[0] if self.search_is_first else self.config.search_seed
+
     def search_runs(self, cell: Cell) -> list[Run]:
-        """The runs of the lambda search: the grid on the first seed."""
+        """The runs of the lambda search: the grid on one seed."""
         return [
-            Run(cell, f"{lambda_:g}", self.config.seeds[0])
+            Run(cell, f"{lambda_:g}", self.search_seed)
             for lambda_ in self.config.unlabeled_weight_grid
         ]
 
     def fixed_runs(self, cell: Cell) -> list[Run]:
-        """The cell's runs whose folders are known before the search has chosen lambda."""
+        """The cell's runs whose folders are known before the search has chosen lambda.
+
+        Those of all seeds, or with `search_seed: first` of all but the first.
+        """
         if self.searched(cell):
-            return [Run(cell, SELECTED, seed) for seed in self.config.seeds[1:]]
+            seeds = self.config.seeds[1:] if self.search_is_first else self.config.seeds
+            return [Run(cell, SELECTED, seed) for seed in seeds]
         given, objective = self.config.unlabeled_weight, self.method(cell).objective
         if isinstance(given, dict):
             given = given.get(objective, 1.0)

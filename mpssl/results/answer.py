@@ -1,48 +1,28 @@
 """The answer for one's own data: do synthetic images help, how surely, and which model to take."""
 
-import math
 import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from statistics import mean, stdev
 
 import pandas as pd
 
-from mpssl.common.errors import UserError
 from mpssl.common.files import atomic, read_made, write_text
-from mpssl.config.fields import BASE_ROW
-from mpssl.data import store
-from mpssl.plan.cells import Cell, Column, cell_of
+from mpssl.plan.cells import Column
 from mpssl.plan.experiment import Experiment
-from mpssl.results.comparison import CONFIDENCE, over_seeds
+from mpssl.results.comparison import CONFIDENCE, Difference
+from mpssl.results.gains import (
+    HELPS,
+    HURTS,
+    OPEN,
+    Compared,
+    Outcome,
+    choose,
+    difference_of,
+    outcome,
+    verdict,
+)
 from mpssl.results.records import Records, verified_file
-from mpssl.results.tables import column_titles, row_label
-from mpssl.runs.record import RunRecord
-
-HELPS, HURTS, OPEN = "helps", "hurts", "not decided"
-
-
-@dataclass(frozen=True)
-class Compared:
-    """One method on one column."""
-
-    column: Column
-    cell: Cell
-    label: str
-    validation: list[float]
-    test: list[float]
-    effect: float
-    """Mean difference of test accuracy to the base model, paired by seed, in points."""
-    low: float
-    high: float
-    best: RunRecord
-    """The record of the seed with the best validation accuracy, the first of those that tie."""
-
-    @property
-    def verdict(self) -> str:
-        """Whether the interval of the difference excludes zero."""
-        if self.cell.setting == "base":
-            return ""
-        return HELPS if self.low > 0 else HURTS if self.high < 0 else OPEN
+from mpssl.results.tables import column_titles
 
 
 def make_answer(experiment: Experiment) -> None:
@@ -53,106 +33,121 @@ def make_answer(experiment: Experiment) -> None:
     """
     config, plan, paths = experiment.config, experiment.plan, experiment.paths
     columns, records = plan.product(config.answer), Records(experiment, plan.answer_cells())
-    entries = {column: _entries(records, column) for column in columns}
-    every = [entry for column in columns for entry in entries[column]]
+    outcomes = [outcome(records, column) for column in columns]
+    lines = [_tidy(records, found, entry) for found in outcomes for entry in found.entries]
     with atomic(paths.answer("csv")) as path:
-        pd.DataFrame([_tidy(experiment, e) for e in every]).to_csv(path, index=False)
-    chosen = choose(every)
+        pd.DataFrame(lines).to_csv(path, index=False)
+    chosen = choose([entry for found in outcomes for entry in found.entries])
     with atomic(paths.chosen_model) as path:
         files = paths.run(chosen.best.run)
         shutil.copyfile(verified_file(chosen.best, files, files.model), path)
     parts = [
-        "\n".join(_column(experiment, title, entries[column]))
-        for column, title in zip(columns, column_titles(config, columns), strict=True)
+        "\n".join(_column(experiment, title, found))
+        for found, title in zip(outcomes, column_titles(config, columns), strict=True)
     ]
     write_text(paths.answer("md"), "\n".join([*parts, *_model(experiment, chosen)]) + "\n")
 
 
-def choose(entries: list[Compared]) -> Compared:
-    """The best mean validation accuracy, never the test's; the first of those that tie."""
-    return max(entries, key=lambda e: round(mean(e.validation), 6))
-
-
-def _entries(records: Records, column: Column) -> list[Compared]:
-    config, found = records.experiment.config, []
-    base: list[float] = []
-    for row in [BASE_ROW, *config.answer.rows]:
-        cell = cell_of(row, column)
-        if records.plan.impossible(cell):
-            continue
-        runs = records.of(cell)
-        if runs.missing:
-            raise UserError(f"the run {runs.missing[0]} is missing; run snakemake to the end")
-        test = [record.test_accuracy for record in runs.records]
-        validation = [record.val_accuracy for record in runs.records]
-        base = base or test
-        differences = [a - b for a, b in zip(test, base, strict=True)]
-        found_ = over_seeds(differences)
-        low, high = found_.low, found_.high
-        best = runs.records[validation.index(max(validation))]
-        effect = round(mean(differences), 9) + 0.0  # no -0.0
-        label = row_label(config, "", row)
-        found.append(Compared(column, cell, label, validation, test, effect, low, high, best))
-    return found
-
-
-def _column(experiment: Experiment, title: str, entries: list[Compared]) -> list[str]:
+def _column(experiment: Experiment, title: str, found: Outcome) -> list[str]:
     """The answer on one data set, label fraction and architecture."""
-    base, column = entries[0], entries[0].column
-    packed = store.load(experiment.paths.packed(column.dataset))
-    tests, seeds = len(packed.test), len(base.test)
-    lines = [f"# Does synthetic data help on {title}?", "", _sentence(entries, tests), ""]
-    lines += _domain(experiment, column)
+    domain = _domain(experiment, found.column)
+    lines = [f"# Does synthetic data help on {title}?", "", _sentence(found, domain), ""]
     lines += [
-        "| method | validation | test | difference to base [95 %] | |",
-        "|---|---|---|---|---|",
+        f"- {g.words}: {_points(g.difference)} ({g.ours.label}, against {g.other.label})."
+        for g in found.gains
     ]
-    for e in entries:
-        spread = f" ± {stdev(e.test):.1f}" if seeds > 1 else ""
-        difference = "" if e is base else f"{e.effect:+.1f}{_interval(e)}"
+    lines += [""] if found.gains else []
+    if domain and not domain["far"]:
+        lines += [f"{domain['verdict'][0].upper()}{domain['verdict'][1:]}.", ""]
+    lines += [
+        "| method | validation | test | difference to base [95 %] |",
+        "|---|---|---|---|",
+    ]
+    for e in found.entries:
+        spread = f" ± {stdev(e.test):.1f}" if len(e.test) > 1 else ""
+        difference = _points(e.to_base, "") if e.to_base else ""
         lines.append(
-            f"| {e.label} | {mean(e.validation):.1f} | {mean(e.test):.1f}{spread} | "
-            f"{difference} | {e.verdict} |"
+            f"| {e.label} | {e.validation:.1f} | {mean(e.test):.1f}{spread} | {difference} |"
         )
-    p = min(max(mean(base.test) / 100, 0.01), 0.99)
-    sampling = 100 * math.sqrt(p * (1 - p) / tests)
-    return [
-        *lines,
-        "",
-        f"Accuracies in percent over {seeds} seeds (± standard deviation), intervals of the mean "
-        f"difference paired by seed ({CONFIDENCE:.0%}, Student's t). They cover the chance in "
-        f"training, not in which {tests} test images you have: one image is {100 / tests:.1f} "
-        f"points, and another {tests} would move an accuracy by about {sampling:.1f}. Each "
-        "interval stands for itself; among several methods one may exclude zero by chance.",
-        "",
-    ]
+    return [*lines, "", _note(found.control), ""]
 
 
-def _sentence(entries: list[Compared], tests: int) -> str:
-    """Yes, no or open, for the generative method that validation alone would choose."""
-    generative = [e for e in entries if e.cell.setting == "generative"]
-    if not generative:
-        return "No generative method was asked for."
-    best = choose(generative)
-    word = {HELPS: "Yes", HURTS: "No, it hurts", OPEN: "Not decided"}[best.verdict]
+def _note(entry: Compared) -> str:
+    """What the numbers mean."""
+    seeds = len(entry.runs)
+    if seeds < 2:
+        return "Accuracies are in percent. One seed gives no interval."
     return (
-        f"**{word}**: {best.label}, of the generative methods the best on validation, changes "
-        f"test accuracy by {best.effect:+.1f} points{_interval(best)} against the base model "
-        f"({len(best.test)} seeds, {tests} test images)."
+        f"Accuracies are in percent, means over {seeds} seeds ± standard deviation. Differences "
+        f"are paired by seed. Their intervals (Student's t, {CONFIDENCE:.0%}) cover another "
+        "training and another set of as many test images. Each interval is for itself: among "
+        "several methods one may exclude zero by chance."
     )
 
 
-def _interval(entry: Compared) -> str:
-    return "" if math.isnan(entry.low) else f" [{entry.low:+.1f}, {entry.high:+.1f}]"
+def _sentence(found: Outcome, domain: dict | None) -> str:
+    """Yes, no or open, for the generative method that validation alone would choose."""
+    gain = found.verdict
+    if gain is None:
+        return "No generative method was asked for."
+    word = {HELPS: "Yes", HURTS: "No, it hurts", OPEN: "Not decided"}[verdict(gain.difference)]
+    generative = [e for e in found.entries if e.setting == "generative"]
+    chosen = ", of the generative methods the best on validation," if len(generative) > 1 else ""
+    controls = [e for e in found.entries if e.setting == "control"]
+    rival = ", the best on validation of base model and controls" if controls else ""
+    d = gain.difference
+    parts = [
+        *([_far(domain)] if domain and domain["far"] else []),
+        f"**{word}**: {gain.ours.label}{chosen} changes test accuracy by {_points(d)} against "
+        f"{gain.other.label}{rival} ({d.seeds} seeds, {d.images} test images).",
+    ]
+    if not controls:
+        parts.append(
+            "No control was asked for, so nothing tells what the images give from what strong "
+            "augmentation and consistency give."
+        )
+    if _learns_from_validation(gain.ours):
+        parts.append(_doubt(gain.ours))
+    return " ".join(parts)
 
 
-def _domain(experiment: Experiment, column: Column) -> list[str]:
-    """What was measured before training."""
+def _learns_from_validation(entry: Compared) -> bool:
+    """Whether D_val trains phi and xi."""
+    lmo = entry.runs[0].settings.lmo
+    return lmo is not None and lmo.validation_weight > 0
+
+
+def _doubt(entry: Compared) -> str:
+    return (
+        f"The validation images also train what {entry.label} asks of the generator, so its "
+        "validation accuracy may be too high."
+    )
+
+
+def _points(difference: Difference, unit: str = " points") -> str:
+    """A difference in points with its interval."""
+    if not difference.seeds:
+        return "not known, as the only seed is that of the search"
+    effect = f"{round(difference.effect, 9) + 0.0:+.1f}{unit}"  # no -0.0
+    if not difference.known:
+        return effect
+    return f"{effect} [{difference.low:+.1f}, {difference.high:+.1f}]"
+
+
+def _domain(experiment: Experiment, column: Column) -> dict | None:
+    """What was measured before training of the distance from the generator to the data."""
     path = experiment.paths.domain(column.dataset, column.architecture)
     if experiment.config.domain is None or not path.exists():
-        return []
-    verdict = read_made(path)["verdict"]
-    return [f"{verdict[0].upper()}{verdict[1:]}.", ""]
+        return None
+    return read_made(path)
+
+
+def _far(found: dict) -> str:
+    return (
+        f"**The generator is far from your data**: its nearest image is {found['distance']:.2f} "
+        f"times as far from one of yours as the nearest other of yours (above "
+        f"{found['threshold']:g} is far). What follows says nothing of a nearer generator."
+    )
 
 
 def _model(experiment: Experiment, chosen: Compared) -> list[str]:
@@ -161,24 +156,32 @@ def _model(experiment: Experiment, chosen: Compared) -> list[str]:
         "## Which model to take",
         "",
         f"`{paths.chosen_model}`: {chosen.label}, the best mean validation accuracy "
-        f"({mean(chosen.validation):.1f} %), and of its seeds the best one "
+        f"({chosen.validation:.1f} %), and of its seeds the best one "
         f"(`{paths.run(chosen.best.run).folder}`, test accuracy "
-        f"{chosen.best.test_accuracy:.1f} %). "
-        "The test images did not take part in the choice.",
+        f"{chosen.best.test_accuracy:.1f} %). The test images did not take part in the choice."
+        + (f" {_doubt(chosen)}" if _learns_from_validation(chosen) else ""),
         "",
         f"    mpssl predict {paths.chosen_model} IMAGES...",
     ]
 
 
-def _tidy(experiment: Experiment, e: Compared) -> dict:
+def _tidy(records: Records, found: Outcome, e: Compared) -> dict:
+    """A line of answer.csv: the difference to base, and that to the best control."""
+    to_control = None
+    if e is not found.control:
+        to_control = difference_of(records, e.cell, found.control.cell)
+    numbers = {
+        f"{key}_{name}": getattr(difference, key) if difference else None
+        for name, difference in (("base", e.to_base), ("control", to_control))
+        for key in ("effect", "low", "high", "seeds_low", "seeds_high")
+    }
     return {
         **asdict(e.cell),
-        "seeds": len(e.test),
-        "validation_mean": mean(e.validation),
+        "seeds": len(e.runs),
+        "validation_mean": e.validation,
         "test_mean": mean(e.test),
-        "difference_to_base": e.effect,
-        "low": e.low,
-        "high": e.high,
-        "verdict": e.verdict,
-        "best_run": str(experiment.paths.run(e.best.run).folder),
+        **numbers,
+        "control": found.control.cell.id,
+        "verdict": verdict(to_control) if to_control else "",
+        "best_run": str(records.experiment.paths.run(e.best.run).folder),
     }

@@ -93,12 +93,13 @@ class ClaimTest:
 
     def _p(self, pair: Pair, side: int) -> float:
         """The p-value for (1) or against (-1) the claim in one comparison; 1 without one."""
-        if pair.difference is None or not pair.difference.known:
+        d, claim = pair.difference, self.claim
+        if d is None:
             return 1.0
-        better = side if self.claim.direction == "higher" else -side
-        margin = self.claim.margin if self.claim.direction == "lower" else -self.claim.margin
-        d = pair.difference
-        return d.p_above(margin) if better > 0 else d.p_below(margin)
+        higher = claim.direction == "higher"
+        margin = -claim.margin if higher else claim.margin
+        p = d.p_above(margin) if higher == (side > 0) else d.p_below(margin)
+        return 1.0 if math.isnan(p) else p
 
 
 def make_claims(experiment: Experiment) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from statistics import mean, stdev
 
 from mpssl.plan.cells import Cell
+from mpssl.results.comparison import Difference
 from mpssl.results.records import CellRecords
 
 
@@ -25,7 +26,8 @@ class Entry:
     label: str
     records: CellRecords
     impossible: str | None
-    reference: CellRecords | None
+    difference: Difference | None
+    """To the table's reference row; None if there is none, or if runs are missing."""
     paper: PaperValue | None
     best: bool = False
 
@@ -48,14 +50,3 @@ class Entry:
     def std(self) -> float:
         """Sample standard deviation over the seeds (ddof 1); NaN where it does not exist."""
         return stdev(self.accuracies) if self.complete and len(self.accuracies) > 1 else math.nan
-
-    @property
-    def difference(self) -> tuple[float, float] | None:
-        """Mean paired difference to the reference row and its standard error over the seeds."""
-        if self.reference is None or self.reference.missing or not self.complete:
-            return None
-        pairs = zip(self.accuracies, self.reference.records, strict=True)
-        differences = [accuracy - record.test_accuracy for accuracy, record in pairs]
-        if len(differences) < 2:
-            return mean(differences), math.nan
-        return mean(differences), stdev(differences) / math.sqrt(len(differences))

@@ -76,7 +76,7 @@ class Records:
         return self._searches[cell]
 
     def won_search(self, record: RunRecord) -> bool:
-        """Whether a run is a seed's only because its lambda won the search on that seed."""
+        """Whether a run is its seed's because it won the search (`search_seed: first`)."""
         return self.plan.searched(record.run.cell) and record.run.lambda_ != SELECTED
 
     def _name(self, cell: Cell, seed: int) -> str:
@@ -90,8 +90,9 @@ class Records:
         search = self.plan.search_runs(cell) if self.plan.searched(cell) else []
         self._searches[cell] = [r for run in search if (r := found[run]) is not None]
         runs: list[Run | None] = list(self.plan.fixed_runs(cell))
-        if self.plan.searched(cell):
-            runs.insert(0, self._chosen(cell, found))
+        winner = self._chosen(cell, found) if self.plan.searched(cell) else None
+        if self.plan.searched(cell) and self.plan.search_is_first:
+            runs.insert(0, winner)
         chosen = [found[run] if run is not None else None for run in runs]
         missing = [
             self._name(cell, seed)
@@ -111,7 +112,7 @@ class Records:
         if not path.exists():
             return None
         selected = read_made(path)
-        chosen = Run(cell, selected["lambda"], self.experiment.config.seeds[0])
+        chosen = Run(cell, selected["lambda"], self.plan.search_seed)
         for run in self.plan.search_runs(cell):
             record = found[run]
             known = selected["val_accuracy"].get(run.lambda_)

@@ -24,7 +24,10 @@ def markdown(config: Config, name: str, titles: list[str], rows: list[list[Entry
     compared = [row for row in rows if any(e.difference for e in row)]
     if compared:
         reference = rows[grid.rows.index(grid.reference)][0]
-        paired = f"Difference to {reference.label}, paired by seed: mean ± standard error."
+        paired = (
+            f"Difference to {reference.label}, paired by seed, with its 95 % interval over seeds "
+            "and test images."
+        )
         lines += ["", paired, "", *_grid(titles, compared, _difference_cell)]
     printed = [row for row in rows if any(e.paper for e in row)]
     if printed:
@@ -87,12 +90,15 @@ def _heading(name: str, title: str) -> str:
     return f"Table {number}. {title}" if number.isdigit() else title
 
 
-def _pm(value: float, spread: float, sign: str = "") -> str:
-    return f"{value:{sign}.2f}" + ("" if math.isnan(spread) else f" ± {spread:.2f}")
+def _pm(value: float, spread: float) -> str:
+    return f"{value:.2f}" + ("" if math.isnan(spread) else f" ± {spread:.2f}")
 
 
 def _difference_cell(entry: Entry) -> str:
-    return _pm(*entry.difference, sign="+") if entry.difference else "–"
+    d = entry.difference
+    if d is None:
+        return "–"
+    return f"{d.effect:+.2f}" + (f" [{d.low:+.2f}, {d.high:+.2f}]" if d.known else "")
 
 
 def _cost_cell(entry: Entry) -> str:

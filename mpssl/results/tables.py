@@ -11,6 +11,7 @@ from mpssl.config.experiment import Config
 from mpssl.plan.cells import CELL_PATTERNS, Cell, Column, cell_of
 from mpssl.plan.experiment import Experiment
 from mpssl.results import render
+from mpssl.results.comparison import Difference, compare
 from mpssl.results.entries import Entry, PaperValue
 from mpssl.results.records import CellRecords, Records
 from mpssl.shipped import PAPER_RESULTS
@@ -82,15 +83,26 @@ def _entry(
 ) -> Entry:
     config, cell = records.experiment.config, cell_of(row, column)
     impossible, table = records.plan.impossible(cell), config.tables[name]
-    compared = table.reference in table.rows and row != table.reference
+    found = CellRecords([], []) if impossible else records.of(cell)
+    compared = table.reference in table.rows and row != table.reference and not impossible
     return Entry(
         cell,
         row_label(config, name, row),
-        CellRecords([], []) if impossible else records.of(cell),
+        found,
         impossible,
-        records.of(cell_of(table.reference, column)) if compared else None,
+        _difference(records, found, cell_of(table.reference, column)) if compared else None,
         paper.get(cell),
     )
+
+
+def _difference(records: Records, found: CellRecords, reference: Cell) -> Difference | None:
+    if records.plan.impossible(reference):
+        return None
+    others = records.of(reference)
+    if found.missing or others.missing:
+        return None
+    difference = compare(records, found.records, others.records)
+    return difference if difference.seeds else None
 
 
 def _mark_best(rows: list[list[Entry]]) -> None:
@@ -114,8 +126,10 @@ def _tidy(name: str, entry: Entry) -> dict:
         "std": entry.std,
         "best": entry.best,
         "lambda": entry.records.records[-1].lambda_ if entry.records.records else math.nan,
-        "difference": difference[0] if difference else math.nan,
-        "difference_standard_error": difference[1] if difference else math.nan,
+        "difference": difference.effect if difference else math.nan,
+        "difference_low": difference.low if difference else math.nan,
+        "difference_high": difference.high if difference else math.nan,
+        "difference_standard_error": difference.seeds_error if difference else math.nan,
         "images": entry.records.records[0].images if entry.records.records else math.nan,
         "seconds": mean(r.seconds for r in entry.records.records)
         if entry.records.records

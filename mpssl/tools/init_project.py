@@ -18,6 +18,7 @@ from mpssl.data import folder
 from mpssl.shipped import OWN_DATA_TEMPLATE, PRESETS, SCHEMA
 
 COPIED_FROM_HERE = "# `mpssl init` copies the rest of this file.\n"
+CONTROLS = ("control/strong", "control/scr", "control/freematch")
 GENERATIVE = ("generative/naive_gssl", "generative/pssl", "generative/mpssl")
 ORACLE = ("oracle/uda", "oracle/fixmatch", "oracle/freematch")
 SHOWN = 5  # files named in the summary, of each kind
@@ -198,7 +199,7 @@ def _configuration(
         schema=SCHEMA,
         name=name,
         datasets={name: entry, **datasets},
-        rows=GENERATIVE + (ORACLE if with_oracle else ()),
+        rows=CONTROLS + GENERATIVE + (ORACLE if with_oracle else ()),
         architecture=architecture,
         small=small,
         preset=text.partition(COPIED_FROM_HERE)[2].rstrip(),

@@ -95,7 +95,7 @@ def test_space_by_hand(experiment):
     assert space.packed == (30 + 392) * 3072
     head = 4 * 129 * 10
     base, other = 1_239_504 + head + 100_000, 1_239_504 + head + 100_000 + 32 * 3072
-    assert space.runs == 6 * base + 8 * other
+    assert space.runs == 6 * base + 10 * other
     assert (space.download, space.archives, space.weights, space.unknown) == (0, 0, 0, [])
 
 
@@ -135,10 +135,10 @@ def test_hours_by_hand(plan, calibration):
     # images evaluated: 1 x (10 epochs + 1) + 10 test = 21
     run = {"base": 20 * 1 + 21 * 0.5, "fixmatch": 20 * 2 + 10.5, "mpssl": 20 * 10 + 10.5}
     found = cost.cost(plan, plan.cells("first"), calibration)
-    assert (found.cells, found.runs, found.searched_runs) == (6, 18, 6 + 4 * 4)
-    assert (found.steps, found.searched_steps) == (18 * 20, 22 * 20)
+    assert (found.cells, found.runs, found.searched_runs) == (6, 18, 6 + 4 * 5)
+    assert (found.steps, found.searched_steps) == (18 * 20, 26 * 20)
     given = 2 * 3 * (run["base"] + run["fixmatch"] + run["mpssl"])
-    searched = 2 * (3 * run["base"] + 4 * run["fixmatch"] + 4 * run["mpssl"])
+    searched = 2 * (3 * run["base"] + 5 * run["fixmatch"] + 5 * run["mpssl"])
     assert found.hours == pytest.approx(given / 3600)
     assert found.searched_hours == pytest.approx(searched / 3600)
 
@@ -182,8 +182,8 @@ def test_report_without_and_with_a_calibration(experiment, calibration, tmp_path
     assert Calibration.load(experiment) == calibration
     lines = report(experiment, []).splitlines()
     row = next(line.split() for line in lines if line.startswith("first"))
-    # 2 x 3 x (30.5 + 50.5 + 210.5) s = 0.49 h, 2 x (3 x 30.5 + 4 x 50.5 + 4 x 210.5) s = 0.63 h
-    assert row == ["first", "6", "18", "22", "360", "440", "0.5", "0.6"]
+    # 2 x 3 x (30.5 + 50.5 + 210.5) s = 0.49 h, 2 x (3 x 30.5 + 5 x 50.5 + 5 x 210.5) s = 0.78 h
+    assert row == ["first", "6", "18", "26", "360", "520", "0.5", "0.8"]
     assert "Hours on a fake" in "\n".join(lines)
     content["measured_with"]["batch_size"] = 5
     path.write_text(json.dumps(content))
@@ -197,7 +197,8 @@ def test_the_command_prints_the_plan():
     result = mpssl("plan", "--config", "tests/support/tiny.yaml", "table3")
     assert result.returncode == 0, result.stderr
     rows = [line.split() for line in result.stdout.splitlines()]
-    # 5 cells; given 5 x 2 seeds, searched 2 + 4 x (2 + 1); 2 epochs of 2 steps
+    # 5 cells; given 5 x 2 seeds, searched 2 + 4 x (2 + 1), as the search is on the first seed;
+    # 2 epochs of 2 steps
     assert ["table3", "5", "10", "14", "40", "56", "run", "with", "--calibrate"] in rows
 
 

@@ -64,18 +64,32 @@ def test_tables_share_cells(plan):
 
 def test_runs_by_hand(plan):
     # base: 3 cells (mnist, digits at 50, mnist at 100) x 3 seeds = 9
-    # the others: 6 cells x (grid of 2 on the first seed + 2 other seeds) = 24
+    # the others: 6 cells x (grid of 2 on a seed of its own + 3 seeds) = 30
     runs = list(plan.runs(plan.all_cells()))
-    assert len(runs) == 33
-    assert len({run.id for run in runs}) == 33
+    assert len(runs) == 39
+    assert len({run.id for run in runs}) == 39
 
 
 def test_runs_of_one_cell(plan):
-    assert plan.search_runs(MPSSL) == [Run(MPSSL, "0.25", 3), Run(MPSSL, "1", 3)]
-    assert plan.fixed_runs(MPSSL) == [Run(MPSSL, SELECTED, 4), Run(MPSSL, SELECTED, 5)]
+    assert plan.search_runs(MPSSL) == [Run(MPSSL, "0.25", 100), Run(MPSSL, "1", 100)]
+    assert plan.fixed_runs(MPSSL) == [Run(MPSSL, SELECTED, seed) for seed in (3, 4, 5)]
     assert plan.fixed_runs(BASE) == [Run(BASE, "0", seed) for seed in (3, 4, 5)]
     assert not plan.searched(BASE)
     assert list(plan.runs([BASE])) == plan.fixed_runs(BASE)
+
+
+def test_the_search_may_be_on_the_first_seed(content):
+    plan = Plan(Config.model_validate(content | {"search_seed": "first"}))
+    assert plan.search_runs(MPSSL) == [Run(MPSSL, "0.25", 3), Run(MPSSL, "1", 3)]
+    assert plan.fixed_runs(MPSSL) == [Run(MPSSL, SELECTED, 4), Run(MPSSL, SELECTED, 5)]
+    assert plan.fixed_runs(BASE) == [Run(BASE, "0", seed) for seed in (3, 4, 5)]
+    assert len(list(plan.runs(plan.all_cells()))) == 39 - 6  # its best run is the first seed's
+
+
+def test_the_searchs_seed_is_none_of_the_others(content):
+    with pytest.raises(ValueError, match="search_seed: 4 is one of `seeds`"):
+        Config.model_validate(content | {"search_seed": 4})
+    Config.model_validate(content | {"search_seed": 4, "unlabeled_weight": 0.5})
 
 
 def test_a_number_needs_no_search(content):
@@ -126,11 +140,11 @@ def test_transfer_needs_images_of_the_foundation(content):
 
 
 def test_paper_plan_of_table_1():
-    """6 data sets x 7 methods; 6 base cells x 3 seeds + 36 cells x (grid of 10 + 2 seeds)."""
+    """6 data sets x 7 methods; 6 base cells x 3 seeds + 36 cells x (grid of 10 + 3 seeds)."""
     plan = Plan(load("config/config.yaml"))
     cells = plan.cells("table1")
     assert len(cells) == 42
-    assert len(list(plan.runs(cells))) == 450
+    assert len(list(plan.runs(cells))) == 486
 
 
 def test_paper_tables_3_to_6_share_table_1s_row():

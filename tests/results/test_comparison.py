@@ -168,7 +168,8 @@ def test_other_seeds_and_other_test_images_are_refused(experiment):
 
 
 def test_the_seed_of_a_searchs_winner_is_left_out(content, experiment):
-    searched = Experiment(resolve(content | {"unlabeled_weight": "search"}))
+    search = {"unlabeled_weight": "search", "search_seed": "first"}
+    searched = Experiment(resolve(content | search))
     column = searched.plan.columns("table1")[0]
     runs = searched.plan.fixed_runs(cell_of("generative/mpssl", column))
     write(searched, "base/base", BASE)

@@ -99,7 +99,7 @@ class World:
                 paths.packed(dataset) / f"{n}" for n in ("images.npy", "labels.npy", "meta.json")
             ]
             add(f"pack {dataset}", ["pack", dataset], *files)
-        add("split", ["split", "digits", "50"], paths.split("digits", 50))
+        add("split", ["split", "digits", "50"], paths.split("digits", 50, 0))
         add("generator", ["train-generator"], *paths.generator_files())
         add("classifier", ["train-classifier", "resnet8"], paths.classifier("resnet8"))
         for cell in plan.wanted_cells():

@@ -47,7 +47,7 @@ def test_thirty_images_give_a_configuration_that_plans(images, tmp_path):
     sizes = dataset_sizes(config, "my-project")
     assert (sizes.pool, sizes.test, sizes.classes) == (24, 6, 3)
     settings = {cell.setting for cell in Plan(config).wanted_cells()}
-    assert settings == {"base", "generative"}
+    assert settings == {"base", "control", "generative"}
 
 
 @pytest.mark.parametrize("foundation", ["small", "biggan-deep-256"])
