@@ -127,7 +127,7 @@ def test_names_are_no_path_tricks(content, part, name):
     elif part == "tables":
         content["tables"][name] = content["tables"]["first"]
     else:
-        content["figures"][name] = content["tables"]["first"] | {"kind": "bars"}
+        content["figures"][name] = content["tables"]["first"] | {"kind": "dots"}
     with pytest.raises(ValidationError, match="should match pattern"):
         Config.model_validate(content)
 

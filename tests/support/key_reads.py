@@ -22,7 +22,7 @@ from tests.support.pipeline import ROOT, copy_workflow, served
 
 LOADING = ("mpssl.config.checks", "mpssl.config.reading")
 RUNS = "digits/50/{}/default/resnet8/lambda-{}/seed-{}"
-FIGURES = ("bars", "fractions", "samples", "curves", "classes", "trajectory")
+FIGURES = ("dots", "fractions", "samples", "curves", "classes", "trajectory")
 GENERATOR = """
 import torch
 
