@@ -11,3 +11,4 @@ TORCHVISION = SHIPPED / "torchvision.csv"  # made by benchmarks/list_torchvision
 OWN_DATA_TEMPLATE = SHIPPED / "own-data.yaml.jinja"
 PRESETS = SHIPPED / "presets"  # links to experiments of config/; a wheel has their text
 REPORT_TEMPLATE = SHIPPED / "report.html.jinja"
+REPORT_STYLE = SHIPPED / "report.css"
