@@ -22,7 +22,7 @@ from mpssl.results.page.pictures import of_file
 from mpssl.results.records import Records
 from mpssl.results.times import stage_times
 from mpssl.runs.record import RunRecord
-from mpssl.shipped import REPORT_TEMPLATE
+from mpssl.shipped import REPORT_STYLE, REPORT_TEMPLATE
 
 OF_SAMPLES = ("samples", "classes", "trajectory")
 IN_UNITS = (
@@ -65,6 +65,7 @@ def make_report(experiment: Experiment) -> None:
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     page = environment.from_string(REPORT_TEMPLATE.read_text()).render(
+        style=Markup(REPORT_STYLE.read_text()),
         experiment=config.experiment,
         runs=len(every),
         seeds=len(config.seeds),

@@ -14,6 +14,7 @@ FOUNDATION = SHIPPED / "foundation"  # made by `make foundation`
 FOUNDATION_CHECKSUMS = FOUNDATION / "checksums.json"
 FOUNDATION_STATISTICS = FOUNDATION / "statistics.json"
 REPORT_TEMPLATE = SHIPPED / "report.html.jinja"
+REPORT_STYLE = SHIPPED / "report.css"
 
 
 def shipped_classifier(architecture: str) -> Path:

@@ -12,7 +12,7 @@ from mpssl.plan import job_memory
 from mpssl.plan.cells import ANY_CELL, ANY_RUN, CELL_PATTERNS, RUN_PATTERNS, Cell, Run
 from mpssl.plan.experiment import Experiment
 from mpssl.plan.plan import run_modules
-from mpssl.shipped import FOUNDATION, PAPER_RESULTS, REPORT_TEMPLATE
+from mpssl.shipped import FOUNDATION, PAPER_RESULTS, REPORT_STYLE, REPORT_TEMPLATE
 
 try:
     for file in workflow.configfiles:  # Snakemake's own reader lets a repeated key pass

@@ -132,7 +132,7 @@ rule make_report:
         names=NAMES,
         config=paths.resolved_config,
         code=code_digest("mpssl.results.report"),
-        template=file_digest(REPORT_TEMPLATE),
+        template=file_digest(REPORT_TEMPLATE, REPORT_STYLE),
     shell:
         "exec python -m mpssl report --config {params.config} > {log} 2>&1"
 
