@@ -11,9 +11,13 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     import kornia.augmentation as augmentation
     from kornia.augmentation.auto import RandAugment
+    from kornia.augmentation.auto.operations.ops import Equalize, Posterize
     from kornia.augmentation.auto.rand_augment.rand_augment import default_policy
 
 OPERATIONS = {operation[0][0]: operation for operation in default_policy}
 """What RandAugment draws from: (name, least, greatest magnitude) in a list, by name."""
 
-__all__ = ["OPERATIONS", "RandAugment", "augmentation"]
+WITHOUT_GRADIENT = (Equalize, Posterize)
+"""The operations of RandAugment whose gradient at the image is 0, as they count or round pixels."""
+
+__all__ = ["OPERATIONS", "WITHOUT_GRADIENT", "RandAugment", "augmentation"]

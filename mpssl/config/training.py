@@ -34,6 +34,11 @@ class RandAugment(Closed):
         description="What the operations are drawn for: once a `batch`, as kornia does, or for "
         "each `image`, as UDA and FixMatch do.",
     )
+    gradient: Literal["as_is", "straight_through"] = Field(
+        "as_is",
+        description="Gradient of equalize and posterize at the images: `as_is` is 0, so that LMO "
+        "learns nothing through them; `straight_through` is that of the identity.",
+    )
 
 
 class Views(Closed):

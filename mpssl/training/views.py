@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from mpssl.common.errors import UserError, nearest
-from mpssl.compat.kornia import OPERATIONS
+from mpssl.compat.kornia import OPERATIONS, WITHOUT_GRADIENT
 from mpssl.compat.kornia import RandAugment as KorniaRandAugment
 from mpssl.compat.kornia import augmentation as K
 from mpssl.config.training import RandAugment, Views
@@ -41,8 +41,19 @@ def _randaugment(settings: RandAugment) -> nn.Module:
             raise UserError(f"unknown RandAugment operation '{name}'{nearest(name, OPERATIONS)}")
     policy = [OPERATIONS[name] for name in settings.operations or OPERATIONS]
     if settings.drawn_for == "image":
-        return RandAugmentForEach(settings.n, settings.m, policy)
-    return KorniaRandAugment(n=settings.n, m=settings.m, policy=policy)
+        randaugment = RandAugmentForEach(settings.n, settings.m, policy)
+    else:
+        randaugment = KorniaRandAugment(n=settings.n, m=settings.m, policy=policy)
+    if settings.gradient == "straight_through":
+        for module in randaugment.modules():
+            if isinstance(module, WITHOUT_GRADIENT):
+                module.register_forward_hook(_straight_through)
+    return randaugment
+
+
+def _straight_through(operation: nn.Module, inputs: tuple[Tensor], output: Tensor) -> Tensor:
+    """The output of an operation on images, with the gradient of the identity."""
+    return output.detach() + (inputs[0] - inputs[0].detach())
 
 
 class RandAugmentForEach(nn.Module):

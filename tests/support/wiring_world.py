@@ -297,7 +297,7 @@ class World:
             save(paths.packed("foundation"), foundation, PACKED)
             packed = load(paths.packed("target"))
             for fraction in FRACTIONS:
-                path = paths.split("target", fraction)
+                path = paths.split("target", fraction, 0)
                 write_split(path, packed, fraction, experiment.config.split)
             _make_generator(paths)
             self.foundation_classifier = {
@@ -306,7 +306,7 @@ class World:
 
     def parts(self, fraction: int = 60) -> dict[str, set[tuple[int, int]]]:
         """The images of D, D_val, D_u and of the foundation by files, the test images by hand."""
-        content = json.loads((self.folder / self.paths.split("target", fraction)).read_text())
+        content = json.loads((self.folder / self.paths.split("target", fraction, 0)).read_text())
         found = {
             name: {(TARGET, row) for row in content[name]}
             for name in ("labeled", "validation", "unlabeled")
@@ -352,7 +352,7 @@ class World:
             return {
                 "data": read_made(packed("target") / "meta.json")["digest"],
                 "foundation_images": read_made(packed("foundation") / "meta.json")["digest"],
-                "split": read_made(self.paths.split("target", 60))["digest"],
+                "split": read_made(self.paths.split("target", 60, 0))["digest"],
                 "generator": file_digest(
                     generator / "config.json", generator / "model.safetensors"
                 ),
@@ -407,7 +407,7 @@ class World:
     @contextlib.contextmanager
     def restored(self):
         """Bring splits and generator back at the end of the block."""
-        folders = [self.folder / self.paths.split("target", 60).parent]
+        folders = [self.folder / self.paths.split("target", 60, 0).parent]
         folders.append(self.folder / self.paths.generator())
         before = {path: path.read_bytes() for f in folders for path in f.iterdir()}
         try:
@@ -418,7 +418,7 @@ class World:
 
     def change_split(self) -> None:
         """Exchange an image of D with one of D_u, under another digest."""
-        path = self.folder / self.paths.split("target", 60)
+        path = self.folder / self.paths.split("target", 60, 0)
         content = read_made(path)
         labeled, unlabeled = content["labeled"], content["unlabeled"]
         labeled[0], unlabeled[0] = unlabeled[0], labeled[0]

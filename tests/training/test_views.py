@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from mpssl.compat.kornia import OPERATIONS as OPERATIONS_OF_KORNIA
 from mpssl.config.training import Augmentation, RandAugment, Views
 from mpssl.training.views import build_views
 
@@ -41,6 +42,40 @@ def test_the_gradient_reaches_each_image():
     images = GREY.clone().requires_grad_()
     view(drawn_for="image")(images).sum().backward()
     assert (images.grad.flatten(1).abs().sum(dim=1) > 0).all()
+
+
+WITHOUT_GRADIENT = ["equalize", "posterize"]
+
+
+def seen(operation, **changes):
+    """What an operation makes of a gradation of greys, and its gradient there at ones."""
+    torch.manual_seed(0)
+    images = torch.linspace(0.1, 0.9, 32 * 32).expand(2, 3, -1).unflatten(2, (32, 32)).clone()
+    images.requires_grad_()
+    randaugment = RandAugment(n=1, m=10, operations=[operation], **changes)
+    made = build_views(Views(crop="none", flip=False, randaugment=randaugment), 32)(images)
+    (gradient,) = torch.autograd.grad(made.square().sum() / 2, images)
+    return images.detach(), made.detach(), gradient
+
+
+@pytest.mark.parametrize("drawn_for", ["batch", "image"])
+@pytest.mark.parametrize("operation", OPERATIONS_OF_KORNIA)
+def test_equalize_and_posterize_alone_pass_no_gradient(operation, drawn_for):
+    _, _, gradient = seen(operation, drawn_for=drawn_for)
+    assert gradient.any().item() is (operation not in WITHOUT_GRADIENT)
+
+
+@pytest.mark.parametrize("drawn_for", ["batch", "image"])
+@pytest.mark.parametrize("operation", OPERATIONS_OF_KORNIA)
+def test_straight_through_is_the_identity_to_the_gradient_alone(operation, drawn_for):
+    images, made, as_is = seen(operation, drawn_for=drawn_for)
+    _, same, gradient = seen(operation, drawn_for=drawn_for, gradient="straight_through")
+    assert torch.equal(same, made)
+    if operation in WITHOUT_GRADIENT:
+        assert not torch.equal(made, images)
+        assert torch.equal(gradient, made)  # of made^2 / 2
+    else:
+        assert torch.equal(gradient, as_is)
 
 
 def test_one_image_is_enough():

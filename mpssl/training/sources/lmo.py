@@ -152,45 +152,50 @@ class LatentMetaOptimization(Source):
         self, step: Step, x: Tensor, leaf: Tensor
     ) -> tuple[dict[str, list[Tensor]], dict[str, Tensor]]:
         """The seeds of each of Eq. (6)'s two terms, and their values."""
-        settings, by_score, seeds, record = self.settings, self.converter.by_score, {}, {}
+        settings, seeds, record = self.settings, {}, {}
         if settings.validation_weight > 0:
-            with self.streams.use("validation_order"):
-                rows = self.validation_order.next(
-                    min(settings.validation_batch_size, self.validation_order.size)
-                )
-            x_val, y_val = self.validation.centre(rows)
-
-            def objective(images: Tensor, weights: Tensor | None = None) -> Tensor:
-                with self.streams.use("meta_views"):
-                    weak, strong = step.weak(images), step.strong(images)
-                return step.objective.on_views(
-                    step.model, weak, strong, update=False, weights=weights
-                )
-
-            weights = [leaf.new_ones(len(leaf)).requires_grad_()] if by_score else []
-            (at_images, *shares), loss = validation_gradient(
-                step.model,
-                objective,
-                [leaf, *weights],
-                step.labeled_gradient,
-                learning_rate=step.learning_rate,
-                lambda_=step.lambda_,
-                x_val=x_val,
-                y_val=y_val,
-            )
-            found = [at_images, *map(credit_of_shares, shares)]
+            found, record["meta_validation_loss"] = self._validation_term(step, leaf)
             seeds["validation"] = [settings.validation_weight * each for each in found]
-            record["meta_validation_loss"] = loss
         if settings.gap_weight > 0:
-            with SecondOrder():  # for speed alone: its convolutions differentiate faster at images
-                real, synthetic = self._paired_features(step.model, x, leaf)
-                gap = self._gap(real, synthetic)
-            found = [*torch.autograd.grad(gap, leaf)]
-            if by_score:
-                found.append(credit_of_pairs(self._gap, real, synthetic))
+            found, record["gap"] = self._gap_term(step.model, x, leaf)
             seeds["gap"] = [settings.gap_weight * each for each in found]
-            record["gap"] = gap.detach()
         return seeds, record
+
+    def _validation_term(self, step: Step, leaf: Tensor) -> tuple[list[Tensor], Tensor]:
+        """The seeds of L_val(theta'), Eq. (7), and its value."""
+        with self.streams.use("validation_order"):
+            rows = self.validation_order.next(
+                min(self.settings.validation_batch_size, self.validation_order.size)
+            )
+        x_val, y_val = self.validation.centre(rows)
+
+        def objective(images: Tensor, weights: Tensor | None = None) -> Tensor:
+            with self.streams.use("meta_views"):
+                weak, strong = step.weak(images), step.strong(images)
+            return step.objective.on_views(step.model, weak, strong, update=False, weights=weights)
+
+        weights = [leaf.new_ones(len(leaf)).requires_grad_()] if self.converter.by_score else []
+        (at_images, *shares), loss = validation_gradient(
+            step.model,
+            objective,
+            [leaf, *weights],
+            step.labeled_gradient,
+            learning_rate=step.learning_rate,
+            lambda_=step.lambda_,
+            x_val=x_val,
+            y_val=y_val,
+        )
+        return [at_images, *map(credit_of_shares, shares)], loss
+
+    def _gap_term(self, model: Classifier, x: Tensor, leaf: Tensor) -> tuple[list[Tensor], Tensor]:
+        """The seeds of L_gap, Eq. (8), at theta and not through theta', and its value."""
+        with SecondOrder():  # for speed alone: its convolutions differentiate faster at images
+            real, synthetic = self._paired_features(model, x, leaf)
+            gap = self._gap(real, synthetic)
+        seeds = [*torch.autograd.grad(gap, leaf)]
+        if self.converter.by_score:
+            seeds.append(credit_of_pairs(self._gap, real, synthetic))
+        return seeds, gap.detach()
 
     def _gap(self, real: Tensor, synthetic: Tensor) -> Tensor:
         return feature_gap(self.settings, real, synthetic)
@@ -198,7 +203,7 @@ class LatentMetaOptimization(Source):
     def _paired_features(
         self, model: Classifier, x: Tensor, images: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Labeled and synthetic features [U, D] at theta, not at theta'."""
+        """Labeled and synthetic features [U, D]."""
         x = x.repeat(self.ratio, 1, 1, 1)
         if self.settings.gap_statistics == "joint":
             # Two separate forwards would each normalize away the difference that is measured.
