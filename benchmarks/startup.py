@@ -80,6 +80,18 @@ def measure(run: str, folder: Path, repeat: int) -> None:
     print(f"(bound: {BOUND_SECONDS} s)")
 
 
+def with_own_foundation():
+    """config/mini.yaml with a foundation in the working folder instead of the shipped one."""
+    from mpssl.config import reading
+    from mpssl.config.foundation import TrainedClassifier, TrainedGenerator
+    from mpssl.plan.experiment import Experiment
+
+    config, trained = reading.load(ROOT / "config/mini.yaml"), {"kind": "trained", "steps": 1}
+    parts = {"generator": TrainedGenerator(**trained), "classifier": TrainedClassifier(**trained)}
+    foundation = config.foundation.model_copy(update=parts)
+    return Experiment(config.model_copy(update={"foundation": foundation}))
+
+
 def prepare() -> None:
     """Packed images, a split and foundation weights in the working folder, all random."""
     import numpy as np
@@ -89,10 +101,9 @@ def prepare() -> None:
     from mpssl.models import generator, tensor_file
     from mpssl.models.classifier import Classifier
     from mpssl.plan.cost import dataset_sizes
-    from mpssl.plan.experiment import Experiment
     from mpssl.tools.calibration import make_usable
 
-    experiment = Experiment.load(ROOT / "config/mini.yaml")
+    experiment = with_own_foundation()
     config, paths, side = experiment.config, experiment.paths, experiment.config.packing.size
     settings = config.datasets["mnist"]
     count = settings.pool_size + settings.test_size
@@ -124,10 +135,9 @@ def child(run: str) -> None:
     mark()
     from mpssl.cli.arguments import check_cell, parsed
     from mpssl.plan.cells import Run
-    from mpssl.plan.experiment import Experiment
 
     mark()
-    experiment, wanted = Experiment.load(ROOT / "config/mini.yaml"), parsed(Run, run)
+    experiment, wanted = with_own_foundation(), parsed(Run, run)
     check_cell(experiment, wanted.cell)
     mark()
     from mpssl.runs import runner

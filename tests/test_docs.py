@@ -21,7 +21,7 @@ DOCUMENTS = sorted(
     for pattern in ("README.md", "CONTRIBUTING.md", "*/README.md", "docs/**/*.md")
     for file in ROOT.glob(pattern)
 )
-FOLDERS = ("mpssl/", "config/", "docs/", "tests/", "benchmarks/", "workflow/")
+FOLDERS = ("mpssl/", "config/", "docs/", "tests/", "benchmarks/", "examples/", "workflow/")
 # `config/NAME.yaml`, `docs/<page>.md`, `workflow/rules/*.smk`: any file of that form will do.
 PLACEHOLDER = re.compile(r"<[^>]*>|\{[^}]*\}|\.\.\.|\*+|\b(?!README\b)[A-Z][A-Z_]+\b")
 

@@ -78,7 +78,9 @@ def test_the_wheel_has_every_file_of_the_package(wheel):
     with zipfile.ZipFile(wheel) as archive:
         assert {str(p.relative_to(ROOT)) for p in files} <= set(archive.namelist())
         preset = archive.read("mpssl/shipped/presets/small.yaml")
+        weights = archive.read("mpssl/shipped/foundation/model.safetensors")
     assert preset == (ROOT / "config/mini.yaml").read_bytes()
+    assert weights == (ROOT / "mpssl/shipped/foundation/model.safetensors").read_bytes()
 
 
 def test_the_installed_commands_work_in_any_folder(installed, elsewhere):

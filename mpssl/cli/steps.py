@@ -87,6 +87,16 @@ def train_classifier(experiment: Experiment, threads: int, architecture: str) ->
 
 
 @click.command()
+@of_experiment
+@threads_option
+def ship_foundation(experiment: Experiment, threads: int) -> None:
+    """Make of a trained foundation one that the package carries."""
+    from mpssl.foundation.ship import ship
+
+    ship(experiment, threads)
+
+
+@click.command()
 @of_dataset
 @click.argument("architecture")
 def domain(experiment: Experiment, dataset: str, architecture: str) -> None:

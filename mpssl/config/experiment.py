@@ -24,7 +24,7 @@ from mpssl.config.fields import (
     Setting,
     merge,
 )
-from mpssl.config.foundation import Foundation
+from mpssl.config.foundation import Foundation, check_shipped_classifiers
 from mpssl.config.method import Lmo, Method, Objectives, split_row
 from mpssl.config.tables import Answer, Claim, Domain, Figure, Roles, Table
 from mpssl.config.training import Augmentation, Training, UnlabeledRatio
@@ -257,7 +257,7 @@ def images_are_large_enough(config: Config) -> None:
         raise ValueError(
             f"training.image_size {side} is larger than packing.size {config.packing.size}"
         )
-    for name in {name for names in config.roles.architectures.values() for name in names}:
+    for name in config.roles.every_architecture:
         backbone = BACKBONES[name]
         if side < backbone.smallest or (backbone.fixed and side != backbone.smallest):
             at_least = "of" if backbone.fixed else "of at least"
@@ -267,11 +267,15 @@ def images_are_large_enough(config: Config) -> None:
             )
 
 
-def foundation_has_images(config: Config) -> None:
-    """A foundation that is trained has images to be trained on."""
-    parts = (config.foundation.generator, config.foundation.classifier)
-    if config.foundation.dataset is None and any(part.kind == "trained" for part in parts):
+def foundation_fits(config: Config) -> None:
+    """A trained foundation has images to be trained on, a shipped one what runs start from."""
+    foundation, training = config.foundation, config.training
+    parts = (foundation.generator, foundation.classifier)
+    if foundation.dataset is None and any(part.kind == "trained" for part in parts):
         raise ValueError("foundation.dataset must name the images to train the foundation on")
+    if foundation.classifier.kind == "shipped":
+        normalization = training.normalize_mean, training.normalize_std
+        check_shipped_classifiers(config.roles.every_architecture, *normalization)
 
 
 def values_differ(config: Config) -> None:
@@ -295,6 +299,6 @@ CHECKS: list[Callable[[Config], None]] = [
     references_are_rows,
     variants_are_valid,
     images_are_large_enough,
-    foundation_has_images,
+    foundation_fits,
     values_differ,
 ]

@@ -6,6 +6,15 @@ from pydantic import BeforeValidator, Field, StringConstraints
 
 from mpssl.config.downloads import Download, Downloadable
 from mpssl.config.fields import AS_IN_YAML_1_2, Closed, Count, Name, NonNegative, Place, Positive
+from mpssl.shipped import shipped_classifiers
+
+SHIPPED_NORMALIZATION = (0.5, 0.5, 0.5)  # mean and standard deviation, of config/foundation.yaml
+
+
+class ShippedGenerator(Downloadable):
+    """The small BigGAN of 98 classes of glyphs that the package carries (docs/mini.md)."""
+
+    kind: Literal["shipped"] = Field(description="Kind of the generator.")
 
 
 def _text(value: Any) -> Any:
@@ -98,6 +107,37 @@ class PythonGenerator(Downloadable):
     )
 
 
+class ShippedClassifier(Downloadable):
+    """The foundation classifiers of glyphs that the package carries: ResNet-8 and ResNet-14."""
+
+    kind: Literal["shipped"] = Field(description="Kind of the classifier.")
+
+
+def check_shipped_classifiers(architectures: list[str], *normalization: tuple[float, ...]) -> None:
+    """Refuse what no shipped foundation classifier serves.
+
+    Args:
+        architectures: of the runs.
+        normalization: mean and standard deviation of the runs' images.
+
+    Raises:
+        ValueError: none is of that architecture, or they see images normalized otherwise.
+    """
+    shipped = shipped_classifiers()
+    instead = "`foundation.classifier: {kind: trained, steps: 2000}`"
+    for name in architectures:
+        if name not in shipped:
+            raise ValueError(
+                f"roles.architectures: no foundation classifier of {name} is shipped, only of "
+                f"{' and '.join(shipped)}; {instead} trains one"
+            )
+    if set(normalization) != {SHIPPED_NORMALIZATION}:
+        raise ValueError(
+            "the shipped foundation classifiers need training.normalize_mean and normalize_std "
+            f"{list(SHIPPED_NORMALIZATION)}; {instead} trains one with others"
+        )
+
+
 class TrainedClassifier(Downloadable):
     """A foundation classifier trained by the pipeline on the foundation data set."""
 
@@ -137,7 +177,7 @@ class Foundation(Closed):
     dataset: Name | None = Field(
         None,
         description="Name of the data set with the foundation's own real images, on which it is "
-        "trained and which Table 9 uses; a pretrained foundation needs none.",
+        "trained and which Table 9 uses; a shipped or pretrained foundation needs none.",
     )
     class_groups: dict[Name, list[Classes]] = Field(
         {},
@@ -146,12 +186,13 @@ class Foundation(Closed):
         examples=[{"dogs": ["151-268"], "some": ["3", "10-19"]}],
     )
     generator: Annotated[
-        TrainedGenerator | PretrainedGenerator | PythonGenerator, Field(discriminator="kind")
+        ShippedGenerator | TrainedGenerator | PretrainedGenerator | PythonGenerator,
+        Field(discriminator="kind"),
     ] = Field(description="Generator G_F of the synthetic images.")
-    classifier: Annotated[TrainedClassifier | PretrainedClassifier, Field(discriminator="kind")] = (
-        Field(
-            description="Classifier f_F, from which training starts; it also makes P-SSL's labels."
-        )
+    classifier: Annotated[
+        ShippedClassifier | TrainedClassifier | PretrainedClassifier, Field(discriminator="kind")
+    ] = Field(
+        description="Classifier f_F, from which training starts; it also makes P-SSL's labels."
     )
     truncation: Annotated[float, Field(gt=0, le=1), AS_IN_YAML_1_2] = Field(
         1.0,

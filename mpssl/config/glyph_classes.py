@@ -14,4 +14,8 @@ GLYPHS = {
     "box": "┼ ╬ ╝ ║",
 }
 TEXTURE_NAMES = ("stripes", "checks", "dots", "waves", "rings", "rays", "gradient")
-GLYPH_CLASSES = sum(len(words.split()) for words in GLYPHS.values()) + len(TEXTURE_NAMES)
+GLYPH_NAMES = [
+    *(f"{script} {word}" for script, words in GLYPHS.items() for word in words.split()),
+    *(f"texture {name}" for name in TEXTURE_NAMES),
+]
+GLYPH_CLASSES = len(GLYPH_NAMES)

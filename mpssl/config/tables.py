@@ -31,6 +31,11 @@ class Roles(Closed):
         examples=[{"default": ["resnet18"], "larger": ["resnet50", "resnet101"]}],
     )
 
+    @property
+    def every_architecture(self) -> list[str]:
+        """The architectures of all roles, each once."""
+        return list(dict.fromkeys(name for names in self.architectures.values() for name in names))
+
 
 class Columns(Closed):
     """The product of data sets, label fractions and architectures, each named by a role."""
@@ -79,10 +84,10 @@ class Table(Grid):
 class Figure(Grid):
     """A figure of the paper, or of our own."""
 
-    kind: Literal["bars", "fractions", "samples", "curves", "classes", "trajectory"] = Field(
-        description="Kind of the figure: test accuracies as `bars`, test accuracy over the label "
-        "`fractions`, validation accuracy over training as `curves`, or images: `samples` mixed, "
-        "`classes` one by one, or their `trajectory` over training."
+    kind: Literal["dots", "fractions", "samples", "curves", "classes", "trajectory"] = Field(
+        description="Kind of the figure: test accuracies as `dots` with intervals, test accuracy "
+        "over the label `fractions`, validation accuracy over training as `curves`, or images: "
+        "`samples` mixed, `classes` one by one, or their `trajectory` over training."
     )
 
 

@@ -16,7 +16,7 @@ from matplotlib.ft2font import FT2Font
 from PIL import Image, ImageDraw, ImageFont
 
 from mpssl.config.data import Glyphs
-from mpssl.config.glyph_classes import GLYPHS
+from mpssl.config.glyph_classes import GLYPH_CLASSES, GLYPH_NAMES, GLYPHS
 from mpssl.data.store import Reading
 from mpssl.data.warp import affine_matrices, resize, thicken, to_uint8_rgb, warp
 
@@ -135,20 +135,18 @@ def render_glyphs(settings: Glyphs, image_size: int) -> Reading:
     generator = np.random.default_rng(settings.seed)
     charmaps = {font: FT2Font(str(font)).get_charmap() for font in find_fonts()}
     size = image_size * SUPERSAMPLING
-    images, names = [], []
-    for script, words in GLYPHS.items():
+    images = []
+    for words in GLYPHS.values():
         for word in words.split():
             distorted = distort(draw_word(charmaps, word, size), settings, generator)
             glyphs = resize(distorted, image_size)
             glyphs /= glyphs.max(axis=(1, 2), keepdims=True)  # hairlines would be grey
             images.append(to_uint8_rgb(glyphs))
-            names.append(f"{script} {word}")
-    for name, texture in TEXTURES.items():
+    for texture in TEXTURES.values():
         u, v = jittered_axes(size, settings.images_per_class, generator)
         images.append(to_uint8_rgb(resize(texture(u, v), image_size)))
-        names.append(f"texture {name}")
-    labels = np.repeat(np.arange(len(names), dtype=np.int64), settings.images_per_class)
-    return Reading(np.concatenate(images), labels, names, pool=len(labels))
+    labels = np.repeat(np.arange(GLYPH_CLASSES, dtype=np.int64), settings.images_per_class)
+    return Reading(np.concatenate(images), labels, list(GLYPH_NAMES), pool=len(labels))
 
 
 def draw_word(charmaps: dict[Path, dict[int, int]], word: str, size: int) -> np.ndarray:

@@ -18,7 +18,7 @@ def make_generator(experiment: Experiment, threads: int) -> None:
     """Train the generator and write config.json and model.safetensors.
 
     Raises:
-        UserError: the configuration names a pretrained one, or training diverges.
+        UserError: the configuration names another kind, or training diverges.
     """
     config, paths = experiment.config, experiment.paths
     settings = config.foundation.generator
@@ -43,14 +43,12 @@ def make_classifier(experiment: Experiment, architecture: str, threads: int) -> 
     """Train the foundation classifier of one architecture and write its weights.
 
     Raises:
-        UserError: the configuration names a pretrained one, or training diverges.
+        UserError: the configuration names another kind, or training diverges.
     """
     config, paths = experiment.config, experiment.paths
     settings = config.foundation.classifier
-    if settings.kind == "pretrained":
-        raise UserError(
-            f"the classifier in {settings.path} is pretrained; there is nothing to train"
-        )
+    if settings.kind != "trained":
+        raise UserError(f"the classifier is of kind {settings.kind}, which is not trained")
     prepare_cpu(threads)
     packed = store.load(paths.packed(config.foundation.dataset))
     training = config.training

@@ -1,7 +1,7 @@
 """Train the embedded foundation: a small class-conditional BigGAN, and a classifier.
 
-The full reproduction downloads BigGAN-deep-256 and a network trained on ImageNet. The embedded
-benchmark has no such weights, so it makes them, in minutes on a CPU: the generator is the *same
+The full reproduction downloads BigGAN-deep-256 and a network trained on ImageNet. For the embedded
+benchmark such weights are made here, on a CPU, and shipped: the generator is the *same
 class* at a small size with the same state dictionary keys, so all other code works with both.
 
 Shape letters: B batch, C channels, H, W sides, F classes of the foundation, Z latent.

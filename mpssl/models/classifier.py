@@ -12,6 +12,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from mpssl.common.errors import UserError, nearest
 from mpssl.config.architectures import BACKBONES, SMALL_RESNETS, UNSPLITTABLE, UNSPLITTABLE_REASON
 from mpssl.models import tensor_file
+from mpssl.models.shipped_foundation import verify
 
 # googlenet and inception_v3 are built as for their published weights, but without auxiliary heads.
 BUILD_OPTIONS = dict.fromkeys(
@@ -213,9 +214,12 @@ def load_foundation_classifier(
 ) -> Classifier:
     """The foundation classifier f_F: our own .safetensors, or torchvision's .pth weights.
 
+    Weights stored as float16, as those of the shipped ones are, become float32.
+
     Raises:
         UserError: the file is missing, damaged or of another architecture.
     """
+    verify(path)
     try:
         if path.suffix == ".safetensors":
             state: Mapping[str, Tensor] = tensor_file.load(path)[0]

@@ -14,6 +14,7 @@ from mpssl.common.files import write_text
 from mpssl.config.experiment import Config
 from mpssl.models import tensor_file
 from mpssl.models.file_names import GENERATOR_CONFIG, generator_weights
+from mpssl.models.shipped_foundation import verify
 
 
 class FrozenGenerator(nn.Module):
@@ -61,7 +62,8 @@ def save(network: nn.Module, folder: Path) -> None:
 def load(folder: Path, image_size: int, truncation: float) -> FrozenGenerator:
     """Read and fold a BigGAN, one that `save` wrote or an official one; no pickled code is run.
 
-    The package's own `from_pretrained` downloads, unpickles and ignores missing weights.
+    Weights stored as float16, as those of the shipped one are, become float32. The package's own
+    `from_pretrained` downloads, unpickles and ignores missing weights.
 
     Raises:
         UserError: a file is missing, damaged, or not of the configuration's shapes.
@@ -69,8 +71,11 @@ def load(folder: Path, image_size: int, truncation: float) -> FrozenGenerator:
     from mpssl.compat.biggan import BigGAN, BigGANConfig  # slow: boto3
     from mpssl.models.biggan import FoldedBigGan
 
+    described, path = folder / GENERATOR_CONFIG, generator_weights(folder)
+    verify(described)
+    verify(path)
     try:
-        text, path = (folder / GENERATOR_CONFIG).read_text(), generator_weights(folder)
+        text = described.read_text()
         network = BigGAN(BigGANConfig.from_dict(json.loads(text)))
         if path.suffix == ".safetensors":
             state, metadata = tensor_file.load(path)

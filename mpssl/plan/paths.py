@@ -8,6 +8,7 @@ from mpssl.config.architectures import BACKBONES
 from mpssl.config.experiment import Config
 from mpssl.models.file_names import GENERATOR_CONFIG, MODEL, generator_weights
 from mpssl.plan.cells import Cell, Run
+from mpssl.shipped import FOUNDATION, shipped_classifier
 
 SAMPLES = 32  # images in a run's samples.png
 
@@ -142,6 +143,8 @@ class Paths:
     def generator(self) -> Path:
         """Folder of a BigGAN: config.json and its weights. A Python entry point has none."""
         generator = self.config.foundation.generator
+        if generator.kind == "shipped":
+            return FOUNDATION
         if generator.kind == "pretrained":
             return generator.path
         return self.resources / "foundation" / "generator"
@@ -161,9 +164,21 @@ class Paths:
     def classifier(self, architecture: str) -> Path:
         """Weights of the foundation classifier of one architecture."""
         classifier = self.config.foundation.classifier
+        if classifier.kind == "shipped":
+            return shipped_classifier(architecture)
         if classifier.kind == "pretrained":
             return classifier.path / (BACKBONES[architecture].weights or f"{architecture}.pth")
         return self.resources / "foundation" / f"{architecture}.safetensors"
+
+    @property
+    def shipped(self) -> Path:
+        """Folder of a trained foundation as the package carries it (`make foundation`)."""
+        return self.results / "shipped"
+
+    @property
+    def foundation_sheet(self) -> Path:
+        """Real images of the foundation beside generated ones."""
+        return self.results / "sheet.png"
 
     def domain(self, dataset: str, architecture: str) -> Path:
         """How far the generator's images lie from a data set, as one architecture sees it."""

@@ -106,8 +106,7 @@ class Plan:
         parts = [part for part in (generator, classifier) if part.kind == "pretrained"]
         found = {d.file: (part.path, d) for part in parts for d in part.downloads}
         if classifier.kind == "pretrained":
-            roles = self.config.roles.architectures.values()
-            for architecture in sorted({name for names in roles for name in names}):
+            for architecture in sorted(self.config.roles.every_architecture):
                 file = BACKBONES[architecture].weights
                 if file is not None and file not in found:
                     digits = file.removesuffix(".pth").rpartition("-")[2]

@@ -207,11 +207,12 @@ def _markdown(tested: dict[str, ClaimTest], together: dict[str, str]) -> str:
 def _line(tested: ClaimTest, together: str) -> str:
     claim = tested.claim
     columns = dict.fromkeys(pair.column for pair in tested.pairs if pair.difference)
-    parts = "<br>".join(_part(tested.deciding(column)) for column in columns)
+    parts = "<br>".join(part(tested.deciding(column)) for column in columns)
     return f"| {claim.text} | {claim.place} | **{tested.verdict}** | {together} | {parts} |"
 
 
-def _part(pair: Pair) -> str:
+def part(pair: Pair) -> str:
+    """One comparison in words: column, effect with interval, rival."""
     d = pair.difference
     if d.seeds == 0:
         return f"{pair.column}: no seed but the search's"

@@ -1,4 +1,4 @@
-"""Figures: bars (Figure 3), accuracy over the label fraction, curves, and those of samples."""
+"""Figures: dots (Figure 3), accuracy over the label fraction, curves, and those of samples."""
 
 from collections.abc import Callable
 
@@ -12,11 +12,17 @@ from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import MaxNLocator
 
 from mpssl.common.files import atomic
-from mpssl.plan.cells import Cell, cell_of
+from mpssl.plan.cells import cell_of
 from mpssl.plan.experiment import Experiment
 from mpssl.results import samples
-from mpssl.results.records import Records, verified_file
-from mpssl.results.style import STYLE, colour_of, number
+from mpssl.results.measures import (
+    accuracies_of,
+    deviation,
+    mean_interval,
+    validation_curves,
+)
+from mpssl.results.records import Records
+from mpssl.results.style import MARKERS, STYLE, colour_of, number
 from mpssl.results.tables import column_titles, row_label
 
 
@@ -38,46 +44,29 @@ def make_figure(experiment: Experiment, name: str) -> None:
         plt.close(canvas)
 
 
-def _accuracy(records: Records, cell: Cell) -> tuple[float, float] | None:
-    """Mean and standard deviation of the test accuracy, or None where runs are missing."""
-    if records.plan.impossible(cell):
-        return None
-    found = records.of(cell)
-    if found.missing:
-        return None
-    values = [record.test_accuracy for record in found.records]
-    return float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
-
-
-def _bars(records: Records, name: str) -> tuple[Canvas, list[dict]]:
-    """Methods side by side for each column, error bars of one standard deviation."""
+def _dots(records: Records, name: str) -> tuple[Canvas, list[dict]]:
+    """Methods side by side for each column: means with their intervals, and each seed in pale."""
     config = records.experiment.config
     grid, columns = config.figures[name], records.plan.columns(name)
     canvas, axes = plt.subplots(figsize=(max(4.5, 1.7 * len(columns) + 1.5), 3.2))
-    width = 0.8 / len(grid.rows)
-    lowest, numbers = 100.0, []
+    width, numbers = 0.8 / len(grid.rows), []
     for i, row in enumerate(grid.rows):
-        cells = [_accuracy(records, cell_of(row, column)) for column in columns]
-        shown = [(j, *cell) for j, cell in enumerate(cells) if cell is not None]
-        if not shown:
-            continue
-        numbers += [number(row, columns[j], mean=mean, std=std) for j, mean, std in shown]
-        x, mean, std = map(np.array, zip(*shown, strict=True))
-        lowest = min(lowest, (mean - std).min())
-        position = x - 0.4 + (i + 0.5) * width
-        axes.bar(
-            position,
-            mean,
-            width * 0.92,
-            yerr=std,
-            color=colour_of(row, i),
-            label=row_label(config, name, row),
-            error_kw={"elinewidth": 1, "capsize": 2},
-        )
-        for at, value, spread in zip(position, mean, std, strict=True):
-            axes.text(at, value + spread, f"{value:.1f}", ha="center", va="bottom", fontsize=7)
+        shape = {"color": colour_of(row, i), "marker": MARKERS[i % len(MARKERS)], "ls": "none"}
+        label = row_label(config, name, row)
+        for j, column in enumerate(columns):
+            values = accuracies_of(records, cell_of(row, column))
+            if values is None:
+                continue
+            mean, (low, high) = float(values.mean()), mean_interval(values)
+            line = number(row, column, mean=mean, std=deviation(values), low=low, high=high)
+            numbers.append(line)
+            at = j - 0.4 + (i + 0.5) * width
+            axes.plot([at] * len(values), values, ms=3, alpha=0.35, **shape)
+            spread = [[mean - low], [high - mean]]
+            axes.errorbar(at, mean, spread, lw=1.2, capsize=2, ms=6, label=label, **shape)
+            label = None  # one line of the legend
     axes.set_xticks(range(len(columns)), column_titles(config, columns))
-    axes.set_ylim(bottom=max(0, np.floor((lowest - 5) / 10) * 10))
+    axes.set_xlim(-0.5, len(columns) - 0.5)
     axes.set_ylabel("Test accuracy (%)")
     axes.set_title(f"{grid.title} ({columns[0].fraction} %)", loc="left", fontsize=11)
     axes.legend(loc="upper left", bbox_to_anchor=(1, 1))
@@ -95,8 +84,8 @@ def _fractions(records: Records, name: str) -> tuple[Canvas, list[dict]]:
     for axes, dataset in zip(panels[0], datasets, strict=True):
         mine = [c for c in columns if c.dataset == dataset]
         for i, row in enumerate(grid.rows):
-            points = [(c, _accuracy(records, cell_of(row, c))) for c in mine]
-            points = [(c, *value) for c, value in points if value is not None]
+            points = [(c, accuracies_of(records, cell_of(row, c))) for c in mine]
+            points = [(c, v.mean(), deviation(v)) for c, v in points if v is not None]
             if not points:
                 continue
             numbers += [number(row, c, mean=mean, std=std) for c, mean, std in points]
@@ -125,7 +114,7 @@ def _curves(records: Records, name: str) -> tuple[Canvas, list[dict]]:
     )
     for axes, column, title in zip(panels[0], columns, column_titles(config, columns), strict=True):
         for i, row in enumerate(grid.rows):
-            curves = _validation_curves(records, cell_of(row, column))
+            curves = validation_curves(records, cell_of(row, column))
             if curves is None:
                 continue
             colour, epochs = colour_of(row, i), np.arange(1, curves.shape[1] + 1)
@@ -145,19 +134,8 @@ def _curves(records: Records, name: str) -> tuple[Canvas, list[dict]]:
     return canvas, numbers
 
 
-def _validation_curves(records: Records, cell: Cell) -> np.ndarray | None:
-    """Validation accuracy [seeds, epochs], or None where runs are missing."""
-    if records.plan.impossible(cell) or (found := records.of(cell)).missing:
-        return None
-    histories = []
-    for record in found.records:
-        files = records.experiment.paths.run(record.run)
-        histories.append(pd.read_csv(verified_file(record, files, files.history)))
-    return np.array([history["val_accuracy"] for history in histories])
-
-
 KINDS: dict[str, Callable[[Records, str], tuple[Canvas, list[dict]]]] = {
-    "bars": _bars,
+    "dots": _dots,
     "fractions": _fractions,
     "curves": _curves,
     "samples": samples.strips,

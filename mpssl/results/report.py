@@ -1,19 +1,24 @@
 """All results of an experiment on one page that needs no server, script or network."""
 
-import base64
 from collections import defaultdict
 from dataclasses import dataclass
 from statistics import fmean
 
 import jinja2
-import pandas as pd
 import yaml
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
 from mpssl.common.files import write_text
-from mpssl.config.fields import BASE_ROW
+from mpssl.plan.cells import Cell
 from mpssl.plan.experiment import Experiment
+from mpssl.results.page.claimed import claims
+from mpssl.results.page.converter import maps, recorded
+from mpssl.results.page.differences import differences
+from mpssl.results.page.mistakes import mistakes
+from mpssl.results.page.outcome import Outcome, outcomes, sentences, summary
+from mpssl.results.page.panels import over_labels, over_training
+from mpssl.results.page.pictures import of_file
 from mpssl.results.records import Records
 from mpssl.results.times import stage_times
 from mpssl.runs.record import RunRecord
@@ -26,9 +31,7 @@ IN_UNITS = (
     "between real images of one class: 1 is as among real images."
 )
 CAPTIONS = {
-    "bars": "Mean over the seeds; error bars are one standard deviation.",
-    "fractions": "Mean over the seeds; bands are one standard deviation.",
-    "curves": "Mean over the seeds; bands go from the lowest to the highest.",
+    "dots": "Mean over the seeds with its 95 % interval (Student's t), and each seed in pale.",
     "samples": "Unlabeled images as the classifier got them at the end of training, before their "
     "views, sorted by class; real ones above.",
     "classes": "One row a class; synthetic images of the first seed's last snapshot. The numbers "
@@ -56,53 +59,47 @@ def make_report(experiment: Experiment) -> None:
     config, paths, plan = experiment.config, experiment.paths, experiment.plan
     tables = [name for name in plan.wanted if name in config.tables]
     pictures = [name for name in plan.wanted if name in config.figures]
-    records = Records(experiment, plan.wanted_cells()).every
+    records = Records(experiment, plan.wanted_cells())
+    every, found = records.every, outcomes(records)
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     page = environment.from_string(REPORT_TEMPLATE.read_text()).render(
         experiment=config.experiment,
-        runs=len(records),
+        runs=len(every),
         seeds=len(config.seeds),
         datasets=[
             config.datasets[name].title
-            for name in dict.fromkeys(record.run.cell.dataset for record in records)
+            for name in dict.fromkeys(record.run.cell.dataset for record in every)
         ],
-        answers=_answers(experiment, tables[0]) if tables else [],
+        summary=summary(found),
+        verdicts=[(outcome, sentences(outcome)) for outcome in found],
+        charts=[chart for outcome in found if (chart := differences(outcome)) is not None],
+        labels=over_labels(records),
+        curves=over_training(records, _shown_over_training(experiment, found)),
         tables=[(name, _html(paths.table(name, "md").read_text())) for name in tables],
-        claims=_html(paths.claims("md").read_text().partition("\n")[2]) if config.claims else "",
-        figures=[
-            _picture(experiment, n) for n in pictures if config.figures[n].kind not in OF_SAMPLES
-        ],
+        maps=maps(records, found),
+        recorded=recorded(found),
+        mistakes=mistakes(records, found),
+        claims=claims(records),
+        figures=[_picture(experiment, n) for n in pictures if config.figures[n].kind == "dots"],
         samples=[_picture(experiment, n) for n in pictures if config.figures[n].kind in OF_SAMPLES],
         configuration=yaml.safe_dump(
             config.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=96
         ),
-        environment=_environment(records),
+        environment=_environment(every),
         stages=stage_times(experiment),
-        methods=_method_times(experiment, records),
+        methods=_method_times(experiment, every),
     )
     write_text(paths.report, page)
 
 
-def _answers(experiment: Experiment, name: str) -> list[dict]:
-    """For each column of a table: its best generative and oracle method beside the base model.
-
-    None where the table compares something else.
-    """
-    config = experiment.config
-    if config.tables[name].reference != BASE_ROW:
-        return []
-    table = pd.read_csv(experiment.paths.table(name, "csv"))
-    answers = []
-    for key, column in table.groupby(["dataset", "fraction", "architecture"], sort=False):
-        answer = {"column": f"{config.datasets[key[0]].title}, {key[1]} % labeled, {key[2]}"}
-        for setting in ("base", "generative", "oracle"):
-            entries = column[(column.setting == setting) & column["mean"].notna()]
-            if len(entries):
-                answer[setting] = entries.loc[entries["mean"].idxmax()].to_dict()
-        answers.append(answer)
-    return answers
+def _shown_over_training(experiment: Experiment, found: list[Outcome]) -> list[Cell]:
+    """The cells of the first chart and of the wanted figures of curves."""
+    plan, figures = experiment.plan, experiment.config.figures
+    cells = [entry.cell for outcome in found for entry in outcome.entries]
+    curves = [n for n in plan.wanted if n in figures and figures[n].kind == "curves"]
+    return list(dict.fromkeys([*cells, *(cell for n in curves for cell in plan.cells(n))]))
 
 
 def _html(markdown: str) -> Markup:
@@ -120,9 +117,8 @@ def _html(markdown: str) -> Markup:
 
 def _picture(experiment: Experiment, name: str) -> Picture:
     figure = experiment.config.figures[name]
-    encoded = base64.b64encode(experiment.paths.figure(name, "png").read_bytes()).decode()
     caption = " ".join(part for part in (CAPTIONS[figure.kind], figure.note) if part)
-    return Picture(name, figure.title, caption, f"data:image/png;base64,{encoded}")
+    return Picture(name, figure.title, caption, of_file(experiment.paths.figure(name, "png")))
 
 
 def _environment(records: list[RunRecord]) -> dict[str, str]:

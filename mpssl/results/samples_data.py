@@ -8,6 +8,7 @@ import pandas as pd
 from PIL import Image
 
 from mpssl.common.files import read_made
+from mpssl.config.glyph_classes import GLYPH_NAMES
 from mpssl.data import store
 from mpssl.data.split import read_split
 from mpssl.plan.cells import Column, cell_of
@@ -83,7 +84,9 @@ def class_names(experiment: Experiment, column: Column) -> list[str]:
 def foundation_names(experiment: Experiment, count: int) -> list[str]:
     """What the generator's classes are called; their numbers if nothing says it."""
     foundation = experiment.config.foundation
-    if foundation.generator.kind == "trained":
+    if foundation.generator.kind == "shipped":
+        names = [name.split()[-1] for name in GLYPH_NAMES]
+    elif foundation.generator.kind == "trained":
         meta = experiment.paths.packed(foundation.dataset) / store.META
         # "latin A" is a script and what was drawn; the drawing tells it
         names = [n.split()[-1] for n in read_made(meta)["classes"]] if meta.exists() else []

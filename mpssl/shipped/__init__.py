@@ -10,4 +10,18 @@ PAPER_RESULTS = SHIPPED / "paper_results.csv"
 TORCHVISION = SHIPPED / "torchvision.csv"  # made by benchmarks/list_torchvision.py
 OWN_DATA_TEMPLATE = SHIPPED / "own-data.yaml.jinja"
 PRESETS = SHIPPED / "presets"  # links to experiments of config/; a wheel has their text
+FOUNDATION = SHIPPED / "foundation"  # made by `make foundation`
+FOUNDATION_CHECKSUMS = FOUNDATION / "checksums.json"
+FOUNDATION_STATISTICS = FOUNDATION / "statistics.json"
 REPORT_TEMPLATE = SHIPPED / "report.html.jinja"
+
+
+def shipped_classifier(architecture: str) -> Path:
+    """The file of the shipped foundation classifier of an architecture, which may not be there."""
+    return FOUNDATION / f"{architecture}.safetensors"
+
+
+def shipped_classifiers() -> list[str]:
+    """The architectures of the shipped foundation classifiers."""
+    stems = {path.stem for path in FOUNDATION.glob("resnet*.safetensors")}
+    return sorted(stems, key=lambda name: int(name.removeprefix("resnet")))

@@ -26,11 +26,12 @@ from mpssl.machine.devices import claimed_device
 from mpssl.models import generator
 from mpssl.models.biggan import FoldedBigGan
 from mpssl.models.classifier import Classifier
-from mpssl.models.file_names import generator_weights
+from mpssl.models.file_names import GENERATOR_CONFIG, generator_weights
 from mpssl.plan.cells import Cell
 from mpssl.plan.cost import Calibration, chosen_cells, dataset_sizes, kind, measured_with
 from mpssl.plan.experiment import Experiment
 from mpssl.plan.plan import Plan
+from mpssl.shipped import FOUNDATION
 from mpssl.training.assemble import Inputs, assemble
 from mpssl.training.evaluate import accuracy
 from mpssl.training.rng import Streams
@@ -69,11 +70,11 @@ class Measurement:
 
 
 def random_generator(experiment: Experiment) -> generator.FrozenGenerator:
-    """The generator at its real size: the pretrained one if it is there, else random weights."""
+    """The generator at its real size: if its files are there, itself, else random weights."""
     config, folder = experiment.config, experiment.paths.generator()
     foundation, size = config.foundation, config.training.image_size
     settings = foundation.generator
-    if settings.kind == "python":
+    if settings.kind in ("python", "shipped"):
         return generator.load_configured(config, folder)
     if settings.kind == "pretrained" and generator_weights(folder).exists():
         return generator.load(folder, size, foundation.truncation)
@@ -86,7 +87,9 @@ def random_network(config: Config) -> BigGAN:
     settings = config.foundation.generator
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        if settings.kind == "pretrained":
+        if settings.kind == "shipped":
+            network = BigGAN(BigGANConfig.from_dict(read_json(FOUNDATION / GENERATOR_CONFIG)))
+        elif settings.kind == "pretrained":
             network = BigGAN(BigGANConfig.from_dict(BIGGAN_DEEP_256))
         else:
             network = build_generator(

@@ -15,8 +15,10 @@ from mpssl.common.files import csv_text, write_text
 from mpssl.config import reading
 from mpssl.config.data import ImageFolder
 from mpssl.data import folder
-from mpssl.shipped import OWN_DATA_TEMPLATE, PRESETS, SCHEMA
+from mpssl.shipped import OWN_DATA_TEMPLATE, PRESETS, SCHEMA, shipped_classifiers
 
+SHIPPED_CLASSIFIER = "classifier: {kind: shipped}"
+TRAINED_CLASSIFIER = "classifier: {kind: trained, steps: 2000}"
 COPIED_FROM_HERE = "# `mpssl init` copies the rest of this file.\n"
 CONTROLS = ("control/strong", "control/scr", "control/freematch")
 GENERATIVE = ("generative/naive_gssl", "generative/pssl", "generative/mpssl")
@@ -180,14 +182,21 @@ def _configuration(
 ) -> str:
     """The text of a configuration: the template filled, the end of a shipped experiment in it.
 
+    An architecture without a shipped foundation classifier gets one that is trained on glyphs.
+
     Raises:
-        UserError: the shipped experiment has a data set of this name.
+        UserError: that data set of glyphs has this name.
     """
     text = (PRESETS / f"{foundation}.yaml").read_text()
-    small = foundation == "small"
-    datasets = {"glyphs": yaml.safe_load(text)["datasets"]["glyphs"]} if small else {}
+    small, preset = foundation == "small", text.partition(COPIED_FROM_HERE)[2].rstrip()
+    datasets = {}
+    if small and architecture not in (None, *shipped_classifiers()):
+        datasets = {"glyphs": yaml.safe_load(text)["datasets"]["glyphs"]}
+        preset = preset.replace(SHIPPED_CLASSIFIER, TRAINED_CLASSIFIER)
     if name in datasets:
-        raise UserError(f"the data set {name} is that of the small generator; take another name")
+        raise UserError(
+            f"the data set {name} is that of the small foundation classifier; take another name"
+        )
     environment = jinja2.Environment(
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
@@ -202,7 +211,7 @@ def _configuration(
         rows=CONTROLS + GENERATIVE + (ORACLE if with_oracle else ()),
         architecture=architecture,
         small=small,
-        preset=text.partition(COPIED_FROM_HERE)[2].rstrip(),
+        preset=preset,
     )
 
 

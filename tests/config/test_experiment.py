@@ -127,7 +127,7 @@ def test_names_are_no_path_tricks(content, part, name):
     elif part == "tables":
         content["tables"][name] = content["tables"]["first"]
     else:
-        content["figures"][name] = content["tables"]["first"] | {"kind": "bars"}
+        content["figures"][name] = content["tables"]["first"] | {"kind": "dots"}
     with pytest.raises(ValidationError, match="should match pattern"):
         Config.model_validate(content)
 
@@ -250,3 +250,28 @@ def test_approximations_are_refused_unless_they_are_asked_for(changes):
 def test_samples_are_reused_or_carried():
     with pytest.raises(ValueError, match="exclude"):
         Lmo(exact=False, reuse_samples=True, carry_samples=True)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "text"),
+    [
+        (
+            "roles.architectures",
+            {"default": ["resnet8"], "larger": ["resnet14", "resnet20"]},
+            "no foundation classifier of resnet20 is shipped, only of resnet8 and resnet14; "
+            "`foundation.classifier: {kind: trained, steps: 2000}` trains one",
+        ),
+        ("training.normalize_std", [0.5, 0.5, 0.6], "training.normalize_mean and normalize_std"),
+        ("training.normalize_mean", [0.4, 0.4, 0.4], "training.normalize_mean and normalize_std"),
+    ],
+)
+def test_a_shipped_classifier_is_there_and_sees_images_as_in_its_training(
+    content, key, value, text
+):
+    content["foundation"]["classifier"] = {"kind": "shipped"}
+    content["training"] = {"normalize_mean": [0.5] * 3, "normalize_std": [0.5] * 3}
+    Config.model_validate(content)
+    part, name = key.split(".")
+    with pytest.raises(ValidationError) as caught:
+        Config.model_validate(content | {part: content[part] | {name: value}})
+    assert text in str(caught.value)

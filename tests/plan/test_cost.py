@@ -108,6 +108,12 @@ def test_downloads_of_the_paper():
     assert space.packed == (8144 + 8041) * 256 * 256 * 3
 
 
+def test_the_shipped_foundation_needs_no_glyphs_unless_they_are_unlabeled_images():
+    plan = Plan(load("config/mini.yaml"))
+    assert cost.needed_datasets(plan, plan.cells("table1")) == ["digits", "mnist"]
+    assert cost.needed_datasets(plan, plan.cells("table9")) == ["glyphs", "mnist"]
+
+
 # ----------------------------------------------------------------------------------- steps, hours
 
 

@@ -7,6 +7,7 @@ import pytest
 from mpssl.config.experiment import Config
 from mpssl.plan.cells import Cell, Run
 from mpssl.plan.paths import Paths
+from mpssl.shipped import FOUNDATION
 
 CELL = Cell("mnist", 50, "generative", "mpssl", "no_lmo", "resnet8")
 
@@ -50,6 +51,15 @@ def test_wildcards_pass_through(paths):
 def test_trained_foundation_is_made_here(paths):
     assert paths.generator() == Path("resources/tiny/foundation/generator")
     assert paths.classifier("resnet8") == Path("resources/tiny/foundation/resnet8.safetensors")
+
+
+def test_shipped_foundation_is_in_the_package(content):
+    content["foundation"] = {"generator": {"kind": "shipped"}, "classifier": {"kind": "shipped"}}
+    content["training"] = {"normalize_mean": [0.5] * 3, "normalize_std": [0.5] * 3}
+    paths = Paths(Config.model_validate(content))
+    assert paths.generator_files() == [FOUNDATION / "config.json", FOUNDATION / "model.safetensors"]
+    assert paths.classifier("resnet8") == FOUNDATION / "resnet8.safetensors"
+    assert all(path.exists() for path in [*paths.generator_files(), paths.classifier("resnet8")])
 
 
 def test_pretrained_foundation_is_where_the_user_says(content):

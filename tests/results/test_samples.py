@@ -8,7 +8,7 @@ from mpssl.common.errors import UserError
 from mpssl.common.files import file_digest
 from mpssl.config.reading import resolve
 from mpssl.plan.experiment import Experiment
-from mpssl.results.samples_data import snapshots_of
+from mpssl.results.samples_data import foundation_names, snapshots_of
 from tests.support.records import record_of
 
 
@@ -28,3 +28,11 @@ def test_snapshots_are_those_of_the_record_or_refused(content, own_results):
     with pytest.raises(UserError, match=r"epoch-0002\.png is missing or not the file"):
         snapshots_of(experiment, record)
     assert snapshots_of(experiment, None) == []
+
+
+def test_the_shipped_generators_classes_have_names_without_its_images(content):
+    content["foundation"]["generator"] = {"kind": "shipped"}
+    experiment = Experiment(resolve(content))
+    names = foundation_names(experiment, 98)
+    assert [names[0], names[41], names[-1]] == ["A", "Я", "gradient"]
+    assert foundation_names(experiment, 12) == [str(i) for i in range(12)]

@@ -22,7 +22,7 @@ from tests.support.pipeline import ROOT, copy_workflow, served
 
 LOADING = ("mpssl.config.checks", "mpssl.config.reading")
 RUNS = "digits/50/{}/default/resnet8/lambda-{}/seed-{}"
-FIGURES = ("bars", "fractions", "samples", "curves", "classes", "trajectory")
+FIGURES = ("dots", "fractions", "samples", "curves", "classes", "trajectory")
 GENERATOR = """
 import torch
 
@@ -120,6 +120,15 @@ def other_foundation(content: dict) -> dict:
     }
 
 
+def shipped_foundation(content: dict) -> dict:
+    """The same with the foundation that the package carries."""
+    same = {"normalize_mean": [0.5] * 3, "normalize_std": [0.5] * 3}
+    return content | {
+        "foundation": {"generator": {"kind": "shipped"}, "classifier": {"kind": "shipped"}},
+        "training": content["training"] | same,
+    }
+
+
 def steps(config: str) -> list[list[str]]:
     """The steps of the pipeline, in order, and what people call before and after."""
     datasets = [["pack", name] for name in ("digits", "glyphs", "own", "dtd", "imagenet")]
@@ -164,10 +173,12 @@ def main(out: Path) -> None:
         content = experiment(server)
         Path("keys.yaml").write_text(yaml.safe_dump(content))
         Path("python.yaml").write_text(yaml.safe_dump(other_foundation(content)))
+        Path("shipped.yaml").write_text(yaml.safe_dump(shipped_foundation(content)))
         record(reads)
         for arguments in steps("keys.yaml"):
             run(*arguments)
     run("train", "--config", "python.yaml", RUNS.format("generative/naive_gssl", "0.5", 0))
+    run("plan", "--config", "shipped.yaml")
     run("plan", "--config", "config/config.yaml")
     try:
         every = ["--config", 'wanted=["all"]', "--configfile", "keys.yaml"]

@@ -128,4 +128,14 @@ def test_names_that_yaml_reads_as_numbers(images, tmp_path):
     _, config = initialize(images, tmp_path, name="2024")
     assert config.experiment == "2024"
     with pytest.raises(UserError, match="take another name"):
-        initialize(images, tmp_path, name="glyphs")
+        initialize(images, tmp_path, name="glyphs", architecture="resnet20")
+
+
+def test_an_architecture_that_is_not_shipped_is_trained_on_glyphs(images, tmp_path):
+    _, config = initialize(images, tmp_path, name="a", architecture="resnet14")
+    assert config.foundation.generator.kind == config.foundation.classifier.kind == "shipped"
+    assert config.foundation.dataset is None and list(config.datasets) == ["a"]
+    _, config = initialize(images, tmp_path, name="b", architecture="resnet20")
+    assert config.foundation.generator.kind == "shipped"
+    assert config.foundation.classifier.kind == "trained"
+    assert config.foundation.dataset == "glyphs" and sorted(config.datasets) == ["b", "glyphs"]

@@ -1,6 +1,7 @@
 # The experiment and its plan, for all rules. No maths: that is in the package mpssl.
 import json
 from functools import cache, partial
+from pathlib import Path
 
 from mpssl.common.code_digest import code_digest
 from mpssl.common.errors import UserError
@@ -11,7 +12,7 @@ from mpssl.plan import job_memory
 from mpssl.plan.cells import ANY_CELL, ANY_RUN, CELL_PATTERNS, RUN_PATTERNS, Cell, Run
 from mpssl.plan.experiment import Experiment
 from mpssl.plan.plan import run_modules
-from mpssl.shipped import PAPER_RESULTS, REPORT_TEMPLATE
+from mpssl.shipped import FOUNDATION, PAPER_RESULTS, REPORT_TEMPLATE
 
 try:
     for file in workflow.configfiles:  # Snakemake's own reader lets a repeated key pass
@@ -69,6 +70,17 @@ def cell_of(wildcards):
     return Cell.parse(ANY_CELL.format(**wildcards))
 
 
+def watched(files):
+    """Inputs of a rule; of a shipped file the content counts, as an installation changes its time."""
+    return [ancient(file) if file.parent == FOUNDATION else file for file in files]
+
+
+def shipped_digest(_, input):
+    """What the shipped files among a rule's inputs hold, which `watched` leaves to a parameter."""
+    shipped = [file for file in input if Path(file).parent == FOUNDATION]
+    return file_digest(*shipped) if shipped else ""
+
+
 def run_inputs(wildcards):
     """Data, split and weights that a run needs, and its lambda if that is searched."""
     cell = cell_of(wildcards)
@@ -76,11 +88,11 @@ def run_inputs(wildcards):
     split = paths.split(cell.dataset, cell.fraction, wildcards.seed)
     inputs = {"packed": packed(cell.dataset), "split": split}
     if "generator" in needs:
-        inputs["generator"] = paths.generator_files()
+        inputs["generator"] = watched(paths.generator_files())
         if settings.domain:  # read by a person; the run itself does not depend on it
             inputs["domain"] = ancient(paths.domain(cell.dataset, cell.architecture))
     if "foundation_classifier" in needs:
-        inputs["foundation_classifier"] = paths.classifier(cell.architecture)
+        inputs["foundation_classifier"] = watched([paths.classifier(cell.architecture)])
     if "foundation_images" in needs:
         inputs["foundation_images"] = packed(settings.foundation.dataset)
     if wildcards.lambda_ == "selected":

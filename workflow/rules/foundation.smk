@@ -1,5 +1,5 @@
 # The generative foundation model and the foundation classifier, where the pipeline trains them.
-# Pretrained ones are downloaded, or lie where the configuration says.
+# Pretrained ones are downloaded or are where the configuration says; the package has shipped ones.
 
 for folder, download in plan.weight_downloads():
 
@@ -74,14 +74,39 @@ if settings.foundation.classifier.kind == "trained":
             " {wildcards.architecture} > {log} 2>&1"
 
 
+if {settings.foundation.generator.kind, settings.foundation.classifier.kind} == {"trained"}:
+
+    # Only if it is asked for: make foundation.
+    rule ship_foundation:
+        input:
+            packed=packed(settings.foundation.dataset),
+            generator=paths.generator_files(),
+            classifiers=[paths.classifier(name) for name in settings.roles.every_architecture],
+        output:
+            shipped=directory(paths.shipped),
+            sheet=paths.foundation_sheet,
+        log:
+            paths.logs / "foundation/ship.log",
+        conda:
+            "../../environment.yml"
+        resources:
+            mem_mb=4000,
+            runtime=60,
+        params:
+            config=paths.resolved_config,
+            code=code_digest("mpssl.foundation.ship"),
+        shell:
+            "exec python -m mpssl ship-foundation --config {params.config} --threads {threads} > {log} 2>&1"
+
+
 if settings.domain:
 
     # Before the runs, and on the terminal: it may be a reason not to start them.
     rule measure_domain:
         input:
             packed=packed("{dataset}"),
-            generator=paths.generator_files(),
-            foundation_classifier=lambda w: paths.classifier(w.architecture),
+            generator=watched(paths.generator_files()),
+            foundation_classifier=lambda w: watched([paths.classifier(w.architecture)]),
         output:
             paths.domain("{dataset}", "{architecture}"),
         log:
@@ -92,6 +117,7 @@ if settings.domain:
         params:
             config=paths.resolved_config,
             settings=settings.domain.model_dump_json(),
+            shipped=shipped_digest,
             code=code_digest("mpssl.foundation.domain_distance"),
         shell:
             "python -m mpssl domain --config {params.config} {wildcards.dataset}"

@@ -25,6 +25,7 @@ rule train_run:
         config=paths.resolved_config,
         settings=lambda w: run_settings(w).model_dump_json(),
         code=lambda w: code_digest(*run_modules(run_settings(w))),
+        shipped=shipped_digest,
         run=ANY_RUN,
     shell:
         "exec python -m mpssl train --config {params.config} --threads {threads} {params.run} > {log} 2>&1"

@@ -1,0 +1,42 @@
+"""Figures of accuracies: their numbers, and what they draw."""
+
+import pandas as pd
+import pytest
+
+from mpssl.config.reading import resolve
+from mpssl.plan.experiment import Experiment
+from mpssl.results import figures
+from mpssl.results.records import Records
+from tests.support.records import ACCURACIES, write_all
+
+
+@pytest.fixture
+def drawn(content, experiment):
+    """An experiment with a figure of dots; all runs have finished."""
+    rows = list(ACCURACIES)
+    grid = {"title": "Dots", "kind": "dots", "datasets": "main", "rows": rows}
+    content |= {"tables": content["tables"], "figures": {"figure3": grid}}
+    experiment = Experiment(resolve(content))
+    write_all(experiment)
+    return experiment
+
+
+def test_the_numbers_are_means_and_their_t_intervals(drawn):
+    figures.make_figure(drawn, "figure3")
+    numbers = pd.read_csv(drawn.paths.figure("figure3", "csv")).set_index(["row", "dataset"])
+    assert len(numbers) == 10
+    pssl = numbers.loc["generative/pssl", "mnist"]
+    # 61, 62, 66: mean 63, standard deviation sqrt(7); t of 2 degrees of freedom is 4.3027
+    half = 4.3027 * (7 / 3) ** 0.5
+    assert pssl[["mean", "std", "low", "high"]].tolist() == pytest.approx(
+        [63, 7**0.5, 63 - half, 63 + half], rel=1e-4
+    )
+
+
+def test_rows_differ_in_shape_and_every_seed_is_drawn(drawn):
+    canvas, _ = figures._dots(Records(drawn, drawn.plan.cells("figure3")), "figure3")
+    axes = canvas.axes[0]
+    seeds = [line for line in axes.lines if line.get_alpha() == 0.35]
+    assert len(seeds) == 10
+    assert len({line.get_marker() for line in seeds}) == 5
+    assert len(axes.get_legend().get_texts()) == 5
