@@ -112,7 +112,7 @@ def prepare() -> None:
     labels = np.arange(count) % len(classes)
     folder = paths.packed("mnist")
     store.save(folder, store.Reading(images, labels, classes, settings.pool_size), side)
-    split.write_split(paths.split("mnist", 25), store.load(folder), 25, config.split)
+    split.write_split(paths.split("mnist", 25, 0), store.load(folder), 25, config.split)
     glyphs = dataset_sizes(config, config.foundation.dataset).classes
     trained = config.foundation.generator
     network = build_generator(trained, glyphs)

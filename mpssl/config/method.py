@@ -101,6 +101,12 @@ class Lmo(Closed):
     validation_batch_size: Count = Field(
         64, description="Number of images of D_val in an LMO step; all of D_val if it has fewer."
     )
+    validation_part: Annotated[float, Field(gt=0, le=1), AS_IN_YAML_1_2] = Field(
+        1,
+        description="Part of D_val that trains phi and xi, above 0 and at most 1. With less than 1 "
+        "the rest of D_val alone chooses epoch and lambda; with 1 all of D_val does both, as in "
+        "the paper.",
+    )
     record_every: Count = Field(
         50, description="Number of steps from one record of the gradient norms to the next."
     )

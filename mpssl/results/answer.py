@@ -112,15 +112,15 @@ def _sentence(found: Outcome, domain: dict | None) -> str:
 
 
 def _learns_from_validation(entry: Compared) -> bool:
-    """Whether D_val trains phi and xi."""
+    """Whether the images that choose the epoch train phi and xi too."""
     lmo = entry.runs[0].settings.lmo
-    return lmo is not None and lmo.validation_weight > 0
+    return lmo is not None and lmo.validation_weight > 0 and lmo.validation_part == 1
 
 
 def _doubt(entry: Compared) -> str:
     return (
         f"The validation images also train what {entry.label} asks of the generator, so its "
-        "validation accuracy may be too high."
+        "validation accuracy may be too high (`lmo.validation_part` keeps some of them apart)."
     )
 
 

@@ -56,6 +56,7 @@ def gather(
     def part(rows) -> Batches:
         return batches_of(packed, rows, size, device, share)
 
+    learning, choosing = _validation(split["validation"], settings)
     unlabeled = frozen = foundation_classifier = None
     if "unlabeled" in needs:
         unlabeled = part(split["unlabeled"])
@@ -90,7 +91,8 @@ def gather(
         inputs=Inputs(
             classes=len(packed.classes),
             labeled=part(split["labeled"]),
-            validation=part(split["validation"]),
+            validation=part(choosing),
+            learning=None if learning is None else part(learning),
             unlabeled=unlabeled,
             generator=frozen,
             foundation_classifier=foundation_classifier,
@@ -100,6 +102,27 @@ def gather(
         lambda_=_lambda(experiment, run),
         digests=Digests(**digests),
     )
+
+
+def _validation(rows: list[int], settings: RunSettings) -> tuple[list[int] | None, list[int]]:
+    """The rows of D_val that only LMO learns from, or None, and those that choose the epoch.
+
+    The former are spread evenly over D_val, whose rows may be in the order of the classes.
+
+    Raises:
+        UserError: one of the two parts is empty.
+    """
+    part = 1.0 if settings.lmo is None else settings.lmo.validation_part
+    if part == 1:
+        return None, rows
+    learns = [int((i + 1) * part) > int(i * part) for i in range(len(rows))]
+    if all(learns) or not any(learns):
+        raise UserError(
+            f"lmo.validation_part {part:g} of {len(rows)} images of D_val leaves a part empty; "
+            "take a larger split.validation_fraction"
+        )
+    learning = [row for row, its in zip(rows, learns, strict=True) if its]
+    return learning, [row for row, its in zip(rows, learns, strict=True) if not its]
 
 
 def _lambda(experiment: Experiment, run: Run) -> float:

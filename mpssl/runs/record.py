@@ -48,7 +48,7 @@ class RunRecord(Frozen):
     labeled: int
     """Images of D."""
     validation: int
-    """Images of D_val."""
+    """Images of D_val that chose the epoch."""
     versions: dict[str, str]
     settings: RunSettings
     digests: Digests

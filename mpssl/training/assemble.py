@@ -22,7 +22,9 @@ class Inputs:
     labeled: Batches
     """D."""
     validation: Batches
-    """D_val."""
+    """D_val, or the part of it that chooses the epoch."""
+    learning: Batches | None = None
+    """The part of D_val that trains phi and xi; the same as `validation` if it is None."""
     unlabeled: Batches | None = None
     """D_u, or the foundation's real images."""
     generator: FrozenGenerator | None = None
@@ -71,7 +73,7 @@ def assemble(
         foundation_classifier=foundation_classifier,
         labeled=inputs.labeled,
         unlabeled=inputs.labeled if settings.source == "labeled" else inputs.unlabeled,
-        validation=inputs.validation,
+        validation=inputs.validation if inputs.learning is None else inputs.learning,
         foundation_classes=settings.foundation_classes,
         lmo=settings.lmo,
     )

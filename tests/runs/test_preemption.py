@@ -110,7 +110,7 @@ def prepared(tmp_path_factory):
             images = adapters.read_dataset(config.datasets[name], config.packing, paths.data(name))
             store.save(paths.packed(name), images, config.packing.size)
         packed = store.load(paths.packed("digits"))
-        split.write_split(paths.split("digits", 50), packed, 50, config.split)
+        split.write_split(paths.split("digits", 50, 0), packed, 50, config.split)
         make_generator(experiment, threads=1)
         make_classifier(experiment, "resnet8", threads=1)
     finally:

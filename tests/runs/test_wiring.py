@@ -12,6 +12,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from mpssl.common.errors import UserError
 from tests.support.wiring_world import (
     BATCH,
     CENTRE,
@@ -527,6 +528,18 @@ def test_the_validation_batches_of_lmo_are_images_of_d_val_with_their_labels(wor
         losses = [F.cross_entropy(p.logits, world.labels_of(p)) for p in ahead]
         recorded = recording.history.meta_validation_loss[epoch]
         assert recorded == pytest.approx(torch.stack(losses).mean().item(), rel=1e-5)
+
+
+def test_a_part_of_d_val_may_be_kept_for_the_choice_of_the_epoch(world):
+    part = {"lmo": {"validation_part": 0.5}, "training": SHORT}
+    recording = world.run("generative/mpssl", **part)
+    learned = {row for s in recording.steps for row in of_lmo(s)[1].rows}
+    chose = set(recording.evaluations[0].rows)
+    assert len(chose) == recording.record.validation == 6  # of 12
+    assert learned and learned <= world.parts()["validation"] - chose
+    assert set(world.run("base/base", **part).evaluations[0].rows) == world.parts()["validation"]
+    with pytest.raises(UserError, match=r"0\.01 of 12 images of D_val leaves a part empty"):
+        world.run("generative/mpssl", lmo={"validation_part": 0.01}, training=SHORT)
 
 
 def test_the_look_ahead_is_one_plain_step_at_the_present_learning_rate(world):

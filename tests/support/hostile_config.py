@@ -130,7 +130,7 @@ def wrong_config(config: object, content: dict) -> str | None:
     paths = Paths(config)
     made = [paths.resources, paths.results]
     for name, dataset in config.datasets.items():
-        made += [paths.packed(name), paths.split(name, 1)]
+        made += [paths.packed(name), paths.split(name, 1, 0)]
         if dataset.own_copy is None:
             made.append(paths.data(name))
         made += [paths.downloads / d.file for d in dataset.to_download]
