@@ -227,7 +227,11 @@ def columns_are_roles(config: Config) -> None:
 
 
 def rows_are_methods(config: Config) -> None:
-    """Rows of tables, figures, claims and the answer name methods."""
+    """Rows name methods, and all variants are valid, those too that no row names."""
+    for setting, methods in config.methods.items():
+        for name, method in methods.items():
+            for variant in method.variants:
+                config.method(f"{setting}/{name}/{variant}")
     grids = [*config.tables.values(), *config.figures.values()]
     rows = [row for grid in grids for row in [*grid.rows, *grid.labels]]
     rows += config.answer.rows if config.answer else []
@@ -240,14 +244,6 @@ def references_are_rows(config: Config) -> None:
     """The row to which a table's differences are taken is the base model or a row of it."""
     for name, table in config.tables.items():
         known(f"{name}.reference", table.reference, [BASE_ROW, *table.rows])
-
-
-def variants_are_valid(config: Config) -> None:
-    """Also those that no table uses."""
-    for setting, methods in config.methods.items():
-        for name, method in methods.items():
-            for variant in method.variants:
-                config.method(f"{setting}/{name}/{variant}")
 
 
 def images_are_large_enough(config: Config) -> None:
@@ -297,7 +293,6 @@ CHECKS: list[Callable[[Config], None]] = [
     columns_are_roles,
     rows_are_methods,
     references_are_rows,
-    variants_are_valid,
     images_are_large_enough,
     foundation_fits,
     values_differ,

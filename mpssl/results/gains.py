@@ -111,10 +111,12 @@ def _gains(records: Records, entries: list[Compared], control: Compared) -> list
     """What each step adds; a step whose methods were not asked for is left out."""
     base = entries[0]
     controls = {entry.cell.method: entry for entry in entries if entry.setting == "control"}
-    strong = controls.get("strong")
+    under_strong = records.experiment.config.augmentation.labeled_view == "strong"
+    strong = controls.get("strong", base if under_strong else None)
+    weak = controls.get("weak", None if under_strong else base)
     consistent = [controls[name] for name in CONSISTENCY if name in controls]
     steps = [
-        ("Strong augmentation", strong, base),
+        ("Strong augmentation", weak and strong, weak),
         ("Consistency on your own images", choose(consistent), strong or base),
         ("Generated images on top", choose(entries, "generative"), control),
     ]

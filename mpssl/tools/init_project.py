@@ -20,7 +20,7 @@ from mpssl.shipped import OWN_DATA_TEMPLATE, PRESETS, SCHEMA, shipped_classifier
 SHIPPED_CLASSIFIER = "classifier: {kind: shipped}"
 TRAINED_CLASSIFIER = "classifier: {kind: trained, steps: 2000}"
 COPIED_FROM_HERE = "# `mpssl init` copies the rest of this file.\n"
-CONTROLS = ("control/strong", "control/scr", "control/freematch")
+CONTROLS = ("control/weak", "control/scr", "control/freematch")
 GENERATIVE = ("generative/naive_gssl", "generative/pssl", "generative/mpssl")
 ORACLE = ("oracle/uda", "oracle/fixmatch", "oracle/freematch")
 SHOWN = 5  # files named in the summary, of each kind

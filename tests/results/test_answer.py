@@ -17,6 +17,7 @@ from tests.support.records import write_run
 
 CONTROLS = {
     "strong": {"label": "Strong", "source": "none", "objective": "none", "labeled_view": "strong"},
+    "weak": {"label": "Weak", "source": "none", "objective": "none", "labeled_view": "weak"},
     "scr": {"label": "SCR on D", "source": "labeled", "objective": "scr"},
     "freematch": {"label": "FreeMatch on D", "source": "labeled", "objective": "freematch"},
 }
@@ -128,6 +129,14 @@ def test_steps_that_were_not_asked_for_are_left_out(answered):
     # the oracle is in the table and may be taken, but is no control
     assert outcome(Records(experiment, []), column).control.label == "SCR on D"
     assert "FixMatch, the best mean validation accuracy" in text
+
+
+def test_the_base_model_may_be_under_the_strong_view_itself(answered):
+    rows = BASE | {"control/weak": (50, 50), "control/scr": (70, 70), "generative/pssl": (80, 80)}
+    experiment, _ = answered(rows, augmentation={"labeled_view": "strong"})
+    text = text_of(experiment)
+    assert "- Strong augmentation: +" in text and "(Base, against Weak)." in text
+    assert "(SCR on D, against Base)." in text and "(P-SSL, against SCR on D)." in text
 
 
 def test_a_far_generator_is_said_first(answered):
