@@ -23,14 +23,14 @@ class Inputs:
     """D."""
     validation: Batches
     """D_val, or the part of it that chooses the epoch."""
-    learning: Batches | None = None
-    """The part of D_val that trains phi and xi; the same as `validation` if it is None."""
     unlabeled: Batches | None = None
     """D_u, or the foundation's real images."""
     generator: FrozenGenerator | None = None
     """G_F, on the device."""
     foundation_classifier: Classifier | None = None
     """f_F, on the device; training starts from its features if `training.pretrained` says so."""
+    learning: Batches | None = None
+    """The part of D_val that trains phi and xi; the same as `validation` if it is None."""
 
 
 def assemble(
