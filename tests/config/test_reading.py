@@ -35,7 +35,11 @@ def test_methods_and_tables_are_the_shipped_ones_unless_given(content):
     del content["methods"], content["tables"], content["figures"]
     config = resolve(content)
     assert config.method("generative/mpssl/no_lmo")[0].source == "uniform"
-    assert set(config.tables) == {"controls", *(f"table{n}" for n in range(1, 12))}
+    assert set(config.tables) == {
+        "controls",
+        "views_and_images",
+        *(f"table{n}" for n in range(1, 12)),
+    }
 
 
 @pytest.mark.parametrize(
