@@ -193,4 +193,4 @@ def test_the_worked_examples_lines_are_a_valid_experiment(tmp_path):
     plan = Experiment.load(tmp_path / "my_pssl_scr.yaml").plan
     cells = plan.wanted_cells()
     assert [cell.dataset for cell in cells] == ["mnist"] * 3
-    assert len(list(plan.runs(cells))) == 13
+    assert len(list(plan.runs(cells))) == 15

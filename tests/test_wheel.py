@@ -88,7 +88,7 @@ def test_the_installed_commands_work_in_any_folder(installed, elsewhere):
     assert found.startswith(str(installed.parent))
 
     shutil.copy(ROOT / "config/mini.yaml", elsewhere)
-    assert "table1" in run(installed / "mpssl", "plan", "--config", "mini.yaml")
+    assert "controls" in run(installed / "mpssl", "plan", "--config", "mini.yaml")
 
     for foundation in ("small", "biggan-deep-256"):
         options = ("--images", "images", "--foundation", foundation)

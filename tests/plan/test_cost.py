@@ -110,7 +110,7 @@ def test_downloads_of_the_paper():
 
 def test_the_shipped_foundation_needs_no_glyphs_unless_they_are_unlabeled_images():
     plan = Plan(load("config/mini.yaml"))
-    assert cost.needed_datasets(plan, plan.cells("table1")) == ["digits", "mnist"]
+    assert cost.needed_datasets(plan, plan.cells("table1")) == ["mnist"]
     assert cost.needed_datasets(plan, plan.cells("table9")) == ["glyphs", "mnist"]
 
 
