@@ -27,8 +27,8 @@ from tests.support.slurm_cluster import GPUS, Cluster, cluster, missing
 ABSENT = missing()
 REQUIRED = os.environ.get("MPSSL_REQUIRE_SLURM")  # set where a skip would be a failure
 RUNS = "results/small/runs/digits/50"
-KILLED = "generative/naive_gssl/default/resnet8/lambda-0.5/seed-0"
-CANCELLED = "generative/mpssl/default/resnet8/lambda-0.5/seed-0"
+KILLED = "generative/naive_gssl/default/resnet8/lambda-0.5/seed-100"
+CANCELLED = "generative/mpssl/default/resnet8/lambda-0.5/seed-100"
 TIMED_OUT = "base/base/default/resnet8/lambda-0/seed-0"
 SLICE_S = 0.05
 # Snakemake that asks for its jobs every two seconds. The executor lets a check that finds none
