@@ -181,7 +181,7 @@ def test_results_equal_the_undisturbed_ones(finished, small):
 
 def test_gpu_jobs_never_exceed_the_gpus(finished):
     jobs = [job for job in finished.jobs if is_gpu_job(job)]
-    assert len(jobs) == 6 + 3  # runs, and the disturbed ones again
+    assert len(jobs) == 8 + 3  # runs, and the disturbed ones again
     assert most_at_once(spans(jobs)) == GPUS
     assert "Resources" in finished.waiting
 

@@ -207,3 +207,6 @@ def test_a_table_of_ours_says_what_a_run_takes_and_the_papers_point_to_it(conten
     assert "What is gained without new images" not in own
     assert "What is gained without new images: controls.md." in papers
     assert "4,000" not in papers
+    numbers = pd.read_csv(other.paths.table("controls", "csv"))
+    assert set(numbers.seconds) == {1.5} and set(numbers.images) == {4000}
+    assert "seconds" not in pd.read_csv(other.paths.table("table1", "csv"))
