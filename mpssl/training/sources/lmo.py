@@ -4,7 +4,7 @@ Paper: Sec. 3.1, Eqs. (6) to (9) and Algorithm 1, lines 3 to 10.
 
 phi and xi are reached through a few *outputs*: the images and, if xi is learned by the score
 function, the log-probabilities of their foundation labels. A term of Eq. (6) is represented by its
-*seeds*, one for each output: its gradient at the images, and the credit of each image.
+gradient at each output: at the images, and at the log-probabilities, which is each image's credit.
 """
 
 from collections.abc import Iterable, Sequence
@@ -102,13 +102,13 @@ class LatentMetaOptimization(Source):
         if draw.images is None:
             draw.images = self._generate(draw)
         leaf = draw.images.detach().requires_grad_()
-        seeds, record = self._image_gradients(step, draw.x, leaf)
-        if not seeds:  # both terms are switched off
+        at_outputs, record = self._output_gradients(step, draw.x, leaf)
+        if not at_outputs:  # both terms are switched off
             return record
         outputs, balanced = self._outputs(draw), self.settings.balance == "norms"
         gradients = {}
         if balanced or step.number % self.settings.record_every == 0:
-            gradients = self._gradients(outputs, seeds)
+            gradients = self._gradients(outputs, at_outputs)
         if step.number % self.settings.record_every == 0:
             record |= {name: _norm(gradient) for name, (_, gradient) in gradients.items()}
         self.optimizer.zero_grad()
@@ -116,7 +116,7 @@ class LatentMetaOptimization(Source):
             for parameters, gradient in gradients.values():
                 _add_direction(parameters, gradient)
         else:
-            both = [sum(each) for each in zip(*seeds.values(), strict=True)]
+            both = [sum(each) for each in zip(*at_outputs.values(), strict=True)]
             torch.autograd.backward(outputs, both)
         self.optimizer.step()
         return record
@@ -148,21 +148,21 @@ class LatentMetaOptimization(Source):
             return [draw.images]
         return [draw.images, self.converter.log_probability(draw.y, draw.noise)]
 
-    def _image_gradients(
+    def _output_gradients(
         self, step: Step, x: Tensor, leaf: Tensor
     ) -> tuple[dict[str, list[Tensor]], dict[str, Tensor]]:
-        """The seeds of each of Eq. (6)'s two terms, and their values."""
-        settings, seeds, record = self.settings, {}, {}
+        """The gradients at the outputs of each of Eq. (6)'s two terms, and their values."""
+        settings, at_outputs, record = self.settings, {}, {}
         if settings.validation_weight > 0:
             found, record["meta_validation_loss"] = self._validation_term(step, leaf)
-            seeds["validation"] = [settings.validation_weight * each for each in found]
+            at_outputs["validation"] = [settings.validation_weight * each for each in found]
         if settings.gap_weight > 0:
             found, record["gap"] = self._gap_term(step.model, x, leaf)
-            seeds["gap"] = [settings.gap_weight * each for each in found]
-        return seeds, record
+            at_outputs["gap"] = [settings.gap_weight * each for each in found]
+        return at_outputs, record
 
     def _validation_term(self, step: Step, leaf: Tensor) -> tuple[list[Tensor], Tensor]:
-        """The seeds of L_val(theta'), Eq. (7), and its value."""
+        """The gradients at the outputs of L_val(theta'), Eq. (7), and its value."""
         with self.streams.use("validation_order"):
             rows = self.validation_order.next(
                 min(self.settings.validation_batch_size, self.validation_order.size)
@@ -188,14 +188,14 @@ class LatentMetaOptimization(Source):
         return [at_images, *map(credit_of_shares, shares)], loss
 
     def _gap_term(self, model: Classifier, x: Tensor, leaf: Tensor) -> tuple[list[Tensor], Tensor]:
-        """The seeds of L_gap, Eq. (8), at theta and not through theta', and its value."""
+        """The gradients at the outputs of L_gap, Eq. (8), at theta alone, and its value."""
         with SecondOrder():  # for speed alone: its convolutions differentiate faster at images
             real, synthetic = self._paired_features(model, x, leaf)
             gap = self._gap(real, synthetic)
-        seeds = [*torch.autograd.grad(gap, leaf)]
+        at_outputs = [*torch.autograd.grad(gap, leaf)]
         if self.converter.by_score:
-            seeds.append(credit_of_pairs(self._gap, real, synthetic))
-        return seeds, gap.detach()
+            at_outputs.append(credit_of_pairs(self._gap, real, synthetic))
+        return at_outputs, gap.detach()
 
     def _gap(self, real: Tensor, synthetic: Tensor) -> Tensor:
         return feature_gap(self.settings, real, synthetic)
@@ -215,15 +215,15 @@ class LatentMetaOptimization(Source):
         return real, synthetic
 
     def _gradients(
-        self, outputs: list[Tensor], seeds: dict[str, list[Tensor]]
+        self, outputs: list[Tensor], at_outputs: dict[str, list[Tensor]]
     ) -> dict[str, tuple[list[Tensor], tuple[Tensor, ...]]]:
         """The parameters and the gradient at them of each term at phi and at xi."""
         parts = {"phi": self.mapper, "xi": self.converter}
         found = {}
         for part, network in parts.items():
             parameters = list(network.parameters())
-            for term, seed in seeds.items():
-                gradient = torch.autograd.grad(outputs, parameters, seed, retain_graph=True)
+            for term, at_output in at_outputs.items():
+                gradient = torch.autograd.grad(outputs, parameters, at_output, retain_graph=True)
                 found[f"{term}_gradient_{part}"] = parameters, gradient
         return found
 
