@@ -64,10 +64,10 @@ def _column(experiment: Experiment, title: str, found: Outcome) -> list[str]:
         "|---|---|---|---|",
     ]
     for e in found.entries:
-        spread = f" ± {stdev(e.test):.1f}" if len(e.test) > 1 else ""
-        difference = _points(e.to_base, "") if e.to_base else ""
+        spread = f" ± {stdev(e.accuracies):.1f}" if len(e.accuracies) > 1 else ""
+        difference = _points(e.difference, "") if e.difference else ""
         lines.append(
-            f"| {e.label} | {e.validation:.1f} | {mean(e.test):.1f}{spread} | {difference} |"
+            f"| {e.label} | {e.validation:.1f} | {mean(e.accuracies):.1f}{spread} | {difference} |"
         )
     return [*lines, "", _note(found.control), ""]
 
@@ -172,14 +172,14 @@ def _tidy(records: Records, found: Outcome, e: Compared) -> dict:
         to_control = difference_of(records, e.cell, found.control.cell)
     numbers = {
         f"{key}_{name}": getattr(difference, key) if difference else None
-        for name, difference in (("base", e.to_base), ("control", to_control))
+        for name, difference in (("base", e.difference), ("control", to_control))
         for key in ("effect", "low", "high", "seeds_low", "seeds_high")
     }
     return {
         **asdict(e.cell),
         "seeds": len(e.runs),
         "validation_mean": e.validation,
-        "test_mean": mean(e.test),
+        "test_mean": mean(e.accuracies),
         **numbers,
         "control": found.control.cell.id,
         "verdict": verdict(to_control) if to_control else "",

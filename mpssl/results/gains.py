@@ -1,7 +1,7 @@
-"""What strong augmentation, consistency and generated images each give, on one column."""
+"""Methods side by side on one column, and what augmentation, consistency and images each give."""
 
 from dataclasses import dataclass
-from statistics import mean
+from statistics import mean, stdev
 
 from mpssl.common.errors import UserError
 from mpssl.config.fields import BASE_ROW
@@ -21,10 +21,12 @@ class Compared:
 
     cell: Cell
     label: str
+    records: list[RunRecord]
+    """The runs of all seeds."""
     runs: list[RunRecord]
     """The runs that may be compared: without that of a seed on which lambda was searched."""
-    to_base: Difference | None = None
-    """None for the base model itself."""
+    difference: Difference | None
+    """Of test accuracy to the base model, points; None for the base model itself."""
 
     @property
     def validation(self) -> float:
@@ -32,9 +34,30 @@ class Compared:
         return round(mean(run.val_accuracy for run in self.runs), 6)
 
     @property
-    def test(self) -> list[float]:
-        """Test accuracy of each seed."""
+    def accuracies(self) -> list[float]:
+        """Test accuracy of each seed that may be compared."""
         return [run.test_accuracy for run in self.runs]
+
+    @property
+    def test(self) -> float:
+        """Mean test accuracy over all seeds."""
+        return mean(record.test_accuracy for record in self.records)
+
+    @property
+    def deviation(self) -> float | None:
+        """Standard deviation of the test accuracy over all seeds; None for one seed."""
+        values = [record.test_accuracy for record in self.records]
+        return stdev(values) if len(values) > 1 else None
+
+    @property
+    def images(self) -> float:
+        """Mean number of images that pass the classifier in one run."""
+        return mean(record.images for record in self.records)
+
+    @property
+    def seconds(self) -> float:
+        """Mean seconds of training of one run."""
+        return mean(record.seconds for record in self.records)
 
     @property
     def best(self) -> RunRecord:
@@ -85,6 +108,14 @@ def choose(entries: list[Compared], *settings: str) -> Compared | None:
     return max(found, key=lambda entry: entry.validation, default=None)
 
 
+def compared(records: Records, cell: Cell, label: str, base: Cell | None) -> Compared:
+    """A finished cell beside the base model's, which is None for the base model itself."""
+    every = records.of(cell).records
+    fair = [record for record in every if not records.won_search(record)] or every
+    difference = difference_of(records, cell, base) if base else None
+    return Compared(cell, label, every, fair, difference)
+
+
 def outcome(records: Records, column: Column) -> Outcome:
     """The methods of the answer on one column, and the gains by which the answer is given.
 
@@ -100,9 +131,8 @@ def outcome(records: Records, column: Column) -> Outcome:
         found = records.of(cell)
         if found.missing:
             raise UserError(f"the run {found.missing[0]} is missing; run snakemake to the end")
-        runs = [run for run in found.records if not records.won_search(run)] or found.records
-        to_base = difference_of(records, cell, entries[0].cell) if entries else None
-        entries.append(Compared(cell, row_label(config, "", row), runs, to_base))
+        base = entries[0].cell if entries else None
+        entries.append(compared(records, cell, row_label(config, "", row), base))
     control = choose(entries, "base", "control")
     return Outcome(column, entries, control, _gains(records, entries, control))
 

@@ -6,8 +6,9 @@ from statistics import mean
 import numpy as np
 from markupsafe import Markup
 
+from mpssl.results.gains import Compared
 from mpssl.results.page import pictures, svg
-from mpssl.results.page.outcome import Entry, Outcome
+from mpssl.results.page.outcome import Outcome
 from mpssl.results.records import Records, verified_file
 from mpssl.results.samples_data import class_names, foundation_names
 from mpssl.runs.record import RunRecord
@@ -62,7 +63,7 @@ def maps(records: Records, outcomes: list[Outcome]) -> list[Map]:
     return found
 
 
-def _map(records: Records, outcome: Outcome, entry: Entry, record: RunRecord) -> Map:
+def _map(records: Records, outcome: Outcome, entry: Compared, record: RunRecord) -> Map:
     experiment = records.experiment
     files = experiment.paths.run(record.run)
     with np.load(verified_file(record, files, files.converter), allow_pickle=False) as arrays:

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from mpssl.results.comparison import Difference
+from mpssl.results.gains import Compared
 from mpssl.results.page import svg
 from mpssl.results.page.naming import row_of
-from mpssl.results.page.outcome import GROUPS, Entry, Outcome, interval, points, signed
+from mpssl.results.page.outcome import GROUPS, Outcome, interval, points, signed
 from mpssl.results.style import colour_of
 
 SHAPES = {"control": "square", "transfer": "triangle", "generative": "circle", "oracle": "diamond"}
@@ -76,7 +77,7 @@ def _scale(found: list[Difference]) -> svg.Scale:
     return svg.Scale(low, high)
 
 
-def _line(scale: svg.Scale, behind: list[Markup], place: int, entry: Entry, best: bool) -> Line:
+def _line(scale: svg.Scale, behind: list[Markup], place: int, entry: Compared, best: bool) -> Line:
     difference, setting = entry.difference, entry.cell.setting
     parts = [*behind, _zero(scale)]
     if difference.known:

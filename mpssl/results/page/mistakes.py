@@ -61,7 +61,7 @@ def mistakes(records: Records, outcomes: list[Outcome]) -> list[Mistakes]:
 
 def _of(records: Records, outcome: Outcome) -> Mistakes:
     experiment, best = records.experiment, outcome.best(*SETTINGS)
-    record = max(best.records, key=lambda r: r.val_accuracy)
+    record = best.best
     found = predictions(experiment, record)
     true, predicted = found["label"].astype(int), found["predicted"].astype(int)
     packed = store.load(experiment.paths.packed(outcome.column.dataset))

@@ -3,17 +3,25 @@
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from statistics import mean, stdev
 
 from mpssl.config.fields import BASE_ROW
 from mpssl.config.tables import Columns
-from mpssl.plan.cells import Cell, Column, cell_of
-from mpssl.results.comparison import Difference, compare
+from mpssl.plan.cells import Column, cell_of
+from mpssl.results.comparison import Difference
+from mpssl.results.gains import (
+    HELPS,
+    HURTS,
+    OPEN,
+    Compared,
+    choose,
+    compared,
+    difference_of,
+    verdict,
+)
 from mpssl.results.page.naming import column_names, labels
 from mpssl.results.records import Records
-from mpssl.runs.record import RunRecord
 
-HELPS, DOES_NOT, OPEN = "help", "do not help", "not decided"
+SAID = {HELPS: "help", HURTS: "do not help"}
 # The settings in the order of the chart, and what each adds to the labels.
 GROUPS = {
     "control": "Controls: no new images",
@@ -24,46 +32,12 @@ GROUPS = {
 
 
 @dataclass(frozen=True)
-class Entry:
-    """A method on one column. All accuracies in percent, differences in points."""
-
-    cell: Cell
-    label: str
-    records: list[RunRecord]
-    validation: float
-    """Mean validation accuracy over the seeds that a comparison takes."""
-    difference: Difference | None
-    """Of test accuracy to the base model; None for the base model itself."""
-
-    @property
-    def test(self) -> float:
-        """Mean test accuracy over all seeds."""
-        return mean(record.test_accuracy for record in self.records)
-
-    @property
-    def deviation(self) -> float | None:
-        """Standard deviation of the test accuracy over the seeds; None for one seed."""
-        values = [record.test_accuracy for record in self.records]
-        return stdev(values) if len(values) > 1 else None
-
-    @property
-    def images(self) -> float:
-        """Mean number of images that pass the classifier in one run."""
-        return mean(record.images for record in self.records)
-
-    @property
-    def seconds(self) -> float:
-        """Mean seconds of training of one run."""
-        return mean(record.seconds for record in self.records)
-
-
-@dataclass(frozen=True)
 class Outcome:
     """The methods on one column, the base model first."""
 
     column: Column
     title: str
-    entries: list[Entry]
+    entries: list[Compared]
     unfinished: list[str]
     """Labels of methods of which runs are missing."""
     synthetic: Difference | None
@@ -71,13 +45,13 @@ class Outcome:
     real: Difference | None
     """The same of the best method with real unlabeled images."""
 
-    def group(self, setting: str) -> list[Entry]:
+    def group(self, setting: str) -> list[Compared]:
         """The methods of one setting; the base model is in none of the groups."""
         return [entry for entry in self.entries if entry.cell.setting == setting]
 
-    def best(self, *settings: str) -> Entry | None:
+    def best(self, *settings: str) -> Compared | None:
         """The best method of these settings by validation, never by test; the first of ties."""
-        return _best(self.entries, *settings)
+        return choose(self.entries, *settings)
 
     @property
     def controlled(self) -> bool:
@@ -115,40 +89,21 @@ def _default_or_real(row: str) -> bool:
 
 def _outcome(records: Records, column: Column, title: str, rows: list[str]) -> Outcome | None:
     entries, unfinished = [], []
-    if BASE_ROW not in rows or (base := records.of(cell_of(BASE_ROW, column))).missing:
+    if BASE_ROW not in rows or records.of(base := cell_of(BASE_ROW, column)).missing:
         return None
     for row, label in labels(records.experiment.config, rows).items():
         cell = cell_of(row, column)
-        runs = records.of(cell)
-        if runs.missing:
+        if records.of(cell).missing:
             unfinished.append(label)
-            continue
-        difference = None if row == BASE_ROW else compare(records, runs.records, base.records)
-        fair = [r for r in runs.records if not records.won_search(r)] or runs.records
-        validation = round(mean(r.val_accuracy for r in fair), 6)
-        entries.append(Entry(cell, label, runs.records, validation, difference))
-    control = _best(entries, "base", "control")
-    return Outcome(
-        column,
-        title,
-        entries,
-        unfinished,
-        *(_against(records, _best(entries, s), control) for s in ("generative", "oracle")),
+        else:
+            against = None if row == BASE_ROW else base
+            entries.append(compared(records, cell, label, against))
+    control = choose(entries, "base", "control")
+    synthetic, real = (
+        best and difference_of(records, best.cell, control.cell)
+        for best in (choose(entries, "generative"), choose(entries, "oracle"))
     )
-
-
-def _best(entries: list[Entry], *settings: str) -> Entry | None:
-    mine = [entry for entry in entries if entry.cell.setting in settings]
-    return max(mine, key=lambda entry: entry.validation, default=None)
-
-
-def _against(records: Records, entry: Entry | None, control: Entry) -> Difference | None:
-    return None if entry is None else compare(records, entry.records, control.records)
-
-
-def verdict(difference: Difference) -> str:
-    """Whether the interval of a difference is above zero, below it, or neither."""
-    return HELPS if difference.low > 0 else DOES_NOT if difference.high < 0 else OPEN
+    return Outcome(column, title, entries, unfinished, synthetic, real)
 
 
 def sentences(outcome: Outcome) -> list[tuple[str, str]]:
@@ -181,7 +136,7 @@ def _words(images: str, found: str, controlled: bool) -> str:
     if found == OPEN:
         return f"Whether {images} help is not decided"
     if controlled:
-        return f"{images.capitalize()} {found}"
+        return f"{images.capitalize()} {SAID[found]}"
     better = "better" if found == HELPS else "worse"
     return f"Training with {images} is {better} than the labels alone"
 
@@ -194,7 +149,7 @@ def summary(found: Iterable[Outcome]) -> str | None:
     counts = Counter(verdict(outcome.synthetic) for outcome in found)
     return (
         f"Against the best control, synthetic images help in {counts[HELPS]} of {len(found)} "
-        f"comparisons and do not help in {counts[DOES_NOT]}; {counts[OPEN]} are not decided."
+        f"comparisons and do not help in {counts[HURTS]}; {counts[OPEN]} are not decided."
     )
 
 
