@@ -25,6 +25,7 @@ PSSL = Cell("mnist", 50, "generative", "pssl", "default", "resnet8")
 FIXMATCH = Cell("mnist", 50, "oracle", "fixmatch", "default", "resnet8")
 FREEMATCH = Cell("mnist", 50, "oracle", "freematch", "default", "resnet8")
 TRANSFER = Cell("mnist", 50, "transfer", "scr", "default", "resnet8")
+COLUMN = Column("mnist", 24, "resnet8")  # of config/mini.yaml
 CELLS = [BASE, MPSSL, NO_LMO, PSSL, FIXMATCH, FREEMATCH, TRANSFER]
 
 
@@ -34,6 +35,22 @@ def plan(content):
 
 
 # ------------------------------------------------------------------------------ cells and runs
+
+
+@pytest.mark.parametrize("view", ["weak", "strong"])
+def test_labels_have_the_view_of_the_configuration_unless_the_method_says_its_own(view):
+    config = load("config/mini.yaml")
+    augmentation = config.augmentation.model_copy(update={"labeled_view": view})
+    plan, column = Plan(config.model_copy(update={"augmentation": augmentation})), COLUMN
+    strong = augmentation.strong.randaugment
+    expected = {row: strong if view == "strong" else None for row in ("base/base", "oracle/scr")}
+    expected |= {"control/weak": None, "oracle/scr/weak": None}
+    expected |= {"control/strong": strong, "control/longer": strong, "oracle/scr/strong": strong}
+    for row, randaugment in expected.items():
+        settings = plan.settings(cell_of(row, column))
+        assert settings.augmentation.labeled.randaugment == randaugment, row
+    base, same = (plan.settings(cell_of(row, column)) for row in ("base/base", f"control/{view}"))
+    assert base == same
 
 
 def test_each_objective_may_have_its_own_lambda(content):

@@ -68,6 +68,7 @@ CONTENT = {
         "generator": {"kind": "trained", "steps": 1},
         "classifier": {"kind": "trained", "steps": 1},
         "truncation": 0.5,
+        "class_groups": {"some": ["1", "3-4"]},
     },
     "roles": {
         "datasets": {"main": ["target"]},
@@ -107,13 +108,35 @@ CONTENT = {
     "objectives": {"fixmatch": {"confidence_threshold": 0.4}},
     "methods": {
         "base": {"base": {"label": "B", "source": "none", "objective": "none"}},
+        "control": {
+            "scr": {"label": "D", "source": "labeled", "objective": "scr"},
+            "supervised": {"label": "A", "source": "labeled", "objective": "supervised"},
+            "longer": {"label": "L", "source": "none", "objective": "none", "budget": "images"},
+        },
         "oracle": {
-            "scr": {"label": "O", "source": "real", "objective": "scr"},
+            "scr": {
+                "label": "O",
+                "source": "real",
+                "objective": "scr",
+                "variants": {"as_many": {"label": "m", "ratio": "generative"}},
+            },
             "fixmatch": {"label": "F", "source": "real", "objective": "fixmatch"},
         },
-        "transfer": {"scr": {"label": "T", "source": "foundation", "objective": "scr"}},
+        "transfer": {
+            "scr": {
+                "label": "T",
+                "source": "foundation",
+                "objective": "scr",
+                "variants": {"some": {"label": "s", "classes": "some"}},
+            },
+        },
         "generative": {
-            "naive": {"label": "N", "source": "uniform", "objective": "scr"},
+            "naive": {
+                "label": "N",
+                "source": "uniform",
+                "objective": "scr",
+                "variants": {"some": {"label": "s", "classes": "some"}},
+            },
             "pssl": {"label": "P", "source": "pseudo", "objective": "scr"},
             "mpssl": {
                 "label": "M",
@@ -284,7 +307,7 @@ class World:
         self.labels = _codes(POOL + TEST + TAIL) * CLASSES // (POOL + TEST + TAIL)
         self.labels[POOL + TEST :] = -1
         count = FOUNDATION_POOL + FOUNDATION_REST
-        foundation_labels = _codes(count) * FOUNDATION_CLASSES // count
+        self.foundation_labels = foundation_labels = _codes(count) * FOUNDATION_CLASSES // count
         experiment = Experiment(resolve(CONTENT))
         with contextlib.chdir(folder):
             self.paths = paths = experiment.paths
@@ -379,7 +402,8 @@ class World:
             architecture: of the classifier.
             changes: of the configuration, section by section.
         """
-        lambda_ = lambda_ or ("0" if row.startswith("base/") else "0.5")
+        without = row in ("base/base", "control/longer")
+        lambda_ = lambda_ or ("0" if without else "0.5")
         run = Run(_cell(row, fraction, architecture), lambda_, seed)
         key = f"{run.id} {json.dumps(changes, sort_keys=True)}"
         if key not in self._recordings:
