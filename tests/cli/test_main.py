@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from mpssl.cli.main import cli
+from mpssl.common.files import read_made
 from mpssl.data import download
 from tests.support.commands import fails, mpssl
 
@@ -30,6 +31,20 @@ def project(tmp_path, content):
     path = tmp_path / "config.yaml"
     path.write_text(yaml.safe_dump(content))
     return path
+
+
+def test_splits_for_the_runs_of_a_seed(project):
+    content = yaml.safe_load(project.read_text()) | {
+        "split": {"drawn_for": "seed", "validation_fraction": 0.5}
+    }
+    project.write_text(yaml.safe_dump(content))
+    where = {"cwd": project.parent}
+    assert mpssl("pack", "--config", project, "mine", **where).returncode == 0
+    for seed in range(4):
+        assert mpssl("split", "--config", project, "mine", 100, seed, **where).returncode == 0
+    folder = project.parent / "resources/tiny/splits/mine"
+    assert sorted(path.name for path in folder.iterdir()) == [f"100-{n}.json" for n in range(4)]
+    assert len({read_made(path)["digest"] for path in folder.iterdir()}) > 1
 
 
 def test_packs_and_splits_a_folder_of_images(project):

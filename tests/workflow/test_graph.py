@@ -34,6 +34,15 @@ def test_the_embedded_benchmark_builds_its_graph(tmp_path):
     assert jobs(result.stdout)["train_run"] == 65  # 13 rows x 5 seeds
 
 
+def test_each_seed_may_have_a_split_of_its_own(tmp_path):
+    folder = copy_workflow(tmp_path)
+    file = "resources/tiny/splits/digits/50-7.json"
+    changes = ["--config", "split={drawn_for: seed}", "--configfile", "tiny.yaml"]
+    result = snakemake(folder, "-n", "-p", file, "--quiet", "host", *changes)
+    assert result.returncode == 0, result.stdout[-2000:]
+    assert "mpssl split --config results/tiny/config.json digits 50 7 >" in result.stdout
+
+
 def test_a_table_is_a_target_by_its_name(tmp_path):
     result = snakemake(copy_workflow(tmp_path), "-n", "table3", "--configfile", "tiny.yaml")
     assert result.returncode == 0, result.stdout[-2000:]
