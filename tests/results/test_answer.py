@@ -121,6 +121,13 @@ def test_without_controls_the_answer_says_what_is_missing(answered):
     assert "- Generated images on top: +" in text
 
 
+def test_the_base_model_is_a_control_too(answered):
+    rows = {"base/base": (80, 60), "control/scr": (70, 75), "generative/pssl": (66, 85)}
+    experiment, column = answered(rows)
+    assert "against Base, the best on validation of base model and controls" in text_of(experiment)
+    assert outcome(Records(experiment, []), column).control.label == "Base"
+
+
 def test_steps_that_were_not_asked_for_are_left_out(answered):
     experiment, column = answered(BASE | {"control/scr": (70, 70), "oracle/fixmatch": (90, 90)})
     text = text_of(experiment)

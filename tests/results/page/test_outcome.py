@@ -38,6 +38,13 @@ def test_a_strong_control_wins_though_the_base_model_loses(made):
     assert outcomes(records)[0].entries[-1].difference.effect == pytest.approx(3)  # to the base
 
 
+def test_the_base_model_is_a_control_too(made):
+    rows = {"base/base": (80, [60, 61, 62])} | CONTROLS | {"generative/pssl": (70, [64, 65, 66])}
+    ((_, rest),) = said(made(rows))
+    assert "by +4.0 points" in rest
+    assert rest.endswith("against the base model, the best control by validation.")
+
+
 def test_undecided(made):
     records = made(BASE | CONTROLS | {"generative/pssl": (70, [70, 72, 70])})
     ((words, rest),) = said(records)
