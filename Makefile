@@ -15,7 +15,7 @@ help:
 
 mini: .venv/ready
 	snakemake --cores $(CORES) --configfile config/mini.yaml
-	@cat results/mini/tables/table1.md
+	@cat results/mini/tables/controls.md
 	@echo "results/mini/report.html has all results on one page"
 
 # make mini-all: every table and figure of the paper in its small form.

@@ -12,6 +12,7 @@ import yaml
 from mpssl.config import reading
 from mpssl.config.fields import Closed
 from mpssl.config.reference_page import reference
+from mpssl.plan.experiment import Experiment
 from mpssl.shipped import SCHEMA
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -130,3 +131,8 @@ def test_no_test_file_imports_from_another():
     pattern = re.compile(r"^\s*(?:from|import) +(tests\.(?:\w+\.)*test_\w+)", re.MULTILINE)
     for path in (ROOT / "tests").rglob("*.py"):
         assert not pattern.findall(path.read_text()), path
+
+
+def test_make_shows_a_table_that_the_embedded_benchmark_makes():
+    (shown,) = re.findall(r"results/mini/tables/(\w+)\.md", (ROOT / "Makefile").read_text())
+    assert shown in Experiment.load(ROOT / "config/mini.yaml").plan.wanted
