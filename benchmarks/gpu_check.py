@@ -104,14 +104,14 @@ def observe(
         last = source.mapper.mlp[-1]  # at its 0 the layers before it have no gradient
         with task.streams.use("perturbation"), torch.no_grad():
             last.weight.copy_(0.01 * torch.randn(last.weight.shape))
-        inner = source._image_gradients
+        inner = source._output_gradients
 
         def keep(*arguments):
             gradients, record = inner(*arguments)
             found.update({f"{name} gradient at x_u": g[0] for name, g in gradients.items()})
             return gradients, record
 
-        source._image_gradients = keep
+        source._output_gradients = keep
     others = [getattr(source, name, None) for name in ("generator", "classifier")]
     for module in (*parts.values(), task.objective, *others):
         if module is not None:
