@@ -13,6 +13,7 @@ with warnings.catch_warnings():
     from kornia.augmentation.auto import RandAugment
     from kornia.augmentation.auto.operations.ops import Equalize, Posterize
     from kornia.augmentation.auto.rand_augment.rand_augment import default_policy
+    from kornia.geometry import warp_affine
 
 OPERATIONS = {operation[0][0]: operation for operation in default_policy}
 """What RandAugment draws from: (name, least, greatest magnitude) in a list, by name."""
@@ -20,4 +21,4 @@ OPERATIONS = {operation[0][0]: operation for operation in default_policy}
 WITHOUT_GRADIENT = (Equalize, Posterize)
 """The operations of RandAugment whose gradient at the image is 0, as they count or round pixels."""
 
-__all__ = ["OPERATIONS", "WITHOUT_GRADIENT", "RandAugment", "augmentation"]
+__all__ = ["OPERATIONS", "WITHOUT_GRADIENT", "RandAugment", "augmentation", "warp_affine"]

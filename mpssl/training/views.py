@@ -1,10 +1,12 @@
 """Weak and strong views: batched, on the device, differentiable (kornia)."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
 from mpssl.common.errors import UserError, nearest
-from mpssl.compat.kornia import OPERATIONS, WITHOUT_GRADIENT
+from mpssl.compat.kornia import OPERATIONS, WITHOUT_GRADIENT, warp_affine
 from mpssl.compat.kornia import RandAugment as KorniaRandAugment
 from mpssl.compat.kornia import augmentation as K
 from mpssl.config.training import RandAugment, Views
@@ -47,19 +49,24 @@ def _randaugment(settings: RandAugment) -> nn.Module:
     if settings.gradient == "straight_through":
         for module in randaugment.modules():
             if isinstance(module, WITHOUT_GRADIENT):
-                module.register_forward_hook(_straight_through)
+                module.op.apply_transform = _straight_through(module.op.apply_transform)
     return randaugment
 
 
-def _straight_through(operation: nn.Module, inputs: tuple[Tensor], output: Tensor) -> Tensor:
-    """The output of an operation on images, with the gradient of the identity."""
-    return output.detach() + (inputs[0] - inputs[0].detach())
+def _straight_through(transform: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """A transform of images that gives the same, with the gradient of the identity."""
+
+    def transformed(images: Tensor, *arguments: object, **named: object) -> Tensor:
+        return transform(images, *arguments, **named).detach() + (images - images.detach())
+
+    return transformed
 
 
 class RandAugmentForEach(nn.Module):
     """RandAugment whose operations are drawn for each image (Cubuk et al., 2020).
 
-    Images that drew the same operation go through it together, as a batch of kornia's.
+    Images that drew the same operation go through it together, as a batch of kornia's, and those
+    that drew any geometric one are warped together, each by its own matrix.
 
     Args:
         n: number of distinct operations an image gets.
@@ -70,22 +77,36 @@ class RandAugmentForEach(nn.Module):
     def __init__(self, n: int, m: float, policy: list) -> None:
         super().__init__()
         self.n = n
-        self.operations = nn.ModuleList(
+        self.choices = nn.ModuleList(
             KorniaRandAugment(n=1, m=m, policy=[operation]) for operation in policy
         )
 
     def forward(self, x: Tensor) -> Tensor:
         """Images [B, 3, H, W] in [0, 1] -> the same shape, differentiable as kornia's are."""
-        drawn = torch.rand(len(x), len(self.operations)).argsort(dim=1)[:, : self.n]
-        for choice in drawn.unbind(dim=1):
-            order = choice.argsort(stable=True)
-            groups = x[order.to(x.device)].split(
-                choice.bincount(minlength=len(self.operations)).tolist()
-            )
-            augmented = [
-                operation(group)
-                for operation, group in zip(self.operations, groups, strict=True)
-                if len(group)
-            ]
-            x = torch.cat(augmented)[order.argsort().to(x.device)]
+        drawn = torch.rand(len(x), len(self.choices)).argsort(dim=1)[:, : self.n]
+        for chosen in drawn.unbind(dim=1):
+            x = self._augment(x, chosen)
         return x
+
+    def _augment(self, x: Tensor, chosen: Tensor) -> Tensor:
+        """Each image of x [B, 3, H, W] under the operation of its number in `chosen` [B]."""
+        rows, made, warped, matrices = [], [], [], []
+        for number in chosen.unique().tolist():
+            of_operation = (chosen == number).nonzero().flatten()
+            images = x[of_operation.to(x.device)]
+            choice = self.choices[number]
+            ((_, ((_, parameters),)),) = choice.forward_parameters(images.shape)
+            operation = choice[0][0].op
+            if isinstance(operation, K.GeometricAugmentationBase2D):
+                warped.append(of_operation)
+                matrices.append(
+                    operation.compute_transformation(images, parameters, operation.flags)
+                )
+            else:
+                rows.append(of_operation)
+                made.append(operation.apply_transform(images, parameters, operation.flags))
+        if matrices:
+            rows.append(torch.cat(warped))
+            images, matrix = x[rows[-1].to(x.device)], torch.cat(matrices)[:, :2]
+            made.append(warp_affine(images, matrix, tuple(x.shape[2:])))
+        return torch.cat(made)[torch.cat(rows).argsort().to(x.device)]

@@ -38,6 +38,26 @@ def test_each_image_stays_in_its_place_and_gets_distinct_operations():
         assert min((image - other[row]).abs().max() for other in alone) < 1e-6
 
 
+@pytest.mark.parametrize("operation", OPERATIONS_OF_KORNIA)
+def test_an_operation_for_each_image_is_kornias(operation):
+    images = torch.rand(64, 3, 8, 8)
+    torch.manual_seed(0)
+    made = view(operations=[operation], drawn_for="image")(images)
+    torch.manual_seed(0)
+    torch.rand(64, 1)  # what draws the operation
+    assert torch.equal(made, view(operations=[operation])(images))
+
+
+def test_geometric_and_other_operations_mix():
+    operations = ["rotate", "translate_y", "brightness", "shear_x"]
+    images = torch.rand(64, 3, 8, 8)
+    made = view(operations=operations, drawn_for="image")(images)
+    alone = [view(operations=[name])(images) for name in operations for _ in range(20)]
+    nearest = torch.stack([(made - one).abs().amax(dim=(1, 2, 3)) for one in alone])
+    assert nearest.amin(dim=0).max() < 1e-5
+    assert len(nearest.argmin(dim=0).unique()) > len(operations)  # both signs of a magnitude
+
+
 def test_the_gradient_reaches_each_image():
     images = GREY.clone().requires_grad_()
     view(drawn_for="image")(images).sum().backward()
