@@ -58,7 +58,9 @@ def assemble(
             architecture, inputs.classes, training.normalize_mean, training.normalize_std
         ).to(device)
     foundation_classifier = inputs.foundation_classifier
+    space = model
     if training.pretrained and foundation_classifier is not None:
+        space = foundation_classifier
         model.backbone.load_state_dict(foundation_classifier.backbone.state_dict())
     for network in (model, foundation_classifier):
         if network is not None:
@@ -85,6 +87,7 @@ def assemble(
         training=training,
         augmentation=settings.augmentation,
         model=model,
+        space=space,
         source=build_source(settings.source, ingredients),
         objective=objective,
         lambda_=lambda_,

@@ -36,6 +36,9 @@ class Task:
     training: Training
     augmentation: Augmentation
     model: Classifier
+    space: Classifier
+    """Samples are measured in its features: f_F for all methods alike if training starts from f_F,
+    else the model itself."""
     source: Source
     objective: Objective | None
     """The consistency loss on unlabeled images; None for the base method."""

@@ -293,8 +293,13 @@ class Recording:
 
     @property
     def after(self) -> list[Forward]:
-        """The classifier's passes after the last evaluation: the measures of the record."""
+        """The classifier's passes after the last evaluation: measures of the record."""
         return self.student[self.student.index(self.evaluations[-1].passes[-1]) + 1 :]
+
+    @property
+    def measured(self) -> list[Forward]:
+        """The passes for features of f_F: real and unlabeled images that are compared, in turns."""
+        return [event for who, event in self.events if who == "teacher" and event.logits is None]
 
 
 class World:
