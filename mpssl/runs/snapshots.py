@@ -82,7 +82,7 @@ class Snapshots:
                 entry |= _concentration(labels.mean(dim=0))
             entries.append(entry)
             images = images[:SHOWN]
-            shown.append(F.pad(images, (0,) * 7 + (SHOWN - len(images),)))
+            shown.append(F.pad(images, (0,) * 7 + (SHOWN - len(images),), value=1.0))
         name = f"epoch-{epoch:04d}"
         write_grid(self.folder / f"{name}.png", _at_most(SIDE, torch.stack(shown)))
         write_json(self.folder / f"{name}.json", {"epoch": epoch, "classes": entries})
