@@ -29,6 +29,8 @@ class Inputs:
     """G_F, on the device."""
     foundation_classifier: Classifier | None = None
     """f_F, on the device; training starts from its features if `training.pretrained` says so."""
+    class_map: list[list[int]] | None = None
+    """The foundation classes of each target class."""
     learning: Batches | None = None
     """The part of D_val that trains phi and xi; the same as `validation` if it is None."""
 
@@ -77,6 +79,7 @@ def assemble(
         unlabeled=inputs.labeled if settings.source == "labeled" else inputs.unlabeled,
         validation=inputs.validation if inputs.learning is None else inputs.learning,
         foundation_classes=settings.foundation_classes,
+        class_map=inputs.class_map,
         lmo=settings.lmo,
     )
     objective = None

@@ -69,6 +69,7 @@ CONTENT = {
         "classifier": {"kind": "trained", "steps": 1},
         "truncation": 0.5,
         "class_groups": {"some": ["1", "3-4"]},
+        "class_map": {name: [k, "4"] for k, name in enumerate(NAMES)},
     },
     "roles": {
         "datasets": {"main": ["target"]},
@@ -137,6 +138,7 @@ CONTENT = {
                 "objective": "scr",
                 "variants": {"some": {"label": "s", "classes": "some"}},
             },
+            "labels": {"label": "L", "source": "mapped", "objective": "supervised"},
             "pssl": {"label": "P", "source": "pseudo", "objective": "scr"},
             "mpssl": {
                 "label": "M",
