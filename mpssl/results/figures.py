@@ -85,6 +85,7 @@ def _differences(records: Records, name: str) -> tuple[Canvas, list[dict]]:
         figsize=(3.2 * len(columns) + 2.4, 0.28 * len(rows) + 1.2),
         squeeze=False,
         sharey=True,
+        layout="constrained",
     )
     for axes, column, title in zip(panels[0], columns, column_titles(config, columns), strict=True):
         axes.axvline(0, color="black", lw=0.8)

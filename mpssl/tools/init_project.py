@@ -37,6 +37,8 @@ class Report:
     unlabeled: int
     excluded: dict[Path, str] = field(default_factory=dict)
     """Files to leave out, each with the reason."""
+    others: Counter = field(default_factory=Counter)
+    """Files that are no pictures, by suffix."""
     looks: Looks = field(default_factory=Looks)
     """What kinds of pictures they are."""
 
@@ -55,7 +57,7 @@ def check(dataset: ImageFolder) -> Report:
     listed += [("training", name, f) for name, files in train.items() for f in files]
     listed += [("unlabeled", "", f) for f in unlabeled]
     groups: dict[str, list[tuple[str, str, Path]]] = {}
-    report = Report(Counter(), Counter(), 0)
+    report = Report(Counter(), Counter(), 0, others=folder.other_files(dataset))
     for part, name, file in listed:
         try:
             digest = report.looks.take(pictures.open_upright(file), file)
@@ -99,6 +101,11 @@ def summary(dataset: ImageFolder, report: Report) -> str:
     if len(names) > CLASSES_SHOWN:
         lines.append(f"  ... and {len(names) - CLASSES_SHOWN} larger classes")
     lines += report.looks.lines()
+    if report.others:
+        counts = ", ".join(
+            f"{n} {suffix or 'without suffix'}" for suffix, n in report.others.most_common(SHOWN)
+        )
+        lines.append(f"no pictures: {counts}{_more(list(report.others))}")
     untested = [name for name in names if not test[name]]
     if untested:
         lines.append(f"warning: no test image of {', '.join(untested[:SHOWN])}{_more(untested)}")

@@ -10,7 +10,8 @@ import torch
 from mpssl.common.columns import aligned
 from mpssl.common.errors import UserError
 from mpssl.common.files import csv_text
-from mpssl.data.pictures import SUFFIXES, read_image
+from mpssl.data.listing import list_files
+from mpssl.data.pictures import read_image
 from mpssl.models import model_file
 
 BATCH = 64
@@ -34,7 +35,7 @@ def find_images(places: list[Path]) -> list[Path]:
     files: list[Path] = []
     for place in places:
         if place.is_dir():
-            found = sorted(p for p in place.rglob("*") if p.suffix.lower() in SUFFIXES)
+            found = list_files(place).pictures
             if not found:
                 raise UserError(f"the folder {place} has no images")
             files += found

@@ -1,0 +1,185 @@
+"""Which files of a person's folder are read, as which class, and what is said of the rest."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mpssl.common.errors import UserError
+from mpssl.config.data import ImageFolder
+from mpssl.data.folder import list_images, list_unlabeled, other_files
+from mpssl.tools.predict import find_images
+
+PIXELS = np.random.default_rng(0)
+
+
+def fill(folder, *names):
+    """Files of these names; pictures hold noise, so that none are equal."""
+    for name in names:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.suffix in (".png", ".jpg", ".gif"):
+            Image.fromarray(PIXELS.integers(0, 256, (8, 8, 3), np.uint8)).save(path)
+        else:
+            path.write_text("nothing")
+    return folder
+
+
+def of(path, **more):
+    return ImageFolder(adapter="folder", title="T", path=path, **more)
+
+
+def counts(dataset) -> dict[str, tuple[int, int]]:
+    """Training and test files by class."""
+    train, test, _ = list_images(dataset)
+    return {name: (len(train.get(name, [])), len(test.get(name, []))) for name in train | test}
+
+
+def pictures(*folders, count=5):
+    return [f"{folder}/{i}.png" for folder in folders for i in range(count)]
+
+
+HELD_OUT = {"cat": (4, 1), "dog": (4, 1)}
+GIVEN = {"cat": (5, 5), "dog": (5, 5)}
+BOTH = {"cat": (10, 5), "dog": (10, 5)}
+LAYOUTS = {
+    "class folders": (pictures("cat", "dog"), HELD_OUT),
+    "nested": (pictures("cat/monday", "dog", count=5), HELD_OUT),
+    "one folder too high": (pictures("data/cat", "data/dog"), HELD_OUT),
+    "train and test": (pictures("train/cat", "train/dog", "test/cat", "test/dog"), GIVEN),
+    "Train and Test": (pictures("Train/cat", "Train/dog", "Test/cat", "Test/dog"), GIVEN),
+    "training and testing": (
+        pictures("training/cat", "training/dog", "testing/cat", "testing/dog"),
+        GIVEN,
+    ),
+    "train, valid, test": (
+        pictures(*(f"{part}/{name}" for part in ("train", "valid", "test") for name in HELD_OUT)),
+        BOTH,
+    ),
+    "train and val": (pictures("train/cat", "train/dog", "val/cat", "val/dog"), GIVEN),
+    "only train": (pictures("train/cat", "train/dog"), HELD_OUT),
+    "a class called train": (pictures("train", "bus"), {"train": (4, 1), "bus": (4, 1)}),
+    "left behind by systems": (
+        [
+            *pictures("cat", "dog", ".ipynb_checkpoints", "__MACOSX", "@eaDir", "lost+found"),
+            *("cat/._0.png", "cat/.hidden.png", "cat/Thumbs.db", ".DS_Store"),
+        ],
+        HELD_OUT,
+    ),
+}
+
+
+@pytest.mark.parametrize(("names", "expected"), LAYOUTS.values(), ids=LAYOUTS)
+def test_a_layout_is_understood(tmp_path, names, expected):
+    assert counts(of(fill(tmp_path / "images", *names))) == expected
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["0.png", "1.png"], r"holds pictures, but no folder for each class"),
+        (pictures("test/cat", "test/dog", "rest/cat"), r"images/train does not exist"),
+        (pictures("train/cat", "train/dog", "rest/cat"), r"images/test does not exist; .* rest"),
+        (["cat/0.txt"], "has no images"),
+    ],
+)
+def test_what_is_not_understood_is_one_line(tmp_path, names, message):
+    with pytest.raises(UserError, match=message):
+        list_images(of(fill(tmp_path / "images", *names)))
+
+
+def test_a_folder_that_links_lead_to_twice_is_read_once(tmp_path):
+    folder = fill(tmp_path / "images", *pictures("cat", "dog"))
+    (folder / "cat/again").symlink_to(folder / "cat")
+    fill(tmp_path / "elsewhere", *pictures("more"))
+    (folder / "dog/more").symlink_to(tmp_path / "elsewhere/more")
+    assert counts(of(folder)) == {"cat": (4, 1), "dog": (8, 2)}
+
+
+def test_files_of_other_kinds_are_counted(tmp_path):
+    folder = fill(tmp_path / "images", *pictures("cat", "dog"), "cat/a.txt", "dog/b.TXT", "dog/raw")
+    assert other_files(of(folder)) == {".txt": 2, "": 1}
+
+
+def test_the_same_files_are_read_everywhere(tmp_path):
+    names = ["a.png", "deep/b.gif", ".hidden/c.png", "__MACOSX/d.png", "e.txt"]
+    folder = fill(tmp_path / "images", *names)
+    expected = [folder / "a.png", folder / "deep/b.gif"]
+    assert list_unlabeled(folder) == expected
+    assert find_images([folder]) == expected
+
+
+# ------------------------------------------------------------------------------------------- lists
+
+
+def listed(tmp_path, text, name="list.csv"):
+    fill(tmp_path, *pictures("cat", "dog"))
+    (tmp_path / name).write_text(text)
+    return of(tmp_path / name)
+
+
+def lines(separator=",", split="", slash="/"):
+    head = ["path", "label", *(["split"] if split else [])]
+    rows = [head]
+    for name in ("cat", "dog"):
+        for i in range(5):
+            parts = split.split() if split else []
+            rows.append([f"{name}{slash}{i}.png", name, *parts[i : i + 1]])
+    return "\n".join(separator.join(row) for row in rows) + "\n"
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_the_separator_of_a_list_is_found(tmp_path, separator):
+    assert counts(listed(tmp_path, lines(separator))) == HELD_OUT
+
+
+def test_a_list_may_have_another_suffix(tmp_path):
+    assert counts(listed(tmp_path, lines("\t"), "list.tsv")) == HELD_OUT
+
+
+def test_backslashes_of_windows_are_read(tmp_path):
+    assert counts(listed(tmp_path, lines(slash="\\"))) == HELD_OUT
+
+
+@pytest.mark.parametrize(
+    ("split", "expected"),
+    [
+        ("train train train test test", (3, 2)),
+        ("train train train val val", (3, 2)),
+        ("train train train val test", (4, 1)),
+    ],
+)
+def test_the_column_split_is_used(tmp_path, split, expected):
+    assert set(counts(listed(tmp_path, lines(split=split))).values()) == {expected}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("file,label\na.png,cat\n", "no column 'path' in its first line; its columns are file, l"),
+        ("path,cat,dog\na.png,1,0\nb.png,0,1\n", "cat, dog say by 0 and 1 which classes hold"),
+        ("path,label,split\ncat/0.png,cat,later\n", "line 2: the split is 'later'"),
+        ("path,label\nhttps://x/a.png,cat\n", "none of the 1 files .* is a web address"),
+        ("path,label\nx/a.png,cat\nx/b.png,dog\n", "none of the 2 files .* is not there; relative"),
+    ],
+)
+def test_a_list_that_is_refused_says_why(tmp_path, text, message):
+    with pytest.raises(UserError, match=message):
+        list_images(listed(tmp_path, text))
+
+
+def test_a_file_that_is_listed_twice_with_one_label_is_one_file(tmp_path):
+    text = lines()
+    dataset = listed(tmp_path, text + "".join(text.splitlines(keepends=True)[1:4]))
+    assert counts(dataset) == HELD_OUT
+
+
+def test_labeled_files_are_not_among_the_unlabeled_ones(tmp_path):
+    folder = fill(tmp_path, *pictures("images/cat", "images/dog"), "more/0.png")
+    _, _, unlabeled = list_images(of(folder / "images", unlabeled=folder))
+    assert unlabeled == [folder / "more/0.png"]
+
+
+def test_a_test_class_that_training_lacks_is_named_with_the_nearest(tmp_path):
+    folder = fill(tmp_path, *pictures("train/cat", "train/dog", "test/cat", "test/dogs"))
+    with pytest.raises(UserError, match="the test class 'dogs'; did you mean 'dog'"):
+        list_images(of(folder))
