@@ -145,6 +145,14 @@ class Training(Closed):
         "bfloat16; weights, losses, optimizers, the generator and LMO's second-order part stay in "
         "float32.",
     )
+    images_per_pass: Literal["auto"] | Count = Field(
+        "auto",
+        description="Number of images that pass through the generator at a time. If the unlabeled "
+        "batch has more, the generator computes each part's maps anew in its backward pass, and "
+        "the classifier those of each of its blocks; gradients are the same up to rounding. `auto` "
+        "is the whole batch if the device's memory holds it, else the largest half, quarter, ... "
+        "of it that fits.",
+    )
     deterministic: bool = Field(
         False,
         description="Whether a GPU may use only operations that repeat bit for bit, which are "

@@ -167,6 +167,7 @@ def measured_with(config: Config) -> dict:
         "batch_size": training.batch_size,
         "image_size": training.image_size,
         "precision": training.precision,
+        "images_per_pass": training.images_per_pass,
         "packing_size": config.packing.size,
         "evaluation_batch_size": training.evaluation_batch_size,
         "validation_batch_size": config.lmo.validation_batch_size,

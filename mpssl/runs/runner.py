@@ -89,8 +89,8 @@ def _execute(experiment: Experiment, run: Run, device: torch.device) -> None:
         outcome = train(task, files.checkpoint, _observers(experiment, run, task))
     except torch.OutOfMemoryError:
         raise UserError(
-            f"{run.id} does not fit in the GPU's memory; try a smaller training.batch_size or "
-            "unlabeled_ratio"
+            f"{run.id} does not fit in the GPU's memory; try training.images_per_pass: 1, or a "
+            "smaller training.batch_size or unlabeled_ratio"
         ) from None
     batch_size = settings.training.evaluation_batch_size
     predicted, probability = predict(task.model, gathered.test, batch_size)
@@ -120,6 +120,8 @@ def _execute(experiment: Experiment, run: Run, device: torch.device) -> None:
         sample_statistics=sample_record,
         feature_norm=feature_norm(task.model, task.validation, batch_size),
         gradient_norms=_gradient_norms(outcome),
+        images_per_pass=task.parts.images_per_pass,
+        memory_ran_out=task.parts.halved,
         labeled=len(task.labeled),
         validation=len(task.validation),
         versions={name: version(name) for name in RECORDED_VERSIONS}

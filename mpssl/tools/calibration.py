@@ -29,6 +29,7 @@ from mpssl.models.classifier import Classifier
 from mpssl.models.file_names import GENERATOR_CONFIG, generator_weights
 from mpssl.plan.cells import Cell
 from mpssl.plan.cost import Calibration, chosen_cells, dataset_sizes, kind, measured_with
+from mpssl.plan.device_memory import OFFICIAL_LAYERS, OFFICIAL_WIDTH
 from mpssl.plan.experiment import Experiment
 from mpssl.plan.plan import Plan
 from mpssl.shipped import FOUNDATION
@@ -42,14 +43,10 @@ STATISTICS_BATCH = 4  # images behind the random generator's batch-norm statisti
 # BigGAN-deep-256's config.json, as `config/config.yaml` pins it.
 BIGGAN_DEEP_256 = {
     "attention_layer_position": 8,
-    "channel_width": 128,
+    "channel_width": OFFICIAL_WIDTH,
     "class_embed_dim": 128,
     "eps": 1e-4,
-    "layers": [
-        *[(False, 16, 16), (True, 16, 16), (False, 16, 16), (True, 16, 8), (False, 8, 8)],
-        *[(True, 8, 8), (False, 8, 8), (True, 8, 4), (False, 4, 4), (True, 4, 2)],
-        *[(False, 2, 2), (True, 2, 1)],
-    ],
+    "layers": OFFICIAL_LAYERS,
     "n_stats": 51,
     "num_classes": 1000,
     "output_dim": 256,

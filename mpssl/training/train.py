@@ -1,12 +1,13 @@
 """The one training loop: every method is a source and an objective in it.
 
-It is written to be read beside Algorithm 1 of the paper; only MP-SSL takes the steps of LMO in it.
+It is to be read beside Algorithm 1 of the paper; only MP-SSL takes the steps of LMO in it.
 """
 
 import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -24,6 +25,7 @@ from mpssl.models.classifier import Classifier
 from mpssl.training import checkpoint
 from mpssl.training.evaluate import accuracy
 from mpssl.training.objectives.base import Objective
+from mpssl.training.parts import Parts
 from mpssl.training.rng import Shuffled, Streams
 from mpssl.training.sources.base import Images, Source, Step
 from mpssl.training.views import build_views
@@ -51,6 +53,8 @@ class Task:
     """Random streams of the run's seed."""
     identity: dict
     """Settings and digests of the run; a checkpoint of another identity is not resumed."""
+    parts: Parts
+    """How many images pass through the networks at a time."""
 
 
 @dataclass
@@ -178,9 +182,11 @@ class Loop:
             group["lr"] = rate
         task.model.train()
         first = self.epoch * self.steps
+        moved = [task.source, task.streams, self.order, *filter(None, [task.objective])]
         while self.step_in_epoch < self.steps:
             preemption.check()
-            for key, value in self.step(first + self.step_in_epoch, rate).items():
+            step = partial(self.step, first + self.step_in_epoch, rate)
+            for key, value in task.parts.attempt(step, moved).items():
                 self.records.setdefault(key, []).append(value)
             self.step_in_epoch += 1
         records = {key: torch.stack(values) for key, values in self.records.items()}
