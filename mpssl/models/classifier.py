@@ -32,8 +32,11 @@ class Classifier(nn.Module):
 
     attends = False
     """True if attention is among the layers."""
-    precision: Literal["float32", "bf16"] = "float32"
-    """Number format in which g computes in training mode; weights and features stay in float32."""
+    precision: Literal["float32", "tf32", "bf16"] = "float32"
+    """Number format in which g computes in training mode; weights and features stay in float32.
+
+    TF32 is a matter of the device (`mpssl.machine.precision`).
+    """
     passes: Callable[["Classifier", Tensor], Tensor] | None = None
     """How normalized images pass through g, if not at once."""
 

@@ -40,8 +40,15 @@ class FrozenGenerator(nn.Module):
         self.classes: int = network.classes
         self.maps: int = getattr(network, "maps", ASSUMED_MAPS * image_size**2)
         """Numbers that the network's layers return for an image."""
+        self.dtype: torch.dtype | None = None
+        """Of the network's weights, if images are made in another."""
         self.images_per_pass: int | None = None
         """Images that pass through the network at a time; all if it is None."""
+
+    def in_bf16(self) -> None:
+        """Round the network's weights to bfloat16, in which it computes from now on."""
+        self.network.to(torch.bfloat16)
+        self.dtype = torch.bfloat16
 
     def forward(self, z: Tensor, y: Tensor) -> Tensor:
         """Generate images.
@@ -53,11 +60,12 @@ class FrozenGenerator(nn.Module):
         Returns:
             [U, 3, image_size, image_size] in [0, 1], differentiable in z and y.
         """
+        z, y = z.to(self.dtype or z.dtype), y.to(self.dtype or y.dtype)
         if self.images_per_pass is None or len(z) <= self.images_per_pass:
             images = self.network(z, y)
         else:
             images = _InParts.apply(z, y, self.network, self.images_per_pass)
-        images = (images + 1) / 2
+        images = (images if self.dtype is None else images.float()).add(1) / 2
         if images.shape[-1] == self.image_size:
             return images
         return F.interpolate(

@@ -160,14 +160,17 @@ def kind(plan: Plan, cell: Cell) -> str:
     return name
 
 
+# Keys of `training` that change the seconds of a step and nothing else of what is measured.
+SPEED = ("precision", "generator_precision", "autotune", "deterministic", "images_per_pass")
+
+
 def measured_with(config: Config) -> dict:
     """The settings on which all measured seconds depend; others make a calibration void."""
     generator, training = config.foundation.generator, config.training
     return {
         "batch_size": training.batch_size,
         "image_size": training.image_size,
-        "precision": training.precision,
-        "images_per_pass": training.images_per_pass,
+        **training.model_dump(include=set(SPEED)),
         "packing_size": config.packing.size,
         "evaluation_batch_size": training.evaluation_batch_size,
         "validation_batch_size": config.lmo.validation_batch_size,

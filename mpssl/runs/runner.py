@@ -17,6 +17,7 @@ from mpssl.machine import preemption
 from mpssl.machine.cpu import prepare_cpu
 from mpssl.machine.determinism import deterministic
 from mpssl.machine.devices import claimed_device
+from mpssl.machine.precision import arithmetic
 from mpssl.models import model_file
 from mpssl.plan.cells import Run
 from mpssl.plan.experiment import Experiment
@@ -47,10 +48,11 @@ def execute(experiment: Experiment, run: Run, threads: int) -> None:
         UserError: the run cannot be trained.
         Preempted: a signal came; the same call goes on from the checkpoint.
     """
-    config = experiment.config
+    config, training = experiment.config, experiment.config.training
     prepare_cpu(threads)
     with (
-        deterministic(config.training.deterministic),
+        deterministic(training.deterministic),
+        arithmetic(training.precision, training.autotune and not training.deterministic),
         claimed_device(config.device, config.runs_per_gpu) as device,
     ):
         _execute(experiment, run, device)

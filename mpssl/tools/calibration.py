@@ -22,7 +22,9 @@ from mpssl.data.batches import batches_of
 from mpssl.data.store import Packed
 from mpssl.foundation.networks import POWER_ITERATIONS, build_generator
 from mpssl.machine.cpu import prepare_cpu
+from mpssl.machine.determinism import deterministic
 from mpssl.machine.devices import claimed_device
+from mpssl.machine.precision import arithmetic
 from mpssl.models import generator
 from mpssl.models.biggan import FoldedBigGan
 from mpssl.models.classifier import Classifier
@@ -216,7 +218,12 @@ def calibrate(experiment: Experiment, names: list[str], steps: int) -> None:
         UserError: a step does not fit in the device's memory, or calibration.json is damaged.
     """
     prepare_cpu(experiment.config.threads)
-    with claimed_device(experiment.config.device, runs_per_gpu=1) as device:
+    training = experiment.config.training
+    with (
+        deterministic(training.deterministic),
+        arithmetic(training.precision, training.autotune and not training.deterministic),
+        claimed_device(experiment.config.device, runs_per_gpu=1) as device,
+    ):
         _calibrate(experiment, names, steps, device)
 
 

@@ -69,6 +69,8 @@ def assemble(
         if network is not None:
             choose_layout(network, architecture, device)
     model.precision = training.precision
+    if inputs.generator is not None and training.generator_precision == "bf16":
+        inputs.generator.in_bf16()
     ingredients = Ingredients(
         classes=inputs.classes,
         device=device,

@@ -25,10 +25,10 @@ def test_maps_by_hand():
 
 @pytest.mark.parametrize(
     ("batch", "part", "measured"),  # GiB, by `python -m benchmarks.memory`, its weights included
-    [(2, 2, 1.02), (4, 4, 1.66), (2, 1, 0.60), (4, 1, 0.66)],
+    [(2, 2, 1.02), (4, 4, 1.66), (2, 1, 0.60), (4, 1, 0.66), (64, 8, 4.78)],
 )
 def test_the_formula_is_near_what_was_measured(batch, part, measured):
-    assert 0.9 < paper(batch).bytes(part) / GIB / measured < 1.7
+    assert 1 < paper(batch).bytes(part) / GIB / measured < 1.7
 
 
 def test_smaller_parts_take_less():
@@ -36,7 +36,7 @@ def test_smaller_parts_take_less():
     assert taken[0] > 24 * GIB > 11 * GIB > taken[1] > taken[2]
 
 
-@pytest.mark.parametrize("free", [6e9, 11e9, 23e9, 79e9])
+@pytest.mark.parametrize("free", [7.5e9, 11e9, 23e9, 79e9])
 def test_the_largest_part_that_fits_is_chosen(free):
     memory = paper(64)
     part = memory.images_per_pass(free)
@@ -63,4 +63,4 @@ def test_embedded_steps_are_whole_in_a_gigabyte(row):
 def test_the_plan_prints_memory_and_cards():
     text = report(Experiment.load("config/config.yaml"), ["table1"])
     line = next(line for line in text.splitlines() if line.startswith("resnet18, lmo+scr"))
-    assert line.split()[-2:] == ["8", "GB"]
+    assert line.split()[-2:] == ["12", "GB"]
