@@ -1,7 +1,7 @@
 """Memory of a training step on its device, by a formula. No torch: the planner uses it too.
 
-Of the largest of a step's parts it counts what autograd stores. At the paper's sizes it gives 1.0
-to 1.5 times what PyTorch's allocator gives out (docs/performance.md); `images_per_pass` leaves a
+Of the largest of a step's parts it counts what autograd stores. At the paper's sizes it gives 1.1
+to 1.25 times what PyTorch's allocator gives out (docs/performance.md); `images_per_pass` leaves a
 reserve for what lies between its blocks.
 """
 

@@ -7,6 +7,7 @@ of the training runs alone: their steps and evaluations, at the seconds that `mp
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 from mpssl.common.errors import UserError
 from mpssl.common.files import read_json
@@ -190,11 +191,20 @@ class Calibration:
     seconds: dict[tuple[str, str], tuple[float, float]]
 
     @classmethod
-    def load(cls, experiment: Experiment) -> "Calibration | None":
-        """The stored calibration, or None where there is none or it is of other settings."""
-        path = experiment.paths.calibration
+    def load(cls, experiment: Experiment, path: Path | None = None) -> "Calibration | None":
+        """The stored calibration, or None where there is none or it is of other settings.
+
+        Args:
+            experiment: whose settings it must be of.
+            path: another file than the experiment's own: a calibration, or a GPU campaign's.
+
+        Raises:
+            UserError: the file is damaged.
+        """
+        path = path or experiment.paths.calibration
         try:
             content = read_json(path)
+            content = content.get("calibration", content)
             if content["measured_with"] != measured_with(experiment.config):
                 return None
             seconds = {

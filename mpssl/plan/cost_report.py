@@ -2,6 +2,7 @@
 
 from collections import Counter
 from math import ceil
+from pathlib import Path
 
 from mpssl.common.columns import aligned
 from mpssl.plan.cells import Cell, cell_of
@@ -13,13 +14,18 @@ from mpssl.plan.plan import Plan
 UNMEASURED = "run with --calibrate"
 
 
-def report(experiment: Experiment, names: list[str]) -> str:
+def report(experiment: Experiment, names: list[str], measured: Path | None = None) -> str:
     """The plan of the named tables and figures, or of the wanted ones, as text.
+
+    Args:
+        experiment: whose plan it is.
+        names: tables and figures; none for the wanted ones.
+        measured: file of a calibration other than the experiment's own.
 
     Raises:
         UserError: the size of a data set is not known, or the calibration is damaged.
     """
-    plan, calibration = experiment.plan, Calibration.load(experiment)
+    plan, calibration = experiment.plan, Calibration.load(experiment, measured)
     cells = chosen_cells(plan, names)
     parts = [_space_lines(space(experiment, cells))]
     parts.append("\n".join(_left_out(plan, names or plan.wanted)))

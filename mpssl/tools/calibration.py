@@ -231,8 +231,7 @@ def _calibrate(experiment: Experiment, names: list[str], steps: int, device: tor
     config, plan, path = experiment.config, experiment.plan, experiment.paths.calibration
     head = {
         "device": device_name(device),
-        "versions": {name: version(name) for name in ("torch", "kornia")}
-        | {"python": platform.python_version()},
+        "versions": versions(),
         "measured_with": measured_with(config),
     }
     entries = {}
@@ -254,19 +253,30 @@ def _calibrate(experiment: Experiment, names: list[str], steps: int, device: tor
             raise UserError(
                 f"{name} with {architecture} does not fit in the memory of {head['device']}"
             ) from None
-        entries[name, architecture] = {
-            "kind": name,
-            "architecture": architecture,
-            "seconds_per_step": measured.seconds_per_step,
-            "seconds_per_evaluated_image": measured.seconds_per_evaluated_image,
-            "peak_bytes": measured.peak_bytes,
-            "timed_steps": steps,
-        }
+        entries[name, architecture] = calibration_entry(plan, cell, measured, steps)
         write_json(path, head | {"entries": list(entries.values())})
         memory = f", {measured.peak_bytes / 1e9:.1f} GB" if measured.peak_bytes else ""
         print(
             f"{name}, {architecture}: {measured.seconds_per_step:.4f} s a step{memory}", flush=True
         )
+
+
+def calibration_entry(plan: Plan, cell: Cell, measured: Measurement, steps: int) -> dict:
+    """What calibration.json says of a cell's kind of step."""
+    return {
+        "kind": kind(plan, cell),
+        "architecture": cell.architecture,
+        "seconds_per_step": measured.seconds_per_step,
+        "seconds_per_evaluated_image": measured.seconds_per_evaluated_image,
+        "peak_bytes": measured.peak_bytes,
+        "timed_steps": steps,
+    }
+
+
+def versions() -> dict[str, str]:
+    """Versions of the packages on which the seconds of a step depend."""
+    named = {name: version(name) for name in ("torch", "kornia")}
+    return named | {"python": platform.python_version()}
 
 
 def device_name(device: torch.device) -> str:
