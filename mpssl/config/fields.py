@@ -53,7 +53,7 @@ Name = Annotated[str, StringConstraints(max_length=100, pattern=r"^[a-z0-9][a-z0
 CellRow = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]+/[a-z0-9_]+(/[a-z0-9_.-]+)?$")]
 BASE_ROW = "base/base"
 Setting = Literal["base", "control", "oracle", "generative", "transfer"]
-SourceName = Literal["none", "labeled", "real", "foundation", "uniform", "pseudo", "lmo"]
+SourceName = Literal["none", "labeled", "real", "foundation", "uniform", "mapped", "pseudo", "lmo"]
 ObjectiveName = Literal[
     "none", "uda", "fixmatch", "freematch", "scr", "l1", "l2", "smooth_l1", "supervised"
 ]

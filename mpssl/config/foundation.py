@@ -185,6 +185,12 @@ class Foundation(Closed):
         "or variant with `classes` draws from a group only.",
         examples=[{"dogs": ["151-268"], "some": ["3", "10-19"]}],
     )
+    class_map: dict[Annotated[str, BeforeValidator(_text)], list[Classes]] = Field(
+        {},
+        description="Foundation classes that look like a target class, by the target class's "
+        "name, as numbers or ranges; the source `mapped` draws from them evenly.",
+        examples=[{"beagle": ["162"], "terrier": ["179-181", "185"]}],
+    )
     generator: Annotated[
         ShippedGenerator | TrainedGenerator | PretrainedGenerator | PythonGenerator,
         Field(discriminator="kind"),
@@ -202,6 +208,13 @@ class Foundation(Closed):
 
     def classes_of(self, group: str) -> list[int]:
         """The numbers of a group's classes, each once, in ascending order."""
-        ranges = [map(int, classes.split("-")) for classes in self.class_groups[group]]
-        bounds = [(numbers[0], numbers[-1]) for numbers in map(list, ranges)]
-        return sorted({number for first, last in bounds for number in range(first, last + 1)})
+        return _numbers(self.class_groups[group])
+
+    def mapped_classes(self) -> dict[str, list[int]]:
+        """The numbers of the classes that `class_map` names, in the same form, by target class."""
+        return {target: _numbers(classes) for target, classes in self.class_map.items()}
+
+
+def _numbers(classes: list[str]) -> list[int]:
+    ranges = [[int(number) for number in text.split("-")] for text in classes]
+    return sorted({n for bounds in ranges for n in range(bounds[0], bounds[-1] + 1)})

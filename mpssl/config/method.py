@@ -222,19 +222,23 @@ class Variant(Closed):
     )
 
 
+KNOW_CLASSES = ("labeled", "mapped")  # sources whose images have a target class
+
+
 class Method(Closed):
     """A (source, objective) pair and its variants."""
 
     label: str = Field(description="Name of the method in tables and figures.")
     source: SourceName = Field(
         description="Source of the unlabeled images: `labeled` is D itself, `real` is D_u, "
-        "`foundation` the foundation's own images, `uniform` random samples, `pseudo` samples of "
+        "`foundation` the foundation's own images, `uniform` random samples, `mapped` samples of "
+        "the classes that `foundation.class_map` names for a target class, `pseudo` samples of "
         "P-SSL's pseudo-labels, `lmo` MP-SSL's."
     )
     objective: ObjectiveName = Field(
         description="Objective on the two views of the unlabeled images; `supervised` is "
         "cross-entropy on their strong view and needs a source that knows their classes, as "
-        "`labeled` does."
+        "`labeled` and `mapped` do."
     )
     labeled_view: View | None = Field(
         None,
@@ -263,7 +267,7 @@ class Method(Closed):
     def _pair_fits(self) -> "Method":
         if (self.source == "none") != (self.objective == "none"):
             raise ValueError(f"{self.label}: source and objective must both be none, or neither")
-        if self.objective == "supervised" and self.source != "labeled":
+        if self.objective == "supervised" and self.source not in KNOW_CLASSES:
             raise ValueError(f"{self.label}: the source {self.source} knows no classes")
         if self.classes is not None and self.source not in ("foundation", "uniform"):
             raise ValueError(f"{self.label}: the source {self.source} chooses no classes by group")

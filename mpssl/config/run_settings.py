@@ -31,6 +31,8 @@ class RunSettings(Frozen):
     """Classifier steps for each step of the other runs."""
     foundation_classes: list[int] | None
     """The foundation classes that images are drawn from; None for all."""
+    class_map: dict[str, list[int]] | None
+    """The foundation classes of each target class; None unless the source is `mapped`."""
     lmo: Lmo | None
     """None unless the source is `lmo`."""
     training: Training

@@ -84,10 +84,13 @@ class Table(Grid):
 class Figure(Grid):
     """A figure of the paper, or of our own."""
 
-    kind: Literal["dots", "fractions", "samples", "curves", "classes", "trajectory"] = Field(
-        description="Kind of the figure: test accuracies as `dots` with intervals, test accuracy "
-        "over the label `fractions`, validation accuracy over training as `curves`, or images: "
-        "`samples` mixed, `classes` one by one, or their `trajectory` over training."
+    kind: Literal[
+        "dots", "differences", "fractions", "samples", "curves", "classes", "trajectory"
+    ] = Field(
+        description="Kind of the figure: test accuracies as `dots` with intervals, their paired "
+        "`differences` to the first row, test accuracy over the label `fractions`, validation "
+        "accuracy over training as `curves`, or images: `samples` mixed, `classes` one by one, or "
+        "their `trajectory` over training."
     )
 
 

@@ -64,6 +64,8 @@ class Plan:
             return "no unlabeled images are left at 100 %"
         if source == "foundation" and foundation is None:
             return "foundation.dataset names no real images"
+        if source == "mapped" and not self.config.foundation.class_map:
+            return "foundation.class_map is empty"
         group = self.method(cell).classes
         if group is not None and group not in self.config.foundation.class_groups:
             return f"foundation.class_groups has no {group}"
@@ -197,6 +199,7 @@ class Plan:
             unlabeled_ratio=self.ratio(cell),
             steps_factor=self.steps_factor(cell),
             foundation_classes=method.classes and config.foundation.classes_of(method.classes),
+            class_map=config.foundation.mapped_classes() if method.source == "mapped" else None,
             lmo=self.lmo(cell) if method.source == "lmo" else None,
             training=config.training,
             augmentation=Augmentation(labeled=labeled)

@@ -1,4 +1,4 @@
-"""Figures: dots (Figure 3), accuracy over the label fraction, curves, and those of samples."""
+"""Figures: dots (Figure 3), differences, accuracy over the label fraction, curves, and samples."""
 
 from collections.abc import Callable
 
@@ -15,6 +15,7 @@ from mpssl.common.files import atomic
 from mpssl.plan.cells import cell_of
 from mpssl.plan.experiment import Experiment
 from mpssl.results import samples
+from mpssl.results.comparison import compare
 from mpssl.results.measures import (
     accuracies_of,
     deviation,
@@ -22,7 +23,7 @@ from mpssl.results.measures import (
     validation_curves,
 )
 from mpssl.results.records import Records
-from mpssl.results.style import MARKERS, STYLE, colour_of, number
+from mpssl.results.style import MARKERS, OF_SETTING, STYLE, colour_of, number
 from mpssl.results.tables import column_titles, row_label
 
 
@@ -70,6 +71,41 @@ def _dots(records: Records, name: str) -> tuple[Canvas, list[dict]]:
     axes.set_ylabel("Test accuracy (%)")
     axes.set_title(f"{grid.title} ({columns[0].fraction} %)", loc="left", fontsize=11)
     axes.legend(loc="upper left", bbox_to_anchor=(1, 1))
+    return canvas, numbers
+
+
+def _differences(records: Records, name: str) -> tuple[Canvas, list[dict]]:
+    """Paired differences to the first row with 95 % intervals, one panel a column."""
+    config = records.experiment.config
+    grid, columns, numbers = config.figures[name], records.plan.columns(name), []
+    reference, *rows = grid.rows
+    canvas, panels = plt.subplots(
+        1,
+        len(columns),
+        figsize=(3.2 * len(columns) + 2.4, 0.28 * len(rows) + 1.2),
+        squeeze=False,
+        sharey=True,
+    )
+    for axes, column, title in zip(panels[0], columns, column_titles(config, columns), strict=True):
+        axes.axvline(0, color="black", lw=0.8)
+        axes.grid(axis="x")
+        axes.set_xlabel(f"Points above {row_label(config, name, reference)}")
+        axes.set_title(title, loc="left", fontsize=11)
+        base = records.of(cell_of(reference, column))
+        for place, row in enumerate(rows):
+            cell = cell_of(row, column)
+            if records.plan.impossible(cell) or records.of(cell).missing or base.missing:
+                continue
+            found = compare(records, records.of(cell).records, base.records)
+            spread = [[found.effect - found.low], [found.high - found.effect]]
+            shape = {"color": OF_SETTING[cell.setting], "marker": "o", "ms": 5, "capsize": 2}
+            axes.errorbar(found.effect, place, xerr=spread if found.known else None, **shape)
+            line = {"difference": found.effect, "low": found.low, "high": found.high}
+            numbers.append(number(row, column, **line, seeds=found.seeds))
+    first = panels[0][0]
+    first.set_yticks(range(len(rows)), [row_label(config, name, row) for row in rows])
+    first.set_ylim(len(rows) - 0.5, -0.5)
+    canvas.suptitle(grid.title, x=0.01, ha="left", fontsize=11)
     return canvas, numbers
 
 
@@ -136,6 +172,7 @@ def _curves(records: Records, name: str) -> tuple[Canvas, list[dict]]:
 
 KINDS: dict[str, Callable[[Records, str], tuple[Canvas, list[dict]]]] = {
     "dots": _dots,
+    "differences": _differences,
     "fractions": _fractions,
     "curves": _curves,
     "samples": samples.strips,

@@ -143,7 +143,7 @@ def real_grid(experiment: Experiment, column: Column, classes: list[int]) -> np.
     for c in classes:
         images = packed.images[rows[packed.labels[rows] == c][: snapshots.SHOWN]]
         missing = ((0, snapshots.SHOWN - len(images)), (0, 0), (0, 0), (0, 0))
-        lines.append(np.hstack(np.pad(images, missing)))
+        lines.append(np.hstack(np.pad(images, missing, constant_values=255)))
     return np.vstack(lines)
 
 

@@ -23,6 +23,13 @@ COLOURS = {
     "generative/mpssl": "#D55E00",
 }
 OTHERS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#999999")
+OF_SETTING = {
+    "base": "#999999",
+    "control": "#777777",
+    "transfer": "#009E73",
+    "oracle": "#0072B2",
+    "generative": "#D55E00",
+}
 MARKERS = "osD^vP*X"  # of rows that share a panel, so that print without colours tells them apart
 STYLE = {
     "font.size": 10,

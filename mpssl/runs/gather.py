@@ -88,6 +88,9 @@ def gather(
                 f"the foundation classifier knows {known} classes, the generator "
                 f"{frozen.classes}: {cell.method} needs the same ones"
             )
+    class_map = None
+    if settings.class_map is not None:
+        class_map = _class_map(settings.class_map, packed.classes, frozen.classes)
     return Gathered(
         inputs=Inputs(
             classes=len(packed.classes),
@@ -97,6 +100,7 @@ def gather(
             unlabeled=unlabeled,
             generator=frozen,
             foundation_classifier=foundation_classifier,
+            class_map=class_map,
             memory_share=memory_share,
         ),
         test=part(packed.test),
@@ -125,6 +129,25 @@ def _validation(rows: list[int], settings: RunSettings) -> tuple[list[int] | Non
         )
     learning = [row for row, its in zip(rows, learns, strict=True) if its]
     return learning, [row for row, its in zip(rows, learns, strict=True) if not its]
+
+
+def _class_map(mapped: dict[str, list[int]], classes: list[str], known: int) -> list[list[int]]:
+    """The foundation classes of each target class.
+
+    Raises:
+        UserError: a target class has none, or one is not among the `known` of the generator.
+    """
+    for name in classes:
+        if not mapped.get(name):
+            raise UserError(
+                f"foundation.class_map names no foundation classes for the class {name}"
+            )
+        if mapped[name][-1] >= known:
+            raise UserError(
+                f"foundation.class_map: the class {name} has {mapped[name][-1]}, the generator's "
+                f"classes are 0 to {known - 1}"
+            )
+    return [mapped[name] for name in classes]
 
 
 def _lambda(experiment: Experiment, run: Run) -> float:

@@ -186,7 +186,7 @@ def _samples(task: Task, path: Path) -> dict[str, float]:
     images = task.source.sample(x, y)[: len(x)]
     shown = torch.linspace(0, len(images) - 1, SAMPLES).round().long()
     write_grid(path, images[shown.to(images.device)].unflatten(0, (-1, SAMPLES_IN_A_ROW)))
-    return sample_statistics(task.model, x, images, y)
+    return sample_statistics(task.space, x, images, y)
 
 
 def _gradient_norms(outcome: Outcome) -> dict[str, list[float]]:

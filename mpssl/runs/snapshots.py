@@ -46,10 +46,9 @@ class Snapshots:
     """An observer of training that keeps samples and measures at a few epochs.
 
     For each class: images of the same noise at every epoch, their distance to real ones and their
-    diversity in the features of the classifier of that epoch
-    (`mpssl.training.evaluate.sample_statistics`), and where the source knows: the likeliest
-    foundation classes and the entropy in nats. Training's own random streams do not move, so that a
-    run with snapshots equals one without.
+    diversity (`mpssl.training.evaluate.sample_statistics`), and where the source knows: the
+    likeliest foundation classes and the entropy in nats. Training's own random streams do not move,
+    so that a run with snapshots equals one without.
     """
 
     def __init__(self, task: Task, seed: int, folder: Path) -> None:
@@ -77,13 +76,13 @@ class Snapshots:
             x, y = self.task.labeled.centre(rows)
             with _drawing_from(source, streams):
                 images = source.sample(x, y)[: len(x)]
-            entry = {"class": target} | sample_statistics(self.task.model, x, images, y)
+            entry = {"class": target} | sample_statistics(self.task.space, x, images, y)
             labels = source.foundation_labels(x, y)
             if labels is not None:
                 entry |= _concentration(labels.mean(dim=0))
             entries.append(entry)
             images = images[:SHOWN]
-            shown.append(F.pad(images, (0,) * 7 + (SHOWN - len(images),)))
+            shown.append(F.pad(images, (0,) * 7 + (SHOWN - len(images),), value=1.0))
         name = f"epoch-{epoch:04d}"
         write_grid(self.folder / f"{name}.png", _at_most(SIDE, torch.stack(shown)))
         write_json(self.folder / f"{name}.json", {"epoch": epoch, "classes": entries})

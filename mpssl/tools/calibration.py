@@ -167,9 +167,10 @@ def random_task(
                 training.normalize_std,
             )
         foundation_classifier.to(device).eval().requires_grad_(False)
+    class_map = [[0]] * classes if settings.source == "mapped" else None
     return assemble(
         settings,
-        Inputs(classes, images, images, images, frozen, foundation_classifier),
+        Inputs(classes, images, images, images, frozen, foundation_classifier, class_map),
         architecture=cell.architecture,
         lambda_=config.unlabeled_weight_grid[0],
         streams=streams,

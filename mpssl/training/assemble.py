@@ -32,6 +32,8 @@ class Inputs:
     """G_F, on the device."""
     foundation_classifier: Classifier | None = None
     """f_F, on the device; training starts from its features if `training.pretrained` says so."""
+    class_map: list[list[int]] | None = None
+    """The foundation classes of each target class."""
     learning: Batches | None = None
     """The part of D_val that trains phi and xi; the same as `validation` if it is None."""
     memory_share: float = 1
@@ -63,7 +65,9 @@ def assemble(
             architecture, inputs.classes, training.normalize_mean, training.normalize_std
         ).to(device)
     foundation_classifier = inputs.foundation_classifier
+    space = model
     if training.pretrained and foundation_classifier is not None:
+        space = foundation_classifier
         model.backbone.load_state_dict(foundation_classifier.backbone.state_dict())
     for network in (model, foundation_classifier):
         if network is not None:
@@ -82,6 +86,7 @@ def assemble(
         unlabeled=inputs.labeled if settings.source == "labeled" else inputs.unlabeled,
         validation=inputs.validation if inputs.learning is None else inputs.learning,
         foundation_classes=settings.foundation_classes,
+        class_map=inputs.class_map,
         lmo=settings.lmo,
     )
     objective = None
@@ -97,6 +102,7 @@ def assemble(
         training=training,
         augmentation=settings.augmentation,
         model=model,
+        space=space,
         source=build_source(settings.source, ingredients),
         objective=objective,
         lambda_=lambda_,

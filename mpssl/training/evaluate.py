@@ -57,12 +57,12 @@ def feature_norm(model: Classifier, data: Batches, batch_size: int) -> float:
 
 @torch.no_grad()
 def sample_statistics(
-    model: Classifier, real: Tensor, synthetic: Tensor, y: Tensor
+    space: Classifier, real: Tensor, synthetic: Tensor, y: Tensor
 ) -> dict[str, float]:
-    """Diversity of synthetic images and their distance to real ones, in the features of `model`.
+    """Diversity of synthetic images and their distance to real ones, in the features of `space`.
 
     Args:
-        model: the trained classifier.
+        space: a classifier.
         real: labeled images [N, 3, S, S].
         synthetic: images made for the same classes [N, 3, S, S].
         y: classes [N].
@@ -73,8 +73,8 @@ def sample_statistics(
         divided by the mean distance between real images of one class. Empty if no class has two
         images.
     """
-    with model.evaluating():
-        g_real, g_synthetic = model.features(real), model.features(synthetic)
+    with space.evaluating():
+        g_real, g_synthetic = space.features(real), space.features(synthetic)
     same_class = y[:, None] == y[None, :]
     pairs = same_class & ~torch.eye(len(y), dtype=torch.bool, device=y.device)
     if not pairs.any():

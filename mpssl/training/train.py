@@ -38,6 +38,9 @@ class Task:
     training: Training
     augmentation: Augmentation
     model: Classifier
+    space: Classifier
+    """Samples are measured in its features: f_F for all methods alike if training starts from f_F,
+    else the model itself."""
     source: Source
     objective: Objective | None
     """The consistency loss on unlabeled images; None for the base method."""
@@ -148,8 +151,7 @@ class Loop:
         an_epoch = training.steps_per_epoch or len(task.labeled) // self.batch_size
         self.steps = task.steps_factor * an_epoch
         self.order = Shuffled(len(task.labeled), task.labeled.prefetch)
-        self.epoch = 0
-        self.step_in_epoch = 0
+        self.epoch, self.step_in_epoch = 0, 0
         self.records: dict[str, list[Tensor]] = {}  # what the epoch's steps returned
         self.best_epoch, self.best_accuracy = 0, -1.0
         self.best_weights: dict[str, Tensor] = {}
@@ -200,9 +202,7 @@ class Loop:
         later_wins = training.equal_epochs == "last" and val_accuracy == self.best_accuracy
         if val_accuracy > self.best_accuracy or later_wins:
             self.best_epoch, self.best_accuracy = self.epoch, val_accuracy
-            self.best_weights = {
-                name: value.clone() for name, value in task.model.state_dict().items()
-            }
+            self.best_weights = {name: v.clone() for name, v in task.model.state_dict().items()}
         return row
 
     def _refuse_infinite(self, records: dict[str, Tensor], first: int) -> None:

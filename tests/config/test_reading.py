@@ -37,6 +37,7 @@ def test_methods_and_tables_are_the_shipped_ones_unless_given(content):
     assert config.method("generative/mpssl/no_lmo")[0].source == "uniform"
     assert set(config.tables) == {
         "controls",
+        "uses_of_images",
         "views_and_images",
         *(f"table{n}" for n in range(1, 12)),
     }

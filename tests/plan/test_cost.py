@@ -122,9 +122,9 @@ def test_steps_of_the_paper():
     plan = Plan(load("config/config.yaml"))
     assert cost.steps(plan, plan.cells("table3")[0]) == 57 * 200
     mini = Plan(load("config/mini.yaml"))
-    assert cost.steps(mini, mini.cells("table1")[0]) == 15 * 16
+    assert cost.steps(mini, mini.cells("table1")[0]) == 15 * 10
     longer = next(cell for cell in mini.cells("controls") if cell.method == "longer")
-    assert cost.steps(mini, longer) == 3 * 15 * 16  # SCR passes two views beside each labeled image
+    assert cost.steps(mini, longer) == 3 * 15 * 10  # SCR passes two views beside each labeled image
 
 
 def test_kinds_of_the_paper():

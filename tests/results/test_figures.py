@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 
 from mpssl.config.reading import resolve
+from mpssl.plan.cells import Column, cell_of
 from mpssl.plan.experiment import Experiment
 from mpssl.results import figures
 from mpssl.results.records import Records
@@ -40,3 +41,22 @@ def test_rows_differ_in_shape_and_every_seed_is_drawn(drawn):
     assert len(seeds) == 10
     assert len({line.get_marker() for line in seeds}) == 5
     assert len(axes.get_legend().get_texts()) == 5
+
+
+def test_differences_are_the_paired_ones_to_the_first_row(drawn):
+    grid = drawn.config.figures["figure3"].model_copy(update={"kind": "differences"})
+    drawn.config.figures["figure3"] = grid
+    records = Records(drawn, drawn.plan.cells("figure3"))
+    canvas, numbers = figures._differences(records, "figure3")
+    reference, *rows = grid.rows
+    assert len(canvas.axes) == 2
+    assert [label.get_text() for label in canvas.axes[0].get_yticklabels()] == [
+        figures.row_label(drawn.config, "figure3", row) for row in rows
+    ]
+    assert len(numbers) == 2 * len(rows)
+    for line in numbers:
+        column = Column(line["dataset"], line["fraction"], line["architecture"])
+        ours, base = (records.of(cell_of(row, column)).records for row in (line["row"], reference))
+        expected = [a.test_accuracy - b.test_accuracy for a, b in zip(ours, base, strict=True)]
+        assert line["difference"] == pytest.approx(sum(expected) / len(expected))
+        assert line["low"] < line["difference"] < line["high"]

@@ -282,7 +282,7 @@ def test_the_best_epoch_is_not_always_the_first_or_the_last(world):
 @pytest.mark.parametrize("row", ["base/base", "oracle/scr", "generative/mpssl"])
 def test_feature_norm_is_that_of_d_val_under_the_kept_weights(world, row):
     recording = world.run(row)
-    passes = recording.after if row == "base/base" else recording.after[2:]
+    passes = recording.after
     assert {r for p in passes for r in p.rows} == world.parts()["validation"]
     assert sum(len(p.rows) for p in passes) == len(world.parts()["validation"])
     assert all(not p.training and same(p.state, recording.weights) for p in passes)
@@ -293,7 +293,7 @@ def test_feature_norm_is_that_of_d_val_under_the_kept_weights(world, row):
 @pytest.mark.parametrize("row", ["oracle/scr", "generative/naive", "generative/mpssl"])
 def test_sample_statistics_compare_images_of_d_with_unlabeled_ones_by_true_class(world, row):
     recording = world.run(row)
-    real, unlabeled = recording.after[:2]
+    real, unlabeled = recording.measured[-2:]
     assert set(real.rows) <= world.parts()["labeled"]
     assert len(set(real.rows)) == len(unlabeled.rows) == 8  # training.evaluation_batch_size
     if row == "oracle/scr":
@@ -301,7 +301,8 @@ def test_sample_statistics_compare_images_of_d_with_unlabeled_ones_by_true_class
     else:
         *_, made = [event for who, event in recording.events if who == "generator"]
         assert torch.equal(unlabeled.images, made.images[:8])
-    assert all(same(p.state, recording.weights) for p in (real, unlabeled))
+    weights = world.foundation_classifier["resnet8"]
+    assert all(same(p.state, weights) and not p.training for p in recording.measured)
     y = world.labels_of(real).tolist()
     pairs = [(i, j) for i in range(8) for j in range(8) if y[i] == y[j]]
     others = [(i, j) for i, j in pairs if i != j]
@@ -317,13 +318,20 @@ def test_sample_statistics_compare_images_of_d_with_unlabeled_ones_by_true_class
     assert recording.record.sample_statistics == pytest.approx(expected, rel=1e-3)
 
 
+def test_samples_are_measured_in_the_trained_features_if_training_starts_from_none(world):
+    recording = world.run("oracle/scr", training=SHORT | {"pretrained": False})
+    real, unlabeled = recording.after[:2]
+    assert set(real.rows) <= world.parts()["labeled"]
+    assert set(unlabeled.rows) <= world.parts()["unlabeled"]
+
+
 @pytest.mark.parametrize("row", GENERATIVE)
 def test_snapshots_are_taken_at_the_start_and_the_end_of_all_images_of_d_by_class(world, row):
     recording = world.run(row)
     names = [f"snapshots/epoch-{epoch:04d}" for epoch in (0, EPOCHS)]  # training.snapshots: 2
     files = [f"{name}.{suffix}" for name in names for suffix in ("json", "png")]
     assert sorted(name for name in recording.files if "snapshots" in name) == files
-    passes = [event for who, event in recording.before if who == "student"]
+    passes = [event for _, event in recording.before if event in recording.measured]
     assert len(passes) == 6  # real and synthetic images of three classes
     for target, (real, synthetic) in enumerate(zip(passes[::2], passes[1::2], strict=True)):
         rows = {r for r in world.parts()["labeled"] if world.labels[r[1]] == target}
@@ -584,7 +592,7 @@ def test_the_converter_is_asked_for_the_classes_of_the_labeled_batch(world):
     recording = world.run("generative/mpssl/soft", training={"epochs": 1})
     pairs = [(step.labeled, step.made[-1]) for step in recording.steps]
     *_, of_samples = [event for who, event in recording.events if who == "generator"]
-    pairs.append((recording.after[0], of_samples))  # the images that the record measures
+    pairs.append((recording.measured[-2], of_samples))  # the images that the record measures
     for labeled, made in pairs:
         y = world.labels_of(labeled).repeat(RATIO["generative"])
         for i in range(len(y)):

@@ -6,11 +6,15 @@ Every run here is a real one of `wiring_world`; what is expected is worked out b
 import contextlib
 
 import pytest
+import torch
+import torch.nn.functional as F
 
+from mpssl.common.errors import UserError
 from mpssl.common.files import read_made
 from mpssl.config.data import Split
 from mpssl.data.split import write_split
 from mpssl.data.store import load
+from mpssl.runs import gather
 from tests.support.wiring_world import BATCH, EPOCHS, RATIO, World
 
 STEPS = 4 * EPOCHS  # a pass over the 24 images of D is an epoch
@@ -75,6 +79,30 @@ def test_generated_images_are_of_the_groups_classes(world):
         for k in made.y.argmax(dim=1)
     }
     assert drawn == SOME
+
+
+def test_images_of_a_class_are_learned_with_its_label(world):
+    recording, losses = world.run("generative/labels"), []
+    for step in recording.steps:
+        y = world.labels_of(step.labeled).repeat(RATIO["generative"])
+        (made,), (seen,) = step.made, step.others
+        foundation = made.y.argmax(dim=1)
+        assert ((foundation == y) | (foundation == 4)).all()  # foundation.class_map
+        losses.append(F.cross_entropy(seen.logits, y))
+    by_epoch = torch.stack(losses).view(EPOCHS, -1).mean(dim=1).tolist()
+    assert recording.history.unlabeled_loss.tolist() == pytest.approx(by_epoch, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("mapped", "message"),
+    [
+        ({"one": [0]}, "foundation.class_map names no foundation classes for the class two"),
+        ({"one": [0], "two": [5]}, "the class two has 5, the generator's classes are 0 to 4"),
+    ],
+)
+def test_a_class_without_foundation_classes_is_named(mapped, message):
+    with pytest.raises(UserError, match=message):
+        gather._class_map(mapped, ["one", "two"], known=5)
 
 
 def test_a_seed_may_have_a_split_of_its_own(world):

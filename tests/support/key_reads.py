@@ -22,7 +22,7 @@ from tests.support.pipeline import ROOT, copy_workflow, served
 
 LOADING = ("mpssl.config.checks", "mpssl.config.reading")
 RUNS = "digits/50/{}/default/resnet8/lambda-{}/seed-{}"
-FIGURES = ("dots", "fractions", "samples", "curves", "classes", "trajectory")
+FIGURES = ("dots", "differences", "fractions", "samples", "curves", "classes", "trajectory")
 GENERATOR = """
 import torch
 
@@ -86,7 +86,7 @@ def experiment(server) -> dict:
     rows = ["base/base", "generative/mpssl"]
     claim = {"text": "It helps.", "place": "Table 1", "row": rows[1], "than": [rows[0]]} | columns
     every = ["oracle/uda", "oracle/fixmatch", "oracle/freematch", "transfer/scr"]
-    every.append("transfer/scr/far")
+    every += ["transfer/scr/far", "generative/supervised"]
     return small | {
         "experiment": "keys",
         "wanted": ["table1", *FIGURES],
@@ -103,7 +103,8 @@ def experiment(server) -> dict:
         "answer": {"rows": [rows[1]]} | columns,
         "domain": {"images": 10},
         "seeds": [0],
-        "foundation": small["foundation"] | {"class_groups": {"far": ["61-97"]}},
+        "foundation": small["foundation"]
+        | {"class_groups": {"far": ["61-97"]}, "class_map": {str(k): [k] for k in range(10)}},
         "training": small["training"] | {"epochs": 2, "steps_per_epoch": 2},
         "augmentation": small["augmentation"] | {"labeled": {"crop": "resized"}},
     }

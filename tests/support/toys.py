@@ -197,6 +197,7 @@ def toy_task(source="none", objective="none", options=None, *, seed=0, **trainin
         training=Training(**defaults | training),
         augmentation=Augmentation(labeled=plain, weak=plain, strong=strong),
         model=model,
+        space=model,
         source=build_source(source, ingredients),
         objective=make_objective(objective, CLASSES, options or {})
         if objective != "none"

@@ -69,6 +69,7 @@ CONTENT = {
         "classifier": {"kind": "trained", "steps": 1},
         "truncation": 0.5,
         "class_groups": {"some": ["1", "3-4"]},
+        "class_map": {name: [k, "4"] for k, name in enumerate(NAMES)},
     },
     "roles": {
         "datasets": {"main": ["target"]},
@@ -137,6 +138,7 @@ CONTENT = {
                 "objective": "scr",
                 "variants": {"some": {"label": "s", "classes": "some"}},
             },
+            "labels": {"label": "L", "source": "mapped", "objective": "supervised"},
             "pssl": {"label": "P", "source": "pseudo", "objective": "scr"},
             "mpssl": {
                 "label": "M",
@@ -293,8 +295,13 @@ class Recording:
 
     @property
     def after(self) -> list[Forward]:
-        """The classifier's passes after the last evaluation: the measures of the record."""
+        """The classifier's passes after the last evaluation: measures of the record."""
         return self.student[self.student.index(self.evaluations[-1].passes[-1]) + 1 :]
+
+    @property
+    def measured(self) -> list[Forward]:
+        """The passes for features of f_F: real and unlabeled images that are compared, in turns."""
+        return [event for who, event in self.events if who == "teacher" and event.logits is None]
 
 
 class World:

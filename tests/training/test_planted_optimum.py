@@ -166,9 +166,9 @@ def train(variant: str, seed: int) -> dict[str, float]:
                 milestones=[], image_size=SIDE, pretrained=False,
             ),
             augmentation=Augmentation(labeled=plain, weak=plain, strong=plain),
-            model=model, source=source, objective=make_objective("scr", 2, {}), lambda_=1.0,
-            steps_factor=1, labeled=labeled, validation=validation, streams=streams, identity={},
-            parts=Parts(model, None, BATCH, BATCH),
+            model=model, space=model, source=source, objective=make_objective("scr", 2, {}),
+            lambda_=1.0, steps_factor=1, labeled=labeled, validation=validation, streams=streams,
+            identity={}, parts=Parts(model, None, BATCH, BATCH),
         )
     )  # fmt: skip
     loop.strong = Contrast()

@@ -17,6 +17,7 @@ SOURCES = {
     "real": SourceEntry("mpssl.training.sources.real:RealImages", ("unlabeled",)),
     "foundation": SourceEntry("mpssl.training.sources.real:RealImages", ("foundation_images",)),
     "uniform": SourceEntry("mpssl.training.sources.uniform:UniformSamples", ("generator",)),
+    "mapped": SourceEntry("mpssl.training.sources.mapped:MappedSamples", ("generator",)),
     "pseudo": SourceEntry(
         "mpssl.training.sources.pseudo:PseudoSamples", ("generator", "foundation_classifier")
     ),

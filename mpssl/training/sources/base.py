@@ -36,6 +36,8 @@ class Ingredients:
     """D_val."""
     foundation_classes: list[int] | None = None
     """The foundation classes to draw from; None for all."""
+    class_map: list[list[int]] | None = None
+    """The foundation classes of each target class."""
     lmo: Lmo | None = None
 
 

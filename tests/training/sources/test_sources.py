@@ -34,6 +34,7 @@ def make(name, seed=0, ratio=1, **changes):
         "unlabeled": ToyBatches(POOL, torch.arange(len(POOL)) % CLASSES),
         "validation": ToyBatches(POOL, torch.arange(len(POOL)) % CLASSES),
         "lmo": Lmo(),
+        "class_map": [[0], [1, 3], [2]],
     }
     return build_source(name, ingredients(seed, **everything | changes))
 
@@ -142,3 +143,18 @@ def test_uniform_labels_may_be_of_some_classes_only():
     counts = drawn[0].sum(dim=0)
     assert counts.nonzero().flatten().tolist() == [1, 3]
     assert counts[1] / 200 == pytest.approx(0.5, abs=0.12)
+
+
+def test_mapped_samples_are_of_the_classes_that_their_target_class_names():
+    source = make("mapped", ratio=50)
+    images = source.for_step(SimpleNamespace(x=X, y=Y))
+    assert torch.equal(images.classes, Y.repeat(50))
+    ((_, labels),) = source.generator.calls
+    assert (labels.sum(dim=1) == 1).all()
+    drawn = labels.argmax(dim=1)
+    assert (drawn[images.classes == 0] == 0).all()
+    assert (drawn[images.classes == 2] == 2).all()
+    of_one = drawn[images.classes == 1]
+    assert set(of_one.tolist()) == {1, 3}
+    assert (of_one == 1).float().mean() == pytest.approx(0.5, abs=0.3)
+    assert source.foundation_labels(X, Y)[1].tolist() == [0, 0.5, 0, 0.5, 0]
