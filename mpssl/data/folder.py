@@ -1,8 +1,9 @@
 """Read the user's own images: one folder for each class, or a CSV of paths and labels."""
 
 import csv
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from mpssl.data.store import Reading
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}
 # Formats by content, not by suffix. Pillow's others start programs (EPS) or hold no photographs.
 FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "TIFF", "GIF")
+READERS, READ_AHEAD = 2, 16  # threads, as the rule `pack_images` has; images
 MOST_PIXELS = 90_000_000  # about Pillow's own bound, 270 MB as RGB
 FilesByClass = dict[str, list[Path]]  # classes and files are sorted
 
@@ -160,9 +162,20 @@ def _without(files: FilesByClass, excluded: set[Path]) -> FilesByClass:
 
 
 def read_images(files: list[Path], packing: Packing) -> Iterator[np.ndarray]:
-    """Read images one after another, each as `read_image` does."""
-    for file in files:
-        yield read_image(file, packing)
+    """Read images in their order, each as `read_image` does, some ahead of their use.
+
+    Pillow decodes and resizes without Python's lock, so threads share the work.
+    """
+    pool, ahead = ThreadPoolExecutor(READERS), deque()
+    try:
+        for file in files:
+            ahead.append(pool.submit(read_image, file, packing))
+            if len(ahead) == READ_AHEAD:
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def read_image(file: Path, packing: Packing) -> np.ndarray:
@@ -191,7 +204,9 @@ def read_upright(file: Path) -> Image.Image:
                 )
             if image.format == "PNG":
                 _verify(file)
-            return _rgb(ImageOps.exif_transpose(image))
+            ImageOps.exif_transpose(image, in_place=True)
+            image.load()
+            return _rgb(image)
     except UserError:
         raise
     except FileNotFoundError:
@@ -219,7 +234,7 @@ def _rgb(image: Image.Image) -> Image.Image:
             raise ValueError("a pixel is not a finite number")
         scale = 255 if pixels.max() <= 1 else 1
         image = Image.fromarray((pixels * scale).round().clip(0, 255).astype(np.uint8))
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _square(image: Image.Image, packing: Packing) -> Image.Image:

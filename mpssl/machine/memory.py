@@ -15,5 +15,7 @@ def free_memory(device: torch.device, share: float = 1) -> float:
     """
     if device.type == "cuda":
         free, total = torch.cuda.mem_get_info(device)
-        return min(free, share * total - torch.cuda.memory_reserved(device))
+        taken = torch.cuda.memory_allocated(device)
+        kept = torch.cuda.memory_reserved(device) - taken  # freed, and not given back
+        return min(free + kept, share * total - taken)
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / (os.cpu_count() or 1)

@@ -1,5 +1,7 @@
 """A step in parts is the whole step: every loss and gradient in float64, and its random numbers."""
 
+from threading import Thread
+
 import pytest
 import torch
 from torch import nn
@@ -140,6 +142,35 @@ def test_bf16_stays_bf16_when_a_block_is_computed_again():
         gradients.append([p.grad for p in model.parameters()])
     for found, expected in zip(gradients[1], gradients[0], strict=True):
         torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-4)
+
+
+def test_a_backward_pass_in_another_thread_is_the_same():
+    """On a GPU autograd has threads of its own, which do not know the caller's modes."""
+    torch.manual_seed(0)
+    model = Classifier("resnet8", 3, (0.5,) * 3, (0.25,) * 3).double().train()
+    model.passes = pass_by_block
+    x = torch.rand(6, 3, 16, 16, dtype=torch.float64, requires_grad=True)
+    parameters = list(model.backbone.parameters())
+    directions = [torch.randn_like(p) for p in parameters]
+    found = []
+
+    def both_passes(loss):
+        gradients = torch.autograd.grad(loss, parameters, create_graph=True)
+        (mixed,) = torch.autograd.grad(gradients, x, directions)
+        found.append((*(g.detach() for g in gradients), mixed))
+
+    for in_thread in (False, True):
+        with model.statistics_frozen(), SecondOrder():
+            loss = model.features(x).square().sum()
+        if in_thread:
+            thread = Thread(target=both_passes, args=(loss,))
+            thread.start()
+            thread.join()
+        else:
+            both_passes(loss)
+    assert found[0][-1].norm() > 0
+    for one, other in zip(*found, strict=True):
+        assert torch.equal(one, other)
 
 
 def test_the_mode_of_second_order_is_known():
