@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image, features
 
 from mpssl.config.data import Packing
-from mpssl.data.folder import read_image, read_images
+from mpssl.data.pictures import read_image, read_images
 from mpssl.data.store import Reading, save
 
 SIDES = (512, 384)

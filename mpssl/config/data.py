@@ -3,18 +3,20 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from mpssl.config.dataset_settings import DatasetSettings, Sizes
 from mpssl.config.downloads import Download
 from mpssl.config.fields import (
     AS_IN_YAML_1_2,
     Closed,
+    Colour,
     Count,
     Inside,
     NonNegative,
     Place,
     Probability,
+    Resize,
     Side,
 )
 from mpssl.config.glyph_classes import GLYPH_CLASSES
@@ -243,11 +245,27 @@ class Packing(Closed):
     """How images become one uint8 array."""
 
     size: Side = Field(256, description="Side of the packed square, in pixels.")
-    resize: Literal["crop", "squash"] = Field(
+    resize: Resize = Field(
         "crop",
         description="Way to make an image square: `crop` brings its short side to `size` and "
-        "keeps the centre, `squash` brings both sides to `size`.",
+        "keeps the centre, `squash` brings both sides to `size`, `pad` brings its long side to "
+        "`size` and fills the rest with the background.",
     )
+    background: Colour = Field(
+        "#ffffff", description="Colour below transparent parts and around padded images."
+    )
+    values: Annotated[list[float], Field(min_length=2, max_length=2)] | None = Field(
+        None,
+        description="Values that become black and white in images of more than 8 bits a channel "
+        "or of real numbers; empty takes all of 16 bits, and refuses others.",
+        examples=[[0, 4095]],
+    )
+
+    @model_validator(mode="after")
+    def _ascending(self) -> "Packing":
+        if self.values is not None and not self.values[0] < self.values[1]:
+            raise ValueError(f"values {self.values}: the first must be below the second")
+        return self
 
 
 class Split(Closed):

@@ -58,6 +58,8 @@ ObjectiveName = Literal[
     "none", "uda", "fixmatch", "freematch", "scr", "l1", "l2", "smooth_l1", "supervised"
 ]
 View = Literal["weak", "strong"]
+Resize = Literal["crop", "squash", "pad"]
+Colour = Annotated[str, StringConstraints(pattern=r"^#[0-9a-fA-F]{6}$")]
 
 
 class Frozen(BaseModel):

@@ -1,23 +1,16 @@
 """Read the user's own images: one folder for each class, or a CSV of paths and labels."""
 
 import csv
-from collections import defaultdict, deque
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
 
 from mpssl.common.errors import UserError
 from mpssl.config.data import ImageFolder, Packing
+from mpssl.data.pictures import SUFFIXES, read_images
 from mpssl.data.store import Reading
 
-SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}
-# Formats by content, not by suffix. Pillow's others start programs (EPS) or hold no photographs.
-FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "TIFF", "GIF")
-READERS, READ_AHEAD = 2, 16  # threads, as the rule `pack_images` has; images
-MOST_PIXELS = 90_000_000  # about Pillow's own bound, 270 MB as RGB
 FilesByClass = dict[str, list[Path]]  # classes and files are sorted
 
 
@@ -159,86 +152,3 @@ def _rows(path: Path, columns: set[str]) -> list[dict[str, str]]:
 def _without(files: FilesByClass, excluded: set[Path]) -> FilesByClass:
     kept = {name: [f for f in part if f not in excluded] for name, part in files.items()}
     return {name: part for name, part in kept.items() if part}
-
-
-def read_images(files: list[Path], packing: Packing) -> Iterator[np.ndarray]:
-    """Read images in their order, each as `read_image` does, some ahead of their use.
-
-    Pillow decodes and resizes without Python's lock, so threads share the work.
-    """
-    pool, ahead = ThreadPoolExecutor(READERS), deque()
-    try:
-        for file in files:
-            ahead.append(pool.submit(read_image, file, packing))
-            if len(ahead) == READ_AHEAD:
-                yield ahead.popleft().result()
-        while ahead:
-            yield ahead.popleft().result()
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def read_image(file: Path, packing: Packing) -> np.ndarray:
-    """Read an image as uint8 [size, size, 3], upright and in RGB.
-
-    Raises:
-        UserError: the file is missing or cannot be decoded.
-    """
-    return np.asarray(_square(read_upright(file), packing))
-
-
-def read_upright(file: Path) -> Image.Image:
-    """Read an image at its own size, upright and in RGB; if it has several frames, the first one.
-
-    Raises:
-        UserError: the file is missing, not a regular file, too large, or cannot be decoded.
-    """
-    try:
-        if file.exists() and not file.is_file():
-            raise UserError(f"the image {file} is not a regular file; remove it")
-        with Image.open(file, formats=FORMATS) as image:
-            if image.width * image.height > MOST_PIXELS:
-                raise UserError(
-                    f"the image {file} has {image.width} x {image.height} pixels, more than "
-                    f"{MOST_PIXELS}; make it smaller or remove it"
-                )
-            if image.format == "PNG":
-                _verify(file)
-            ImageOps.exif_transpose(image, in_place=True)
-            image.load()
-            return _rgb(image)
-    except UserError:
-        raise
-    except FileNotFoundError:
-        raise UserError(f"the image {file} does not exist") from None
-    except Exception as error:  # Pillow has many exceptions for damaged files
-        if isinstance(error, OSError) and error.errno is not None:
-            raise UserError(f"the image {file} cannot be read: {error.strerror}") from None
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise UserError(f"the image {file} is corrupt ({reason}); repair or remove it") from None
-
-
-def _verify(file: Path) -> None:
-    """Check a PNG's checksums, which Pillow's decoder does not."""
-    with Image.open(file, formats=["PNG"]) as image:
-        image.verify()
-
-
-def _rgb(image: Image.Image) -> Image.Image:
-    """Convert any mode to 8-bit RGB; Pillow's own way cuts 16-bit and float values off at 255."""
-    if image.mode.startswith("I"):
-        image = Image.fromarray((np.asarray(image) / 257).round().clip(0, 255).astype(np.uint8))
-    elif image.mode == "F":
-        pixels = np.asarray(image)
-        if not np.isfinite(pixels).all():
-            raise ValueError("a pixel is not a finite number")
-        scale = 255 if pixels.max() <= 1 else 1
-        image = Image.fromarray((pixels * scale).round().clip(0, 255).astype(np.uint8))
-    return image if image.mode == "RGB" else image.convert("RGB")
-
-
-def _square(image: Image.Image, packing: Packing) -> Image.Image:
-    size = (packing.size, packing.size)
-    if packing.resize == "squash":
-        return image.resize(size, Image.Resampling.BILINEAR)
-    return ImageOps.fit(image, size, Image.Resampling.BILINEAR)

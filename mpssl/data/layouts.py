@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from scipy.io import loadmat
 
-from mpssl.data.folder import SUFFIXES
+from mpssl.data.pictures import SUFFIXES
 
 LabeledFiles = list[tuple[Path, int]]  # in the order of the official lists
 

@@ -10,8 +10,8 @@ from scipy.io.matlab import MatReadError
 
 from mpssl.common.errors import UserError
 from mpssl.config.data import ImageNet, Packing, PaperData
-from mpssl.data.folder import read_images
 from mpssl.data.layouts import LISTINGS, LabeledFiles, Listing, OfficialFolder
+from mpssl.data.pictures import read_images
 from mpssl.data.store import Reading
 
 SHOWN = 3  # missing images that an error names

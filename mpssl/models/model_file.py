@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
@@ -10,7 +10,7 @@ from pydantic.dataclasses import dataclass
 from mpssl.common.errors import UserError, one_line
 from mpssl.config.data import Packing
 from mpssl.config.experiment import Config
-from mpssl.config.fields import Positive, Side
+from mpssl.config.fields import Colour, Positive, Resize, Side
 from mpssl.models import tensor_file
 from mpssl.models.classifier import Classifier
 from mpssl.models.file_names import MODEL
@@ -24,12 +24,16 @@ class Description:
     classes: Annotated[list[str], Field(min_length=1)]
     packing_size: Side
     """Side to which an image is resized first, pixels."""
-    resize: Literal["crop", "squash"]
-    """Way of that resizing: `crop` or `squash`, as in the configuration's `packing`."""
+    resize: Resize
+    """Way of that resizing, as in the configuration's `packing`."""
     image_size: Side
     """Side of the centre that the model reads, pixels."""
     mean: Annotated[list[float], Field(min_length=3, max_length=3)]
     std: Annotated[list[Positive], Field(min_length=3, max_length=3)]
+    background: Colour | None = None
+    """Colour below transparent parts and around padded images, as in `packing`."""
+    values: list[float] | None = None
+    """Values of wide images that become black and white, as in `packing`."""
 
     def __post_init__(self) -> None:
         if self.image_size > self.packing_size:
@@ -38,7 +42,10 @@ class Description:
     @property
     def packing(self) -> Packing:
         """The first step of the preprocessing."""
-        return Packing(size=self.packing_size, resize=self.resize)
+        packing = Packing(size=self.packing_size, resize=self.resize, values=self.values)
+        if self.background is None:  # a file of before there was the key
+            return packing
+        return packing.model_copy(update={"background": self.background})
 
 
 def describe(config: Config, architecture: str, classes: list[str]) -> Description:
@@ -52,6 +59,8 @@ def describe(config: Config, architecture: str, classes: list[str]) -> Descripti
         training.image_size,
         list(training.normalize_mean),
         list(training.normalize_std),
+        config.packing.background,
+        config.packing.values,
     )
 
 

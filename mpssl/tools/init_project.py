@@ -1,6 +1,5 @@
 """`mpssl init`: a configuration for the user's own images, and a check of them."""
 
-import hashlib
 import re
 from collections import Counter
 from dataclasses import dataclass, field
@@ -14,11 +13,13 @@ from mpssl.common.errors import UserError
 from mpssl.common.files import csv_text, write_text
 from mpssl.config import reading
 from mpssl.config.data import ImageFolder
-from mpssl.data import folder
+from mpssl.data import folder, pictures
 from mpssl.shipped import OWN_DATA_TEMPLATE, PRESETS, SCHEMA, shipped_classifiers
+from mpssl.tools.looks import Looks, write_sheet
 
 SHIPPED_CLASSIFIER = "classifier: {kind: shipped}"
 TRAINED_CLASSIFIER = "classifier: {kind: trained, steps: 2000}"
+PACKING = re.compile(r"^packing: \{(.*)\}$", re.MULTILINE)
 COPIED_FROM_HERE = "# `mpssl init` copies the rest of this file.\n"
 CONTROLS = ("control/weak", "control/scr", "control/freematch")
 GENERATIVE = ("generative/naive_gssl", "generative/pssl", "generative/mpssl")
@@ -34,10 +35,10 @@ class Report:
     train: Counter
     test: Counter
     unlabeled: int
-    sides: list[int]
-    """The shorter side of each readable image, pixels."""
     excluded: dict[Path, str] = field(default_factory=dict)
     """Files to leave out, each with the reason."""
+    looks: Looks = field(default_factory=Looks)
+    """What kinds of pictures they are."""
 
 
 def check(dataset: ImageFolder) -> Report:
@@ -54,15 +55,13 @@ def check(dataset: ImageFolder) -> Report:
     listed += [("training", name, f) for name, files in train.items() for f in files]
     listed += [("unlabeled", "", f) for f in unlabeled]
     groups: dict[str, list[tuple[str, str, Path]]] = {}
-    report = Report(Counter(), Counter(), 0, [])
+    report = Report(Counter(), Counter(), 0)
     for part, name, file in listed:
         try:
-            image = folder.read_upright(file)
+            digest = report.looks.take(pictures.open_upright(file), file)
         except UserError as error:
             report.excluded[file] = str(error).rpartition(";")[0] or str(error)
             continue
-        report.sides.append(min(image.size))
-        digest = hashlib.sha256(f"{image.size}".encode() + image.tobytes()).hexdigest()
         groups.setdefault(digest, []).append((part, name, file))
     for group in groups.values():
         _judge(group, report)
@@ -99,11 +98,7 @@ def summary(dataset: ImageFolder, report: Report) -> str:
     lines += [f"  {name:<{width}}  {train[name]:>5} + {test[name]:>4}" for name in shown]
     if len(names) > CLASSES_SHOWN:
         lines.append(f"  ... and {len(names) - CLASSES_SHOWN} larger classes")
-    if report.sides:
-        sides = sorted(report.sides)
-        lines.append(
-            f"shorter sides: {sides[0]} to {sides[-1]} pixels, median {sides[len(sides) // 2]}"
-        )
+    lines += report.looks.lines()
     untested = [name for name in names if not test[name]]
     if untested:
         lines.append(f"warning: no test image of {', '.join(untested[:SHOWN])}{_more(untested)}")
@@ -153,32 +148,45 @@ def initialize(
     if report.excluded:
         places["exclude"] = (project / "excluded.csv").absolute()
     _enough(report, dataset.title)
+    values = report.looks.values
     entry = {"adapter": "folder", "title": dataset.title}
     entry |= {key: str(value) for key, value in places.items() if value is not None}
-    text = _configuration(name, entry, foundation, architecture, unlabeled is not None)
-    reading.resolve(yaml.safe_load(text), where=str(target))
+    text = _configuration(name, entry, foundation, architecture, unlabeled is not None, values)
+    config = reading.resolve(yaml.safe_load(text), where=str(target))
     if report.excluded:
         rows = [{"file": f, "reason": reason} for f, reason in report.excluded.items()]
         write_text(places["exclude"], csv_text(rows))
         train, test_files, _ = folder.list_images(ImageFolder.model_validate(entry))
         report.train = Counter({label: len(files) for label, files in train.items()})
         report.test = Counter({label: len(files) for label, files in test_files.items()})
+    write_sheet(project / "images.png", report.looks, config.packing)
     write_text(target, text)
-    return summary(dataset, report)
+    return (
+        f"{summary(dataset, report)}\n{project / 'images.png'} shows some as the network sees them"
+    )
 
 
 def _enough(report: Report, title: str) -> None:
     """Raise UserError where nothing can be learned from so few images."""
+    left_out = ""
+    if report.excluded:
+        reason = next(iter(report.excluded.values()))
+        left_out = f"; {len(report.excluded)} files are left out, the first because {reason}"
     if len(report.train) < 2:
-        raise UserError(f"{title}: training images of two classes are needed")
+        raise UserError(f"{title}: training images of two classes are needed{left_out}")
     if report.train.total() < 2 * len(report.train) and report.train.total() < 4:
-        raise UserError(f"{title}: {report.train.total()} training images are too few")
+        raise UserError(f"{title}: {report.train.total()} training images are too few{left_out}")
     if not report.test:
-        raise UserError(f"{title}: no test image is left")
+        raise UserError(f"{title}: no test image is left{left_out}")
 
 
 def _configuration(
-    name: str, entry: dict, foundation: str, architecture: str | None, with_oracle: bool
+    name: str,
+    entry: dict,
+    foundation: str,
+    architecture: str | None,
+    with_oracle: bool,
+    values: list[float] | None,
 ) -> str:
     """The text of a configuration: the template filled, the end of a shipped experiment in it.
 
@@ -193,6 +201,10 @@ def _configuration(
     if small and architecture not in (None, *shipped_classifiers()):
         datasets = {"glyphs": yaml.safe_load(text)["datasets"]["glyphs"]}
         preset = preset.replace(SHIPPED_CLASSIFIER, TRAINED_CLASSIFIER)
+    if values is not None:
+        line = f"values: [{values[0]:g}, {values[1]:g}]"
+        preset, count = PACKING.subn(rf"packing: {{\1, {line}}}", preset)
+        preset += "" if count else f"\n\npacking: {{{line}}}"
     if name in datasets:
         raise UserError(
             f"the data set {name} is that of the small foundation classifier; take another name"

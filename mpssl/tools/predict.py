@@ -10,7 +10,7 @@ import torch
 from mpssl.common.columns import aligned
 from mpssl.common.errors import UserError
 from mpssl.common.files import csv_text
-from mpssl.data.folder import SUFFIXES, read_image
+from mpssl.data.pictures import SUFFIXES, read_image
 from mpssl.models import model_file
 
 BATCH = 64

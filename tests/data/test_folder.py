@@ -10,7 +10,8 @@ from PIL import Image
 from mpssl.common.errors import UserError
 from mpssl.config.data import ImageFolder, Packing, Split
 from mpssl.data import store
-from mpssl.data.folder import hold_out, list_images, read_folder, read_images
+from mpssl.data.folder import hold_out, list_images, read_folder
+from mpssl.data.pictures import read_images
 from mpssl.data.split import write_split
 
 PACKING = Packing(size=8)
@@ -218,9 +219,9 @@ def test_the_first_frame_of_several(tmp_path):
 
 def test_formats_that_start_programs_or_hold_no_photographs(tmp_path):
     halves().save(tmp_path / "a.eps")
-    halves().save(tmp_path / "a.ppm")
-    for name in ("a.eps", "a.ppm"):
-        with pytest.raises(UserError, match="cannot identify"):
+    halves().save(tmp_path / "a.pcx")
+    for name, reason in (("a.eps", "is a PDF or PostScript file"), ("a.pcx", "cannot identify")):
+        with pytest.raises(UserError, match=reason):
             read((tmp_path / name).rename(tmp_path / "a.jpg"))
 
 

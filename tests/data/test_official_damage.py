@@ -98,12 +98,19 @@ def test_a_missing_image_leaves_no_packed_data(lists, tmp_path):
     assert not (tmp_path / "packed").exists()
 
 
-@pytest.mark.parametrize("content", [b"", b"<html>404</html>", encoded(3)[:200]])
-def test_a_damaged_image_is_named(tmp_path, content):
+@pytest.mark.parametrize(
+    ("content", "reason", "remedy"),
+    [
+        (b"", "is empty", "remove it"),
+        (b"<html>404</html>", "is a web page", "download it again"),
+        (encoded(3)[:200], "is corrupt", "repair or remove it"),
+    ],
+)
+def test_a_damaged_image_is_named(tmp_path, content, reason, remedy):
     root = write(made("chaoyang"), tmp_path)
     damaged = first_image("chaoyang", root)
     damaged.write_bytes(content)
-    refuses("chaoyang", root, damaged, "corrupt", "repair or remove it")
+    refuses("chaoyang", root, damaged, reason, remedy)
 
 
 @pytest.mark.parametrize("part", ["pool", "test", "classes"])

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from mpssl.config.data import ImageFolder, Packing
-from mpssl.data import folder as images
+from mpssl.data import pictures as images
 from tests.support.hostile_config import Target, flipped, mutated, places
 
 PACKING = Packing(size=16)

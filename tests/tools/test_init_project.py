@@ -139,3 +139,90 @@ def test_an_architecture_that_is_not_shipped_is_trained_on_glyphs(images, tmp_pa
     assert config.foundation.generator.kind == "shipped"
     assert config.foundation.classifier.kind == "trained"
     assert config.foundation.dataset == "glyphs" and sorted(config.datasets) == ["b", "glyphs"]
+
+
+# ------------------------------------------------------------------------- what the pictures are
+
+
+def folder_of(tmp_path, pictures):
+    """Two classes that share `pictures`, each with a mark of its own, so that none are equal."""
+    for name in ("one", "two"):
+        for i, picture in enumerate(pictures):
+            path = tmp_path / f"images/{name}/{i}.{'tif' if picture.mode in 'IF' else 'png'}"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            picture = picture.copy()
+            mark = {"RGBA": (0, 0, 0, 255), "F": 1.0, "RGB": (255,) * 3}
+            picture.putpixel((i, "one two".index(name)), mark.get(picture.mode, 255))
+            picture.save(path)
+    return tmp_path / "images"
+
+
+def wide(kind, *greatest):
+    """Pictures with a ramp from 0 to each of these values."""
+    ramps = [np.linspace(0, top, 40 * 40).reshape(40, 40).astype(kind) for top in greatest]
+    return [Image.fromarray(ramp) for ramp in ramps]
+
+
+@pytest.mark.parametrize(
+    ("pictures", "values"),
+    [
+        (wide(np.uint16, 4095, 4000, 900, 3000), [0, 4095]),  # 12 bits in 16
+        (wide(np.uint16, 65535, 5000, 900, 3000), [0, 65535]),
+        (wide(np.int32, 255, 250, 255, 200), [0, 255]),
+        (wide(np.float32, 1, 1, 1, 1), [0, 1]),
+        (wide(np.float32, 60000, 1000, 1, 1), [0, 65535]),
+    ],
+)
+def test_one_range_is_chosen_for_all_wide_pictures(tmp_path, pictures, values):
+    text, config = initialize(folder_of(tmp_path, pictures), tmp_path)
+    assert config.packing.values == values
+    assert config.packing.size == 32  # the rest of the line stays
+    assert f"{values[1]:g} white (packing.values)" in text
+    assert "more than 8 bits: 8 of 8 pictures" in text
+
+
+def test_a_range_with_negative_values_is_that_of_the_pictures(tmp_path):
+    ramp = np.linspace(-1000, 2000, 1600).reshape(40, 40).astype(np.int32)
+    images = folder_of(tmp_path, [Image.fromarray(ramp + i) for i in range(4)])
+    _, config = initialize(images, tmp_path, foundation="biggan-deep-256")
+    low, high = config.packing.values
+    assert low == pytest.approx(-1000, abs=5)
+    assert high == pytest.approx(2000, abs=5)
+
+
+def test_wide_pictures_of_another_kind_are_said(tmp_path):
+    images = folder_of(tmp_path, wide(np.uint16, 65535, 65535, 255, 65535))
+    text, _ = initialize(images, tmp_path)
+    assert "warning: 2 of them use less than an eighth of that range" in text
+
+
+def test_ink_in_the_alpha_channel_alone_is_seen(tmp_path):
+    pictures = []
+    for i in range(4):
+        picture = Image.new("RGBA", (40, 40), (0, 0, 0, 0))
+        picture.paste((0, 0, 0, 255), (i * 5, 10, i * 5 + 10, 20))
+        pictures.append(picture)
+    text, _ = initialize(folder_of(tmp_path, pictures), tmp_path)
+    assert "left out" not in text
+    assert "transparent: 8 of 8 pictures; they are put on white" in text
+
+
+def test_long_pictures_are_said_and_the_sheet_shows_what_the_network_sees(tmp_path):
+    picture = Image.new("RGB", (120, 40), "#ff0000")
+    picture.paste("#0000ff", (50, 0, 70, 40))  # most of the middle that is kept
+    text, _ = initialize(folder_of(tmp_path, [picture] * 4), tmp_path)
+    assert "warning: 8 pictures are more than 2 times as long as wide" in text
+    assert str(tmp_path / "My Project/images.png") in text
+    with Image.open(tmp_path / "My Project/images.png") as sheet:
+        whole, seen = (np.asarray(sheet)[top : top + 96, 2:98] for top in (2, 102))
+    assert (whole == [255, 0, 0]).all(axis=2).mean() > 0.2
+    assert (seen == [0, 0, 255]).all(axis=2).mean() > 0.4
+
+
+def test_a_refusal_says_why_the_files_are_left_out(tmp_path):
+    for name in ("one", "two"):
+        (tmp_path / "images" / name).mkdir(parents=True)
+        for i in range(3):
+            (tmp_path / "images" / name / f"{i}.jpg").write_bytes(b"%PDF-1.7")
+    with pytest.raises(UserError, match="6 files are left out, the first because .* is a PDF"):
+        initialize(tmp_path / "images", tmp_path)

@@ -1,0 +1,126 @@
+"""What kinds of pictures a person's files are, and how the network will see them."""
+
+import hashlib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from mpssl.common.errors import UserError
+from mpssl.common.files import atomic
+from mpssl.config.data import Packing
+from mpssl.data import pictures
+
+ASPECT = 2  # from which on the middle of a picture is too little of it
+SHEET = 12  # pictures in the sheet
+THUMB = 96  # their side, pixels
+# Upper ends of ranges that start at 0: of integers, and of real numbers.
+INTEGERS = (255, 1023, 4095, 16383, 65535)
+REAL = (1, 255, 65535)
+TRIMMED = 0.1  # percent of a picture's values at either end that may lie outside of the range
+
+
+@dataclass
+class Looks:
+    """The sizes of the pictures, and those that need a decision."""
+
+    sides: list[int] = field(default_factory=list)
+    """The shorter side of each readable picture, pixels."""
+    long: int = 0
+    """Pictures of which one side is more than twice the other."""
+    alpha: int = 0
+    """Pictures with transparent parts."""
+    files: list[Path] = field(default_factory=list)
+    """Readable pictures."""
+    wide: list[tuple[float, float, bool]] = field(default_factory=list)
+    """Least and greatest value of each wide picture, trimmed, and whether they are integers."""
+
+    def take(self, image: Image.Image, file: Path) -> str:
+        """Count a picture; returns a digest that equal pictures share.
+
+        Raises:
+            UserError: a value is not a number.
+        """
+        if pictures.is_wide(image):
+            try:
+                values = pictures.values_of(image)
+            except ValueError as error:
+                raise UserError(
+                    f"the image {file} is corrupt ({error}); repair or remove it"
+                ) from None
+            low, high = np.percentile(values, (TRIMMED, 100 - TRIMMED))
+            self.wide.append((float(low), float(high), image.mode != "F"))
+            content = values.tobytes()
+        else:
+            self.alpha += pictures.has_alpha(image) and _shows_through(image)
+            content = pictures.to_rgb(image, Packing(), file).tobytes()
+        self.files.append(file)
+        self.sides.append(min(image.size))
+        self.long += max(image.size) > ASPECT * min(image.size)
+        return hashlib.sha256(f"{image.size}".encode() + content).hexdigest()
+
+    @property
+    def values(self) -> list[float] | None:
+        """The range of all wide pictures together: a usual one that holds them, or their own."""
+        if not self.wide:
+            return None
+        low, high = min(w[0] for w in self.wide), max(w[1] for w in self.wide)
+        usual = INTEGERS if all(w[2] for w in self.wide) else REAL
+        for upper in usual:
+            if low >= 0 and high <= upper:
+                return [0, upper]
+        return [low, high if high > low else low + 1]
+
+    def lines(self) -> list[str]:
+        """What a person should know, a line each."""
+        if not self.sides:
+            return []
+        sides = sorted(self.sides)
+        median = sides[len(sides) // 2]
+        found = [f"shorter sides: {sides[0]} to {sides[-1]} pixels, median {median}"]
+        if self.alpha:
+            found.append(
+                f"transparent: {self.alpha} of {len(sides)} pictures; they are put on white "
+                "(packing.background)"
+            )
+        if self.values is not None:
+            low, high = self.values
+            found.append(
+                f"more than 8 bits: {len(self.wide)} of {len(sides)} pictures; {low:g} becomes "
+                f"black and {high:g} white (packing.values)"
+            )
+            dark = sum(w[1] - low < (high - low) / 8 for w in self.wide)
+            if dark:
+                found.append(
+                    f"warning: {dark} of them use less than an eighth of that range: are they of "
+                    "another kind?"
+                )
+            if len(self.wide) < len(sides):
+                found.append("warning: the other pictures have 8 bits, with a range of their own")
+        if self.long:
+            found.append(
+                f"warning: {self.long} pictures are more than {ASPECT} times as long as wide, and "
+                "only their middle is used; packing.resize: pad or squash uses all"
+            )
+        return found
+
+
+def _shows_through(image: Image.Image) -> bool:
+    """Whether a pixel is not opaque."""
+    return image.convert("RGBA").getextrema()[3][0] < 255
+
+
+def write_sheet(path: Path, looks: Looks, packing: Packing) -> None:
+    """Draw some of the pictures, whole above and as the network will see them below."""
+    places = np.linspace(0, len(looks.files) - 1, min(SHEET, len(looks.files))).round().astype(int)
+    sheet = Image.new("RGB", (len(places) * (THUMB + 4), 2 * (THUMB + 4)), "#888888")
+    for column, place in enumerate(places):
+        file = looks.files[place]
+        image = pictures.to_rgb(pictures.open_upright(file), packing, file)
+        whole = ImageOps.pad(image, (THUMB, THUMB), color="#888888")
+        seen = pictures.square(image, packing).resize((THUMB, THUMB), Image.Resampling.NEAREST)
+        for row, picture in enumerate((whole, seen)):
+            sheet.paste(picture, (column * (THUMB + 4) + 2, row * (THUMB + 4) + 2))
+    with atomic(path) as temporary:
+        sheet.save(temporary, format="PNG")
