@@ -8,7 +8,7 @@ WORKERS ?= 2
 PARALLEL = -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: mini mini-all foundation report test test-fast test-paper lint generated docs clean help
+.PHONY: mini mini-all foundation report gpu-campaign test test-fast test-paper lint generated docs clean help
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -32,6 +32,11 @@ foundation: .venv/ready
 # make report: Snakemake's own report of make mini, workflow graph included, as one file.
 report: .venv/ready
 	snakemake --configfile config/mini.yaml --report results/mini/snakemake-report.html
+
+# make gpu-campaign: what a GPU says about a training step at full size, in ten minutes, offline.
+gpu-campaign: .venv/ready
+	python -m benchmarks.campaign
+	@cat results/campaign/campaign.md
 
 test: .venv/ready
 	pytest $(PARALLEL)

@@ -33,6 +33,7 @@ from torch.overrides import TorchFunctionMode
 
 from mpssl.config import reading
 from mpssl.config.experiment import Config
+from mpssl.machine.precision import arithmetic
 from mpssl.models.generator import FrozenGenerator
 from mpssl.plan.cells import Cell, Column, cell_of
 from mpssl.plan.experiment import Experiment
@@ -150,11 +151,11 @@ def smaller(config: Config, batch: int) -> Config:
 @contextlib.contextmanager
 def exact_float32():
     """No TF32, and the same kernels each time."""
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("highest")
-    with torch.backends.cudnn.flags(benchmark=False, deterministic=True, allow_tf32=False):
+    before = torch.backends.cudnn.deterministic
+    torch.backends.cudnn.deterministic = True
+    with arithmetic("float32"):
         yield
-    torch.set_float32_matmul_precision(before)
+    torch.backends.cudnn.deterministic = before
 
 
 def agree(plan: Plan, cell: Cell, device: torch.device, frozen: FrozenGenerator) -> list[str]:

@@ -46,6 +46,20 @@ def works(network: nn.Module, side: int) -> bool:
     return True
 
 
+def maps(network: nn.Module, side: int) -> int:
+    """Numbers that the layers return for an image, for each of its pixels."""
+    counted = []
+    hooks = [
+        layer.register_forward_hook(lambda _, inputs, output: counted.append(output.numel()))
+        for layer in network.modules()
+        if not any(True for _ in layer.children())
+    ]
+    network(torch.empty(1, 3, side, side, device="meta"))
+    for hook in hooks:
+        hook.remove()
+    return round(sum(counted) / side**2)
+
+
 def split_last_linear(architecture: str, network: nn.Module, side: int) -> nn.Linear:
     """Take the last linear layer h out of a network, which becomes g, and check that f = h o g.
 
@@ -92,6 +106,7 @@ def describe(name: str) -> dict:
         "name": name,
         "bytes": sum(v.numel() * v.element_size() for v in network.state_dict().values()),
         "features": features,
+        "maps": maps(network, sides[-1]),
         "smallest": sides[0],
         "fixed": int(not works(network, sides[0] + 32)),
         "weights": Path(weights.url).name if weights else None,

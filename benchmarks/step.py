@@ -138,9 +138,11 @@ def now(device: torch.device) -> float:
     return time.perf_counter()
 
 
-def matrix_rate(device: torch.device, size: int = 2048) -> float:
-    """Operations a second of a large float32 matrix product."""
-    a, b = torch.randn(2, size, size, device=device).unbind()
+def matrix_rate(
+    device: torch.device, size: int = 2048, dtype: torch.dtype = torch.float32
+) -> float:
+    """Operations a second of a large matrix product."""
+    a, b = torch.randn(2, size, size, device=device, dtype=dtype).unbind()
     times = []
     for _ in range(6):
         started = now(device)

@@ -47,8 +47,19 @@ def init(project, images, test, unlabeled, foundation, architecture) -> None:
 @click.option(
     "--steps", default=20, show_default=True, type=click.IntRange(min=1), help="Steps to time."
 )
+@click.option(
+    "--calibration",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="File of measured seconds, such as a GPU campaign's campaign.json.",
+)
 @click.argument("names", nargs=-1)
-def plan(experiment: Experiment, calibrate: bool, steps: int, names: tuple[str, ...]) -> None:
+def plan(
+    experiment: Experiment,
+    calibrate: bool,
+    steps: int,
+    calibration: Path | None,
+    names: tuple[str, ...],
+) -> None:
     """Say what NAMES take: disk, steps, hours.
 
     NAMES are tables and figures; without any, those of `wanted`.
@@ -62,7 +73,7 @@ def plan(experiment: Experiment, calibrate: bool, steps: int, names: tuple[str, 
         from mpssl.tools.calibration import calibrate as measure
 
         measure(experiment, chosen, steps)
-    click.echo(report(experiment, chosen))
+    click.echo(report(experiment, chosen, calibration))
 
 
 @click.command()

@@ -13,6 +13,8 @@ class Backbone(NamedTuple):
     """Of its weights and buffers."""
     features: int
     """D, the number of features that it returns."""
+    maps: int
+    """Numbers that its layers return for an image, for each of the image's pixels."""
     smallest: int
     """Side of the smallest images that it takes, of the sides tried, pixels."""
     fixed: bool
@@ -28,6 +30,7 @@ def _torchvision() -> dict[str, Backbone | None]:
             row["name"]: Backbone(
                 int(row["bytes"]),
                 int(row["features"]),
+                int(row["maps"]),
                 int(row["smallest"]),
                 row["fixed"] == "1",
                 row["weights"] or None,
@@ -41,9 +44,9 @@ def _torchvision() -> dict[str, Backbone | None]:
 SMALL_RESNETS = {"resnet8": 1, "resnet14": 2, "resnet20": 3}  # residual blocks a stage
 _LISTED = _torchvision()
 BACKBONES = {
-    "resnet8": Backbone(1_239_504, 128, 8, False, None),
-    "resnet14": Backbone(2_795_008, 128, 8, False, None),
-    "resnet20": Backbone(4_350_512, 128, 8, False, None),
+    "resnet8": Backbone(1_239_504, 128, 45, 8, False, None),
+    "resnet14": Backbone(2_795_008, 128, 63, 8, False, None),
+    "resnet20": Backbone(4_350_512, 128, 80, 8, False, None),
     **{name: backbone for name, backbone in _LISTED.items() if backbone},
 }
 UNSPLITTABLE = [name for name, backbone in _LISTED.items() if backbone is None]

@@ -139,11 +139,31 @@ class Training(Closed):
     evaluation_batch_size: Count = Field(
         256, description="Number of images in a batch of the validation and the test."
     )
-    precision: Literal["float32", "bf16"] = Field(
+    precision: Literal["float32", "tf32", "bf16"] = Field(
         "float32",
-        description="Precision of the classifier in training. With `bf16` it computes in "
-        "bfloat16; weights, losses, optimizers, the generator and LMO's second-order part stay in "
-        "float32.",
+        description="Precision of a run. With `float32` a GPU computes in float32, without TF32; "
+        "with `tf32` it rounds the inputs of float32 products to TF32. With `bf16` the classifier "
+        "computes in bfloat16 in training; weights, losses, optimizers, the generator and LMO's "
+        "second-order part stay in float32. On a CPU `tf32` is `float32`.",
+    )
+    generator_precision: Literal["float32", "bf16"] = Field(
+        "float32",
+        description="Precision of the generator's weights and maps. With `bf16` they are bfloat16; "
+        "the images and their gradients are float32.",
+    )
+    autotune: bool = Field(
+        False,
+        description="Whether a GPU's convolutions are timed for every shape at the start of a run "
+        "and the fastest kernels taken; results then differ by rounding between runs. No effect "
+        "with `deterministic`.",
+    )
+    images_per_pass: Literal["auto"] | Count = Field(
+        "auto",
+        description="Number of images that pass through the generator at a time. If the unlabeled "
+        "batch has more, the generator computes each part's maps anew in its backward pass, and "
+        "the classifier those of each of its blocks; gradients are the same up to rounding. `auto` "
+        "is the whole batch if the device's memory holds it, else the largest half, quarter, ... "
+        "of it that fits.",
     )
     deterministic: bool = Field(
         False,

@@ -1,7 +1,9 @@
 """Open a picture of any kind as upright 8-bit RGB, and bring it to the packed square."""
 
 import warnings
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -27,6 +29,7 @@ FORMATS = (
     *(("AVIF",) if features.check("avif") else ()),
     *(("HEIF",) if "HEIF" in Image.OPEN else ()),
 )
+READERS, READ_AHEAD = 2, 16  # threads, as the rule `pack_images` has; images
 MOST_PIXELS = 90_000_000  # about Pillow's own bound, 270 MB as RGB
 FULL_RANGE = (0, 65535)  # of integers wider than 8 bits
 # What a file that Pillow cannot open begins with, and what helps.
@@ -45,9 +48,20 @@ KNOWN = [
 
 
 def read_images(files: list[Path], packing: Packing) -> Iterator[np.ndarray]:
-    """Read images one after another, each as `read_image` does."""
-    for file in files:
-        yield read_image(file, packing)
+    """Read images in their order, each as `read_image` does, some ahead of their use.
+
+    Pillow decodes and resizes without Python's lock, so threads share the work.
+    """
+    pool, ahead = ThreadPoolExecutor(READERS), deque()
+    try:
+        for file in files:
+            ahead.append(pool.submit(read_image, file, packing))
+            if len(ahead) == READ_AHEAD:
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def read_image(file: Path, packing: Packing) -> np.ndarray:
@@ -168,7 +182,7 @@ def to_rgb(image: Image.Image, packing: Packing, file: Path) -> Image.Image:
         picture = image.convert("RGBA")
         below = Image.new("RGBA", picture.size, packing.background)
         return Image.alpha_composite(below, picture).convert("RGB")
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def square(image: Image.Image, packing: Packing) -> Image.Image:

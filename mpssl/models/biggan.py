@@ -26,6 +26,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn.utils.spectral_norm import SpectralNorm
 
 from mpssl.compat.biggan import BigGAN, BigGANBatchNorm, GenBlock
+from mpssl.config.step_memory import generator_maps
 
 # Whether a pixel of the up-sampled map is in an even (0) or odd (1) row and column.
 PHASES = ((0, 0), (0, 1), (1, 0), (1, 1))
@@ -46,6 +47,7 @@ class FoldedBigGan(nn.Module):
         generator = network.generator
         self.z_dim: int = network.config.z_dim
         self.classes: int = network.config.num_classes
+        self.maps = generator_maps(network.config.layers, network.config.channel_width)
         self.width = generator.gen_z.out_features // 16  # channels of the first 4 x 4 map
         self.embeddings, self.gen_z = network.embeddings, generator.gen_z
         modulations = [

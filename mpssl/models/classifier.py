@@ -1,7 +1,9 @@
 """The classifier f = h o g: feature extractor g and linear head h, apart (Sec. 2.1)."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Literal
 
@@ -30,8 +32,13 @@ class Classifier(nn.Module):
 
     attends = False
     """True if attention is among the layers."""
-    precision: Literal["float32", "bf16"] = "float32"
-    """Number format in which g computes in training mode; weights and features stay in float32."""
+    precision: Literal["float32", "tf32", "bf16"] = "float32"
+    """Number format in which g computes in training mode; weights and features stay in float32.
+
+    TF32 is a matter of the device (`mpssl.machine.precision`).
+    """
+    passes: Callable[["Classifier", Tensor], Tensor] | None = None
+    """How normalized images pass through g, if not at once."""
 
     def __init__(
         self,
@@ -57,7 +64,8 @@ class Classifier(nn.Module):
                 contexts.enter_context(sdpa_kernel(SDPBackend.MATH))
             if self.precision == "bf16" and self.training:
                 contexts.enter_context(torch.autocast(x.device.type, torch.bfloat16))
-            features = self.backbone(normalized)
+            through = self.backbone if self.passes is None else partial(self.passes, self)
+            features = through(normalized)
         return features.float() if features.dtype == torch.bfloat16 else features
 
     def forward(self, x: Tensor) -> Tensor:
@@ -86,16 +94,35 @@ class Classifier(nn.Module):
     @contextmanager
     def statistics_frozen(self) -> Iterator[None]:
         """Forward passes inside use batch statistics and leave the running ones as they are."""
-        kinds = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
-        layers = [m for m in self.modules() if isinstance(m, kinds)]
-        before = [layer.track_running_stats for layer in layers]
-        for layer in layers:
-            layer.track_running_stats = False
-        try:
+        with statistics_frozen(self):
             yield
-        finally:
-            for layer, tracked in zip(layers, before, strict=True):
-                layer.track_running_stats = tracked
+
+    @property
+    def blocks(self) -> list[nn.Module]:
+        """The parts of g, one after the other: a ResNet's blocks, or another network as a whole."""
+        network = self.backbone
+        if isinstance(network, nn.Sequential):  # a small ResNet
+            return [network[:3], *network[3:-2], network[-2:]]
+        if not isinstance(getattr(network, "layer4", None), nn.Sequential):
+            return [network]
+        stem = nn.Sequential(network.conv1, network.bn1, network.relu, network.maxpool)
+        stages = (network.layer1, network.layer2, network.layer3, network.layer4)
+        return [stem, *chain(*stages), nn.Sequential(network.avgpool, nn.Flatten())]
+
+
+@contextmanager
+def statistics_frozen(network: nn.Module) -> Iterator[None]:
+    """Forward passes inside use batch statistics and leave the running ones as they are."""
+    kinds = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+    layers = [m for m in network.modules() if isinstance(m, kinds)]
+    before = [layer.track_running_stats for layer in layers]
+    for layer in layers:
+        layer.track_running_stats = False
+    try:
+        yield
+    finally:
+        for layer, tracked in zip(layers, before, strict=True):
+            layer.track_running_stats = tracked
 
 
 class HardSigmoid(nn.Module):
@@ -157,7 +184,7 @@ def choose_layout(model: Classifier, architecture: str, device: torch.device) ->
     elif isinstance(getattr(model.backbone, "layer3", None), nn.Sequential):
         resnet = model.backbone
         parts = [resnet.conv1, resnet.layer1, resnet.layer2]
-        resnet.layer3.register_forward_pre_hook(_contiguous)
+        resnet.layer3[0].register_forward_pre_hook(_contiguous)
     for part in parts:
         part.to(memory_format=torch.channels_last)
 

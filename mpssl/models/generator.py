@@ -1,17 +1,23 @@
 """The frozen generator G_F: a BigGAN from a folder, or the network of a Python entry point."""
 
 import json
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch import are_deterministic_algorithms_enabled as _deterministic
+from torch.autograd import Function
+from torch.autograd.function import once_differentiable
 
 from mpssl.common import entry_points
 from mpssl.common.errors import UserError
 from mpssl.common.files import write_text
+from mpssl.compat.repeatable import Repeatable
 from mpssl.config.experiment import Config
+from mpssl.config.step_memory import ASSUMED_MAPS
 from mpssl.models import tensor_file
 from mpssl.models.file_names import GENERATOR_CONFIG, generator_weights
 from mpssl.models.shipped_foundation import verify
@@ -32,6 +38,17 @@ class FrozenGenerator(nn.Module):
         self.image_size = image_size
         self.z_dim: int = network.z_dim
         self.classes: int = network.classes
+        self.maps: int = getattr(network, "maps", ASSUMED_MAPS * image_size**2)
+        """Numbers that the network's layers return for an image."""
+        self.dtype: torch.dtype | None = None
+        """Of the network's weights, if images are made in another."""
+        self.images_per_pass: int | None = None
+        """Images that pass through the network at a time; all if it is None."""
+
+    def in_bf16(self) -> None:
+        """Round the network's weights to bfloat16, in which it computes from now on."""
+        self.network.to(torch.bfloat16)
+        self.dtype = torch.bfloat16
 
     def forward(self, z: Tensor, y: Tensor) -> Tensor:
         """Generate images.
@@ -43,12 +60,45 @@ class FrozenGenerator(nn.Module):
         Returns:
             [U, 3, image_size, image_size] in [0, 1], differentiable in z and y.
         """
-        images = (self.network(z, y) + 1) / 2
+        z, y = z.to(self.dtype or z.dtype), y.to(self.dtype or y.dtype)
+        if self.images_per_pass is None or len(z) <= self.images_per_pass:
+            images = self.network(z, y)
+        else:
+            images = _InParts.apply(z, y, self.network, self.images_per_pass)
+        images = (images if self.dtype is None else images.float()).add(1) / 2
         if images.shape[-1] == self.image_size:
             return images
         return F.interpolate(
             images, size=self.image_size, mode="bilinear", antialias=True, align_corners=False
         )
+
+
+class _InParts(Function):
+    """A network's images part by part; it stores none of its maps and computes them again."""
+
+    @staticmethod
+    def forward(ctx, z, y, network, count):
+        ctx.save_for_backward(z, y)
+        ctx.network, ctx.count = network, count
+        parts = zip(z.split(count), y.split(count), strict=True)
+        return torch.cat([network(*part) for part in parts])
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, gradient):
+        wanted, found = ctx.needs_input_grad[:2], []
+        for *inputs, at_images in zip(
+            *(tensor.split(ctx.count) for tensor in (*ctx.saved_tensors, gradient)), strict=True
+        ):
+            with torch.enable_grad(), Repeatable() if _deterministic() else nullcontext():
+                leaves = [
+                    part.detach().requires_grad_(w) for part, w in zip(inputs, wanted, strict=True)
+                ]
+                images = ctx.network(*leaves)
+            chosen = [leaf for leaf in leaves if leaf.requires_grad]
+            found.append(torch.autograd.grad(images, chosen, at_images))
+        gradients = iter(map(torch.cat, zip(*found, strict=True)))
+        return *(next(gradients) if w else None for w in wanted), None, None
 
 
 def save(network: nn.Module, folder: Path) -> None:

@@ -7,6 +7,7 @@ of the training runs alone: their steps and evaluations, at the seconds that `mp
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 from mpssl.common.errors import UserError
 from mpssl.common.files import read_json
@@ -160,13 +161,17 @@ def kind(plan: Plan, cell: Cell) -> str:
     return name
 
 
+# Keys of `training` that change the seconds of a step and nothing else of what is measured.
+SPEED = ("precision", "generator_precision", "autotune", "deterministic", "images_per_pass")
+
+
 def measured_with(config: Config) -> dict:
     """The settings on which all measured seconds depend; others make a calibration void."""
     generator, training = config.foundation.generator, config.training
     return {
         "batch_size": training.batch_size,
         "image_size": training.image_size,
-        "precision": training.precision,
+        **training.model_dump(include=set(SPEED)),
         "packing_size": config.packing.size,
         "evaluation_batch_size": training.evaluation_batch_size,
         "validation_batch_size": config.lmo.validation_batch_size,
@@ -186,11 +191,20 @@ class Calibration:
     seconds: dict[tuple[str, str], tuple[float, float]]
 
     @classmethod
-    def load(cls, experiment: Experiment) -> "Calibration | None":
-        """The stored calibration, or None where there is none or it is of other settings."""
-        path = experiment.paths.calibration
+    def load(cls, experiment: Experiment, path: Path | None = None) -> "Calibration | None":
+        """The stored calibration, or None where there is none or it is of other settings.
+
+        Args:
+            experiment: whose settings it must be of.
+            path: another file than the experiment's own: a calibration, or a GPU campaign's.
+
+        Raises:
+            UserError: the file is damaged.
+        """
+        path = path or experiment.paths.calibration
         try:
             content = read_json(path)
+            content = content.get("calibration", content)
             if content["measured_with"] != measured_with(experiment.config):
                 return None
             seconds = {

@@ -2,27 +2,35 @@
 
 from collections import Counter
 from math import ceil
+from pathlib import Path
 
 from mpssl.common.columns import aligned
 from mpssl.plan.cells import Cell, cell_of
-from mpssl.plan.cost import Calibration, Cost, Space, chosen_cells, cost, space
+from mpssl.plan.cost import Calibration, Cost, Space, chosen_cells, cost, kind, space
+from mpssl.plan.device_memory import step_memory
 from mpssl.plan.experiment import Experiment
 from mpssl.plan.plan import Plan
 
 UNMEASURED = "run with --calibrate"
 
 
-def report(experiment: Experiment, names: list[str]) -> str:
+def report(experiment: Experiment, names: list[str], measured: Path | None = None) -> str:
     """The plan of the named tables and figures, or of the wanted ones, as text.
+
+    Args:
+        experiment: whose plan it is.
+        names: tables and figures; none for the wanted ones.
+        measured: file of a calibration other than the experiment's own.
 
     Raises:
         UserError: the size of a data set is not known, or the calibration is damaged.
     """
-    plan, calibration = experiment.plan, Calibration.load(experiment)
+    plan, calibration = experiment.plan, Calibration.load(experiment, measured)
     cells = chosen_cells(plan, names)
     parts = [_space_lines(space(experiment, cells))]
     parts.append("\n".join(_left_out(plan, names or plan.wanted)))
     parts.append(_cost_table(plan, names, cells, calibration))
+    parts.append(_memory_lines(plan, cells))
     return "\n\n".join(part for part in parts if part)
 
 
@@ -72,6 +80,20 @@ def _cost_table(
             " and the foundation's own training are not in them."
         )
     return aligned(header + rows) + "\n" + "\n".join(notes)
+
+
+def _memory_lines(plan: Plan, cells: list[Cell]) -> str:
+    """The device memory of each kind of step, and the cards that hold it."""
+    rows, kinds = [], {(cell.architecture, kind(plan, cell)): cell for cell in cells}
+    for (architecture, name), cell in sorted(kinds.items()):
+        memory = step_memory(plan, cell)
+        whole, least = (f"{memory.bytes(n) / 1e9:,.1f} GB" for n in (memory.images, 1))
+        card = memory.card()
+        rows.append(
+            [f"{architecture}, {name}", whole, least, "none" if card is None else f"{card} GB"]
+        )
+    head = ["device memory of a step, by formula", "whole", "in parts", "fits on a GPU from"]
+    return aligned([head, *rows])
 
 
 def _cost_row(name: str, cost: Cost) -> list[str]:

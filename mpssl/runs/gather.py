@@ -51,7 +51,8 @@ def gather(
         "data": packed.digest,
         "split": split["digest"],
     }
-    share = config.resident_images / (config.runs_per_gpu if device.type == "cuda" else 1)
+    memory_share = 1 / (config.runs_per_gpu if device.type == "cuda" else 1)
+    share = config.resident_images * memory_share
 
     def part(rows) -> Batches:
         return batches_of(packed, rows, size, device, share)
@@ -100,6 +101,7 @@ def gather(
             generator=frozen,
             foundation_classifier=foundation_classifier,
             class_map=class_map,
+            memory_share=memory_share,
         ),
         test=part(packed.test),
         class_names=packed.classes,

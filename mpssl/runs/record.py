@@ -45,6 +45,10 @@ class RunRecord(Frozen):
     feature_norm: float
     gradient_norms: dict[str, list[float]]
     """By LMO's term and parameter (phi, xi), one value an epoch in which it was recorded."""
+    images_per_pass: int | None = None
+    """Images of a part of a step; as many as the larger batch has, or more, if it is whole."""
+    memory_ran_out: bool = False
+    """Whether a part was halved because a step did not fit in the memory."""
     labeled: int
     """Images of D."""
     validation: int

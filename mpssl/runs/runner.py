@@ -17,6 +17,7 @@ from mpssl.machine import preemption
 from mpssl.machine.cpu import prepare_cpu
 from mpssl.machine.determinism import deterministic
 from mpssl.machine.devices import claimed_device
+from mpssl.machine.precision import arithmetic
 from mpssl.models import model_file
 from mpssl.plan.cells import Run
 from mpssl.plan.experiment import Experiment
@@ -47,10 +48,11 @@ def execute(experiment: Experiment, run: Run, threads: int) -> None:
         UserError: the run cannot be trained.
         Preempted: a signal came; the same call goes on from the checkpoint.
     """
-    config = experiment.config
+    config, training = experiment.config, experiment.config.training
     prepare_cpu(threads)
     with (
-        deterministic(config.training.deterministic),
+        deterministic(training.deterministic),
+        arithmetic(training.precision, training.autotune and not training.deterministic),
         claimed_device(config.device, config.runs_per_gpu) as device,
     ):
         _execute(experiment, run, device)
@@ -89,8 +91,8 @@ def _execute(experiment: Experiment, run: Run, device: torch.device) -> None:
         outcome = train(task, files.checkpoint, _observers(experiment, run, task))
     except torch.OutOfMemoryError:
         raise UserError(
-            f"{run.id} does not fit in the GPU's memory; try a smaller training.batch_size or "
-            "unlabeled_ratio"
+            f"{run.id} does not fit in the GPU's memory; try training.images_per_pass: 1, or a "
+            "smaller training.batch_size or unlabeled_ratio"
         ) from None
     batch_size = settings.training.evaluation_batch_size
     predicted, probability = predict(task.model, gathered.test, batch_size)
@@ -120,6 +122,8 @@ def _execute(experiment: Experiment, run: Run, device: torch.device) -> None:
         sample_statistics=sample_record,
         feature_norm=feature_norm(task.model, task.validation, batch_size),
         gradient_norms=_gradient_norms(outcome),
+        images_per_pass=task.parts.images_per_pass,
+        memory_ran_out=task.parts.halved,
         labeled=len(task.labeled),
         validation=len(task.validation),
         versions={name: version(name) for name in RECORDED_VERSIONS}

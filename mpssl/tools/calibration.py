@@ -22,13 +22,16 @@ from mpssl.data.batches import batches_of
 from mpssl.data.store import Packed
 from mpssl.foundation.networks import POWER_ITERATIONS, build_generator
 from mpssl.machine.cpu import prepare_cpu
+from mpssl.machine.determinism import deterministic
 from mpssl.machine.devices import claimed_device
+from mpssl.machine.precision import arithmetic
 from mpssl.models import generator
 from mpssl.models.biggan import FoldedBigGan
 from mpssl.models.classifier import Classifier
 from mpssl.models.file_names import GENERATOR_CONFIG, generator_weights
 from mpssl.plan.cells import Cell
 from mpssl.plan.cost import Calibration, chosen_cells, dataset_sizes, kind, measured_with
+from mpssl.plan.device_memory import OFFICIAL_LAYERS, OFFICIAL_WIDTH
 from mpssl.plan.experiment import Experiment
 from mpssl.plan.plan import Plan
 from mpssl.shipped import FOUNDATION
@@ -42,14 +45,10 @@ STATISTICS_BATCH = 4  # images behind the random generator's batch-norm statisti
 # BigGAN-deep-256's config.json, as `config/config.yaml` pins it.
 BIGGAN_DEEP_256 = {
     "attention_layer_position": 8,
-    "channel_width": 128,
+    "channel_width": OFFICIAL_WIDTH,
     "class_embed_dim": 128,
     "eps": 1e-4,
-    "layers": [
-        *[(False, 16, 16), (True, 16, 16), (False, 16, 16), (True, 16, 8), (False, 8, 8)],
-        *[(True, 8, 8), (False, 8, 8), (True, 8, 4), (False, 4, 4), (True, 4, 2)],
-        *[(False, 2, 2), (True, 2, 1)],
-    ],
+    "layers": OFFICIAL_LAYERS,
     "n_stats": 51,
     "num_classes": 1000,
     "output_dim": 256,
@@ -168,9 +167,10 @@ def random_task(
                 training.normalize_std,
             )
         foundation_classifier.to(device).eval().requires_grad_(False)
+    class_map = [[0]] * classes if settings.source == "mapped" else None
     return assemble(
         settings,
-        Inputs(classes, images, images, images, frozen, foundation_classifier),
+        Inputs(classes, images, images, images, frozen, foundation_classifier, class_map),
         architecture=cell.architecture,
         lambda_=config.unlabeled_weight_grid[0],
         streams=streams,
@@ -219,7 +219,12 @@ def calibrate(experiment: Experiment, names: list[str], steps: int) -> None:
         UserError: a step does not fit in the device's memory, or calibration.json is damaged.
     """
     prepare_cpu(experiment.config.threads)
-    with claimed_device(experiment.config.device, runs_per_gpu=1) as device:
+    training = experiment.config.training
+    with (
+        deterministic(training.deterministic),
+        arithmetic(training.precision, training.autotune and not training.deterministic),
+        claimed_device(experiment.config.device, runs_per_gpu=1) as device,
+    ):
         _calibrate(experiment, names, steps, device)
 
 
@@ -227,8 +232,7 @@ def _calibrate(experiment: Experiment, names: list[str], steps: int, device: tor
     config, plan, path = experiment.config, experiment.plan, experiment.paths.calibration
     head = {
         "device": device_name(device),
-        "versions": {name: version(name) for name in ("torch", "kornia")}
-        | {"python": platform.python_version()},
+        "versions": versions(),
         "measured_with": measured_with(config),
     }
     entries = {}
@@ -250,19 +254,30 @@ def _calibrate(experiment: Experiment, names: list[str], steps: int, device: tor
             raise UserError(
                 f"{name} with {architecture} does not fit in the memory of {head['device']}"
             ) from None
-        entries[name, architecture] = {
-            "kind": name,
-            "architecture": architecture,
-            "seconds_per_step": measured.seconds_per_step,
-            "seconds_per_evaluated_image": measured.seconds_per_evaluated_image,
-            "peak_bytes": measured.peak_bytes,
-            "timed_steps": steps,
-        }
+        entries[name, architecture] = calibration_entry(plan, cell, measured, steps)
         write_json(path, head | {"entries": list(entries.values())})
         memory = f", {measured.peak_bytes / 1e9:.1f} GB" if measured.peak_bytes else ""
         print(
             f"{name}, {architecture}: {measured.seconds_per_step:.4f} s a step{memory}", flush=True
         )
+
+
+def calibration_entry(plan: Plan, cell: Cell, measured: Measurement, steps: int) -> dict:
+    """What calibration.json says of a cell's kind of step."""
+    return {
+        "kind": kind(plan, cell),
+        "architecture": cell.architecture,
+        "seconds_per_step": measured.seconds_per_step,
+        "seconds_per_evaluated_image": measured.seconds_per_evaluated_image,
+        "peak_bytes": measured.peak_bytes,
+        "timed_steps": steps,
+    }
+
+
+def versions() -> dict[str, str]:
+    """Versions of the packages on which the seconds of a step depend."""
+    named = {name: version(name) for name in ("torch", "kornia")}
+    return named | {"python": platform.python_version()}
 
 
 def device_name(device: torch.device) -> str:

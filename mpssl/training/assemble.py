@@ -3,10 +3,13 @@
 from dataclasses import dataclass
 
 from mpssl.config.run_settings import RunSettings
+from mpssl.config.step_memory import StepMemory
 from mpssl.data.batches import Batches
+from mpssl.machine.memory import free_memory
 from mpssl.models.classifier import Classifier, choose_layout
 from mpssl.models.generator import FrozenGenerator
 from mpssl.training.objectives import build_objective
+from mpssl.training.parts import Parts
 from mpssl.training.rng import Streams
 from mpssl.training.sources import build_source
 from mpssl.training.sources.base import Ingredients
@@ -33,6 +36,8 @@ class Inputs:
     """The foundation classes of each target class."""
     learning: Batches | None = None
     """The part of D_val that trains phi and xi; the same as `validation` if it is None."""
+    memory_share: float = 1
+    """Fraction of the device's memory that the run may take, 0 to 1."""
 
 
 def assemble(
@@ -68,6 +73,8 @@ def assemble(
         if network is not None:
             choose_layout(network, architecture, device)
     model.precision = training.precision
+    if inputs.generator is not None and training.generator_precision == "bf16":
+        inputs.generator.in_bf16()
     ingredients = Ingredients(
         classes=inputs.classes,
         device=device,
@@ -86,6 +93,11 @@ def assemble(
     if settings.objective != "none":
         options = settings.objective_options
         objective = build_objective(settings.objective, inputs.classes, options).to(device)
+    memory = _step_memory(settings, inputs, architecture)
+    part, may_halve = training.images_per_pass, False
+    if part == "auto":
+        may_halve = device.type == "cuda"
+        part = memory.images_per_pass(free_memory(device, inputs.memory_share))
     return Task(
         training=training,
         augmentation=settings.augmentation,
@@ -99,4 +111,20 @@ def assemble(
         validation=inputs.validation,
         streams=streams,
         identity=identity,
+        parts=Parts(model, inputs.generator, memory.images, part, may_halve),
+    )
+
+
+def _step_memory(settings: RunSettings, inputs: Inputs, architecture: str) -> StepMemory:
+    """What a step of the run takes on its device."""
+    frozen, labeled = inputs.generator, min(settings.training.batch_size, len(inputs.labeled))
+    weights = () if frozen is None else frozen.parameters()
+    return StepMemory(
+        architecture=architecture,
+        image_size=settings.training.image_size,
+        labeled=labeled,
+        unlabeled=settings.unlabeled_ratio * labeled,
+        generator_bytes=sum(w.numel() * w.element_size() for w in weights),
+        generator_maps=0 if frozen is None else frozen.maps,
+        learns=settings.source == "lmo",
     )

@@ -11,7 +11,8 @@ Slow double backward is known to PyTorch: its issues 22577 (convolution) and 307
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from threading import local
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -32,6 +33,21 @@ class SecondOrder(TorchFunctionMode):
     parameters. Under autocast nothing is replaced, as a gradient may then have another type than
     its input.
     """
+
+    _depth: ClassVar = local()  # a thread's own, as the modes are
+
+    @classmethod
+    def active(cls) -> bool:
+        """Whether the calling thread is inside such a block."""
+        return getattr(cls._depth, "value", 0) > 0
+
+    def __enter__(self) -> "SecondOrder":
+        self._depth.value = getattr(self._depth, "value", 0) + 1
+        return super().__enter__()
+
+    def __exit__(self, *error: Any) -> None:
+        self._depth.value -= 1
+        super().__exit__(*error)
 
     def __torch_function__(
         self, func: Callable, types: Any, args: tuple = (), kwargs: dict | None = None

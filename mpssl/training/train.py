@@ -1,12 +1,13 @@
 """The one training loop: every method is a source and an objective in it.
 
-It is written to be read beside Algorithm 1 of the paper; only MP-SSL takes the steps of LMO in it.
+It is to be read beside Algorithm 1 of the paper; only MP-SSL takes the steps of LMO in it.
 """
 
 import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -24,6 +25,7 @@ from mpssl.models.classifier import Classifier
 from mpssl.training import checkpoint
 from mpssl.training.evaluate import accuracy
 from mpssl.training.objectives.base import Objective
+from mpssl.training.parts import Parts
 from mpssl.training.rng import Shuffled, Streams
 from mpssl.training.sources.base import Images, Source, Step
 from mpssl.training.views import build_views
@@ -54,6 +56,8 @@ class Task:
     """Random streams of the run's seed."""
     identity: dict
     """Settings and digests of the run; a checkpoint of another identity is not resumed."""
+    parts: Parts
+    """How many images pass through the networks at a time."""
 
 
 @dataclass
@@ -147,8 +151,7 @@ class Loop:
         an_epoch = training.steps_per_epoch or len(task.labeled) // self.batch_size
         self.steps = task.steps_factor * an_epoch
         self.order = Shuffled(len(task.labeled), task.labeled.prefetch)
-        self.epoch = 0
-        self.step_in_epoch = 0
+        self.epoch, self.step_in_epoch = 0, 0
         self.records: dict[str, list[Tensor]] = {}  # what the epoch's steps returned
         self.best_epoch, self.best_accuracy = 0, -1.0
         self.best_weights: dict[str, Tensor] = {}
@@ -181,9 +184,11 @@ class Loop:
             group["lr"] = rate
         task.model.train()
         first = self.epoch * self.steps
+        moved = [task.source, task.streams, self.order, *filter(None, [task.objective])]
         while self.step_in_epoch < self.steps:
             preemption.check()
-            for key, value in self.step(first + self.step_in_epoch, rate).items():
+            step = partial(self.step, first + self.step_in_epoch, rate)
+            for key, value in task.parts.attempt(step, moved).items():
                 self.records.setdefault(key, []).append(value)
             self.step_in_epoch += 1
         records = {key: torch.stack(values) for key, values in self.records.items()}
@@ -197,9 +202,7 @@ class Loop:
         later_wins = training.equal_epochs == "last" and val_accuracy == self.best_accuracy
         if val_accuracy > self.best_accuracy or later_wins:
             self.best_epoch, self.best_accuracy = self.epoch, val_accuracy
-            self.best_weights = {
-                name: value.clone() for name, value in task.model.state_dict().items()
-            }
+            self.best_weights = {name: v.clone() for name, v in task.model.state_dict().items()}
         return row
 
     def _refuse_infinite(self, records: dict[str, Tensor], first: int) -> None:

@@ -11,6 +11,7 @@ from mpssl.data.store import Packed
 from mpssl.models.classifier import Classifier
 from mpssl.training.objectives import build_objective
 from mpssl.training.objectives.base import Objective
+from mpssl.training.parts import Parts
 from mpssl.training.rng import Streams
 from mpssl.training.sources import build_source
 from mpssl.training.sources.base import Ingredients, Step
@@ -207,4 +208,5 @@ def toy_task(source="none", objective="none", options=None, *, seed=0, **trainin
         validation=validation,
         streams=streams,
         identity={"method": source + objective, "seed": seed},
+        parts=Parts(model, None, 6, 6),
     )

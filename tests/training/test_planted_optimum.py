@@ -27,6 +27,7 @@ from torch import Tensor, nn
 from mpssl.config.method import Converter, Lmo, Mapper
 from mpssl.config.training import Augmentation, Training, Views
 from mpssl.models.classifier import Classifier
+from mpssl.training.parts import Parts
 from mpssl.training.rng import Streams
 from mpssl.training.sources import build_source
 from mpssl.training.sources.base import Ingredients
@@ -167,7 +168,7 @@ def train(variant: str, seed: int) -> dict[str, float]:
             augmentation=Augmentation(labeled=plain, weak=plain, strong=plain),
             model=model, space=model, source=source, objective=make_objective("scr", 2, {}),
             lambda_=1.0, steps_factor=1, labeled=labeled, validation=validation, streams=streams,
-            identity={},
+            identity={}, parts=Parts(model, None, BATCH, BATCH),
         )
     )  # fmt: skip
     loop.strong = Contrast()

@@ -7,8 +7,9 @@ import torch.nn.functional as F
 from mpssl.config.reading import read_yaml, resolve
 from mpssl.models.classifier import Classifier
 from mpssl.plan.cells import Cell
+from mpssl.plan.experiment import Experiment
 from mpssl.plan.plan import Plan
-from mpssl.tools.calibration import random_task
+from mpssl.tools.calibration import random_generator, random_task
 from mpssl.training.meta_gradient import validation_gradient
 from mpssl.training.second_order import SecondOrder
 from tests.support.toys import CLASSES, Darken, Flip, X, Y, make_lmo, make_objective
@@ -107,7 +108,7 @@ def test_gradient_of_the_gap_at_phi_and_xi(statistics):
     assert cosine(gradient(), reference) > 0.99
 
 
-@pytest.mark.parametrize("precision", ["float32", "bf16"])
+@pytest.mark.parametrize("precision", ["float32", "tf32", "bf16"])
 def test_task_has_the_precision_of_the_settings(precision):
     content = read_yaml("config/mini.yaml")
     content["training"]["precision"] = precision
@@ -115,3 +116,34 @@ def test_task_has_the_precision_of_the_settings(precision):
     cell = Cell("mnist", 25, "oracle", "freematch", "default", "resnet8")
     task = random_task(plan, cell, torch.device("cpu"), None)
     assert task.model.precision == precision
+
+
+@pytest.mark.parametrize("images_per_pass", [None, 3])
+def test_a_generator_in_bf16_makes_nearly_the_same_images_and_gradients(images_per_pass):
+    config = resolve(read_yaml("config/mini.yaml"))
+    generator = random_generator(Experiment(config))
+    torch.manual_seed(0)
+    z = torch.randn(6, generator.z_dim, requires_grad=True)
+    y = torch.eye(generator.classes)[:6].requires_grad_()
+    weights, found = torch.randn(6, 3, 32, 32), []
+    for bf16 in (False, True):
+        if bf16:
+            generator.in_bf16()
+            generator.images_per_pass = images_per_pass
+        images = generator(z, y)
+        assert images.dtype == torch.float32
+        found.append((images.detach(), *torch.autograd.grad((weights * images).sum(), (z, y))))
+    for value, reference in zip(*found, strict=True):
+        assert value.dtype == torch.float32
+        assert not torch.equal(value, reference)
+        assert cosine([value], [reference]) > 0.99
+
+
+def test_task_has_a_generator_of_the_settings():
+    content = read_yaml("config/mini.yaml")
+    content["training"]["generator_precision"] = "bf16"
+    config = resolve(content)
+    generator = random_generator(Experiment(config))
+    cell = Cell("mnist", 25, "generative", "pssl", "default", "resnet8")
+    task = random_task(Plan(config), cell, torch.device("cpu"), generator)
+    assert {p.dtype for p in task.source.generator.network.parameters()} == {torch.bfloat16}

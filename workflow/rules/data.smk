@@ -28,6 +28,7 @@ rule pack_images:
         paths.benchmarks / "pack/{dataset}.tsv"
     conda:
         "../../environment.yml"
+    threads: 2
     resources:
         mem_mb=4000,
         runtime=240,
