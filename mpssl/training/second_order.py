@@ -5,9 +5,8 @@ second derivative at its weights, a batch norm's makes some twenty passes over t
 weights are constants in second order, as LMO differentiates towards the images alone, and a batch
 norm's second derivative is the fused first-order kernel once more and three passes.
 
-First derivatives come from the native kernels; third derivatives are not defined.
-
-Slow double backward is known to PyTorch: its issues 22577 (convolution) and 3076 (batch norm).
+First derivatives come from the native kernels; third derivatives are not defined. PyTorch's issues
+22577 (convolution) and 3076 (batch norm) are about slow double backward.
 """
 
 from collections.abc import Callable, Sequence
@@ -120,9 +119,8 @@ class _Geometry:
         after = [n - m + padding for n, m in zip(sides, gradient.shape[2:], strict=True)]
         most = [max(0, *pair) for pair in zip(before, after, strict=True)]
         squares = F.conv2d(gradient, kernel.flip(2, 3).transpose(0, 1), padding=most)
-        rows, columns = (
-            slice(m - b, m - b + n) for m, b, n in zip(most, before, sides, strict=True)
-        )
+        starts = (m - b for m, b in zip(most, before, strict=True))
+        rows, columns = (slice(m, m + n) for m, n in zip(starts, sides, strict=True))
         return F.pixel_shuffle(squares[:, :, rows, columns], stride)
 
 
@@ -299,9 +297,4 @@ class _ReluBackward(Function):
         return _aten.threshold_backward(along, ctx.saved_tensors[0], 0), None
 
 
-_REPLACEMENTS = {
-    torch.conv2d: _conv2d,
-    F.batch_norm: _batch_norm,
-    F.relu: _relu,
-    torch.relu: _relu,
-}
+_REPLACEMENTS = {torch.conv2d: _conv2d, F.batch_norm: _batch_norm, F.relu: _relu, torch.relu: _relu}
