@@ -121,21 +121,36 @@ def trace(path: Path) -> None:
 @click.command()
 @click.argument("model", type=PATH)
 @click.argument("images", nargs=-1, required=True, type=PATH)
-@click.option("--csv", "as_csv", is_flag=True, help="Lines of file,label,probability.")
-def predict(model: Path, images: tuple[Path, ...], as_csv: bool) -> None:
-    """Label IMAGES (files, folders) with a MODEL file.
+@click.option("--csv", "form", flag_value="csv", help="Lines of file,label,probability.")
+@click.option("--json", "form", flag_value="json_lines", help="A JSON object a line.")
+@click.option("--top", type=click.IntRange(1), default=1, help="So many classes for each image.")
+@click.option("--probabilities", is_flag=True, help="All classes: file,CLASS,CLASS,... with --csv.")
+@click.option("--copy-to", type=PATH, help="Folder for copies, as FOLDER/LABEL/IMAGE.")
+def predict(
+    model: Path,
+    images: tuple[Path, ...],
+    form: str | None,
+    top: int,
+    probabilities: bool,
+    copy_to: Path | None,
+) -> None:
+    """Label IMAGES (files, folders, a CSV with the column path) with a MODEL file.
 
-    The exit code is 1 where one is unreadable.
+    The exit code is 1 if one is unreadable.
     """
     from mpssl.tools import predict as predicting
 
     files = predicting.find_images(list(images))
     results = list(predicting.predict(model, files))
     found = [result for result in results if not isinstance(result, UserError)]
-    click.echo(predicting.as_csv(found) if as_csv else predicting.as_table(found), nl=not as_csv)
+    write = getattr(predicting, f"as_{form or 'table'}")
+    click.echo(write(found, top, probabilities), nl=form is None)
+    if copy_to is not None:
+        predicting.copy_to(copy_to, found)
     unread = [result for result in results if isinstance(result, UserError)]
     for error in unread:
         click.echo(f"mpssl: skipped: {error}", err=True)
+    click.echo(f"mpssl: {len(found)} of {len(results)} files labeled", err=True)
     if unread:
         sys.exit(1)
 

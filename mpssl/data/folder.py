@@ -180,6 +180,17 @@ def from_list(path: Path) -> tuple[FilesByClass, FilesByClass | None]:
     return train, test_files or None
 
 
+def listed_files(path: Path) -> list[Path]:
+    """The files of a list with the column `path`, in its order.
+
+    Raises:
+        UserError: the column is missing, or no file of the list is there.
+    """
+    files = [_file_of(path, row["path"]) for row in _rows(path, {"path"})]
+    _some_are_there(path, files)
+    return files
+
+
 def _file_of(path: Path, name: str) -> Path:
     """The file that a line of a list names; Windows writes its paths with backslashes."""
     file = path.parent / name.strip()

@@ -1,7 +1,9 @@
 """Labels of images from a trained model's file."""
 
+import json
+import shutil
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -10,27 +12,43 @@ import torch
 from mpssl.common.columns import aligned
 from mpssl.common.errors import UserError
 from mpssl.common.files import csv_text
+from mpssl.data.folder import is_list, listed_files
 from mpssl.data.listing import list_files
 from mpssl.data.pictures import read_image
 from mpssl.models import model_file
 
 BATCH = 64
+RANKED = ("label", "probability")
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """The most probable label of one image."""
+    """What the model says of one image."""
 
     file: Path
-    label: str
-    probability: float
+    classes: dict[str, float]
+    """The probability of each class, in the model's order."""
+
+    def top(self, count: int) -> list[tuple[str, float]]:
+        """The most probable classes and their probabilities, the first of those that tie first."""
+        return sorted(self.classes.items(), key=lambda item: -item[1])[:count]
+
+    @property
+    def label(self) -> str:
+        """The most probable class."""
+        return self.top(1)[0][0]
+
+    @property
+    def probability(self) -> float:
+        """Its probability."""
+        return self.top(1)[0][1]
 
 
 def find_images(places: list[Path]) -> list[Path]:
-    """Image files: those named, and those at any depth of the folders named, sorted.
+    """Image files: those named, those of a list, and those at any depth of a folder, sorted.
 
     Raises:
-        UserError: a place does not exist, or a folder has no image.
+        UserError: a place does not exist, or a folder or list has no image.
     """
     files: list[Path] = []
     for place in places:
@@ -39,10 +57,12 @@ def find_images(places: list[Path]) -> list[Path]:
             if not found:
                 raise UserError(f"the folder {place} has no images")
             files += found
-        elif place.exists():
-            files.append(place)
-        else:
+        elif not place.exists():
             raise UserError(f"{place} does not exist")
+        elif is_list(place):
+            files += listed_files(place)
+        else:
+            files.append(place)
     return files
 
 
@@ -68,23 +88,66 @@ def predict(model_path: Path, files: list[Path]) -> Iterator[Prediction | UserEr
         found = iter([])
         if images:
             x = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).float() / 255
-            best = model(x).softmax(dim=1).max(dim=1)
-            found = zip(best.indices.tolist(), best.values.tolist(), strict=True)
+            found = iter(model(x).softmax(dim=1).tolist())
         for file, result in zip(files[first : first + BATCH], results, strict=True):
             if result is None:
-                label, probability = next(found)
-                result = Prediction(file, description.classes[label], probability)
+                classes = zip(description.classes, next(found), strict=True)
+                result = Prediction(file, dict(classes))
             yield result
 
 
-def as_csv(predictions: list[Prediction]) -> str:
-    """`file,label,probability` lines."""
-    rows = [asdict(p) | {"probability": f"{p.probability:.6f}"} for p in predictions]
-    return csv_text(rows, ("file", "label", "probability"))
+def as_csv(predictions: list[Prediction], count: int = 1, every_class: bool = False) -> str:
+    """Lines of the file and its classes.
+
+    Args:
+        predictions: what is written.
+        count: number of the most probable classes: `file,label,probability,label_2,...`.
+        every_class: the probabilities of all classes instead: `file,CLASS,CLASS,...`.
+    """
+    if every_class:
+        names = list(predictions[0].classes) if predictions else []
+        rows = [{"file": p.file} | _rounded(p.classes) for p in predictions]
+        return csv_text(rows, ("file", *names))
+    columns = [f"{word}{'' if i == 0 else f'_{i + 1}'}" for i in range(count) for word in RANKED]
+    rows = []
+    for p in predictions:
+        cells = [cell for name, value in p.top(count) for cell in (name, f"{value:.6f}")]
+        rows.append({"file": p.file} | dict(zip(columns, cells, strict=False)))
+    return csv_text(rows, ("file", *columns))
 
 
-def as_table(predictions: list[Prediction]) -> str:
+def as_json_lines(predictions: list[Prediction], count: int = 1, every_class: bool = False) -> str:
+    """One JSON object a line: file, label, probability, and `classes` if there is more to say."""
+    lines = []
+    for p in predictions:
+        row = {"file": str(p.file), "label": p.label, "probability": round(p.probability, 6)}
+        if every_class or count > 1:
+            row["classes"] = _rounded(p.classes if every_class else dict(p.top(count)), float)
+        lines.append(json.dumps(row, ensure_ascii=False) + "\n")
+    return "".join(lines)
+
+
+def _rounded(classes: dict[str, float], kind: type = str) -> dict:
+    return {name: kind(f"{value:.6f}") for name, value in classes.items()}
+
+
+def as_table(predictions: list[Prediction], count: int = 1, every_class: bool = False) -> str:
     """Aligned columns for a terminal."""
-    rows = [("file", "label", "probability")]
-    rows += [(str(p.file), p.label, f"{p.probability:.1%}") for p in predictions]
+    shown = len(predictions[0].classes) if every_class and predictions else count
+    rows = [("file", *RANKED * shown)]
+    for p in predictions:
+        ranked = p.top(shown)
+        rows.append((str(p.file), *(t for name, value in ranked for t in (name, f"{value:.1%}"))))
     return aligned(rows, left=2)
+
+
+def copy_to(folder: Path, predictions: list[Prediction]) -> None:
+    """Copy each image to FOLDER/LABEL/NAME; of two with one name the second gets a number."""
+    for p in predictions:
+        target = folder / p.label.replace("/", "_") / p.file.name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        number = 1
+        while target.exists():
+            number += 1
+            target = target.with_name(f"{p.file.stem}-{number}{p.file.suffix}")
+        shutil.copy2(p.file, target)

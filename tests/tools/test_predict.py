@@ -1,7 +1,9 @@
 """A model file alone labels images, and becomes ONNX."""
 
+import json
 import os
 from dataclasses import asdict
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -53,6 +55,71 @@ def test_predictions_are_those_of_the_network(tmp_path, model, images):
     assert predict.as_csv([]) == "file,label,probability\n"
     heads = predict.as_table(found).splitlines()[0].split()
     assert heads == ["file", "label", "probability"]
+
+
+TWO = [
+    predict.Prediction(Path("in/a.png"), {"cat": 0.25, "dog": 0.75}),
+    predict.Prediction(Path("in/b.png"), {"cat": 1.0, "dog": 0.0}),
+]
+
+
+@pytest.mark.parametrize(
+    ("write", "count", "every_class", "text"),
+    [
+        ("csv", 1, False, "file,label,probability\nin/a.png,dog,0.750000\nin/b.png,cat,1.000000\n"),
+        (
+            "csv",
+            2,
+            False,
+            "file,label,probability,label_2,probability_2\n"
+            "in/a.png,dog,0.750000,cat,0.250000\nin/b.png,cat,1.000000,dog,0.000000\n",
+        ),
+        ("csv", 1, True, "file,cat,dog\nin/a.png,0.250000,0.750000\nin/b.png,1.000000,0.000000\n"),
+        (
+            "json_lines",
+            1,
+            False,
+            '{"file": "in/a.png", "label": "dog", "probability": 0.75}\n'
+            '{"file": "in/b.png", "label": "cat", "probability": 1.0}\n',
+        ),
+    ],
+)
+def test_forms_of_the_output(write, count, every_class, text):
+    assert getattr(predict, f"as_{write}")(TWO, count, every_class) == text
+
+
+def test_json_and_table_name_more_classes():
+    (first, _) = map(json.loads, predict.as_json_lines(TWO, 2).splitlines())
+    assert list(first["classes"].items()) == [("dog", 0.75), ("cat", 0.25)]
+    (first, _) = map(json.loads, predict.as_json_lines(TWO, 1, True).splitlines())
+    assert list(first["classes"].items()) == [("cat", 0.25), ("dog", 0.75)]
+    assert predict.as_table(TWO, 2).splitlines()[1].split() == [
+        "in/a.png",
+        "dog",
+        "75.0%",
+        "cat",
+        "25.0%",
+    ]
+
+
+def test_copies_are_sorted_by_label_and_none_is_lost(tmp_path):
+    files = [tmp_path / name for name in ("x/a.png", "y/a.png", "z/b.png")]
+    for i, file in enumerate(files):
+        file.parent.mkdir()
+        file.write_text(str(i))
+    labels = [{"cat": 1.0}, {"cat": 1.0}, {"in/out": 1.0}]
+    found = [predict.Prediction(f, c) for f, c in zip(files, labels, strict=True)]
+    predict.copy_to(tmp_path / "out", found)
+    copies = {
+        str(f.relative_to(tmp_path / "out")): f.read_text()
+        for f in (tmp_path / "out").rglob("*.png")
+    }
+    assert copies == {"cat/a.png": "0", "cat/a-2.png": "1", "in_out/b.png": "2"}
+
+
+def test_a_list_names_images(tmp_path, images):
+    (tmp_path / "list.csv").write_text("path,other\nin/3.png,x\nin/1.png,y\n")
+    assert predict.find_images([tmp_path / "list.csv"]) == [images / "3.png", images / "1.png"]
 
 
 def test_what_is_no_model_is_refused(tmp_path):

@@ -75,7 +75,7 @@ def test_the_paper_builds_its_graph(tmp_path, by_hand):
     assert counts["train_run"] == base * 3 + (cells - base) * (10 + 3)
     assert counts["select_lambda"] == cells - base
     assert counts["make_table"] == 14
-    assert counts["make_figure"] == 6
+    assert counts["make_figure"] == 7
     assert counts["fetch_dataset"] == 7
     assert counts["pack_images"] == datasets
     # 50 % of 8 data sets, 10 % of the 6 main ones, 25 and 100 % of Cars
