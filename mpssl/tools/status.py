@@ -130,7 +130,8 @@ def show(experiment: Experiment, watch: bool) -> None:
     """Print the status once, or keep it in place until every run is done."""
     console = Console()
     if not watch:
-        console.print(render(experiment, survey(experiment, time.time())))
+        # The terminal wraps, so that a path is whole where it is copied or piped from here.
+        console.print(render(experiment, survey(experiment, time.time())), soft_wrap=True)
         return
     with Live(console=console, auto_refresh=False) as live:
         while True:
@@ -156,7 +157,8 @@ def render(experiment: Experiment, statuses: list[RunStatus]) -> Group:
     for state in (RUNNING, SILENT, FAILED):
         lines = [s for s in statuses if s.state == state]
         if lines:
-            parts.append(_failures(lines) if state == FAILED else _trainings(lines, state))
+            failed = state == FAILED
+            parts += _failures(experiment, lines) if failed else [_trainings(lines, state)]
         if len(lines) > SHOWN:
             parts.append(Text(f"  and {len(lines) - SHOWN} more", style="dim"))
     return Group(*parts)
@@ -164,7 +166,7 @@ def render(experiment: Experiment, statuses: list[RunStatus]) -> Group:
 
 def _trainings(statuses: list[RunStatus], state: str) -> Table:
     table = Table(box=None, pad_edge=False, header_style=f"bold {COLOURS[state]}", width=78)
-    table.add_column(state, ratio=1, no_wrap=True, overflow="ellipsis")
+    table.add_column(state, ratio=1, overflow="fold")
     for title in ("epoch", "best val", "left" if state == RUNNING else "silent for"):
         table.add_column(title, justify="right", no_wrap=True)
     for s in statuses[:SHOWN]:
@@ -174,13 +176,15 @@ def _trainings(statuses: list[RunStatus], state: str) -> Table:
     return table
 
 
-def _failures(statuses: list[RunStatus]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style=f"bold {COLOURS[FAILED]}", width=78)
-    table.add_column(FAILED)
+def _failures(experiment: Experiment, statuses: list[RunStatus]) -> list[Text]:
+    """The failed runs: which, why, and where more is to be read."""
+    lines = [Text(FAILED, style=f"bold {COLOURS[FAILED]}")]
     for s in statuses[:SHOWN]:
-        table.add_row(Text(_name(s.run)))
-        table.add_row(Text(f"  {s.message}", style="red"))
-    return table
+        lines += [Text(_name(s.run)), Text(f"  {s.message}", style="red")]
+        log = experiment.paths.train_log(s.run)
+        if log.exists():
+            lines.append(Text(f"  {log}", style="dim"))
+    return lines
 
 
 def _name(run: Run) -> str:

@@ -11,6 +11,7 @@ import pytest
 from rich.console import Console
 
 from mpssl.config.reading import resolve
+from mpssl.plan.cells import SELECTED, Cell, Run
 from mpssl.plan.experiment import Experiment
 from mpssl.tools.status import (
     DONE,
@@ -23,6 +24,7 @@ from mpssl.tools.status import (
     duration,
     render,
     run_status,
+    show,
     survey,
     work_left,
 )
@@ -148,6 +150,25 @@ def test_it_fits_80_columns_and_names_everything(experiment, run):
     assert "4/10" in text and "71.2 %" in text and "1 min 55 s" in text
     assert "end" in text  # a long message wraps, nothing of it is lost
     assert max(map(len, text.splitlines())) <= 80
+
+
+def test_no_path_is_cut(experiment, run, capsys):
+    path = "/scratch/" + "a-long-folder/" * 12 + "metrics.json"
+    log(experiment, run, f"mpssl: error: {path} is damaged\n", NOW)
+    show(experiment, watch=False)
+    text = capsys.readouterr().out
+    assert f"  {path} is damaged\n" in text
+    assert f"  {experiment.paths.train_log(run)}\n" in text
+
+
+def test_no_name_of_a_run_is_cut(experiment):
+    cell = Cell("a_data_set_of_a_long_name", 25, "generative", "mpssl", "no_lmo_long", "resnet18")
+    beating = RunStatus(Run(cell, SELECTED, 12), RUNNING, 4, 10, 71.25, 115.0)
+    console = Console(width=80, record=True, file=io.StringIO())
+    console.print(render(experiment, [beating]))
+    text = console.export_text()
+    assert "…" not in text
+    assert "resnet18" in text and "seed 12" in " ".join(text.split())
 
 
 def test_durations():

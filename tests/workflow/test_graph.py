@@ -1,5 +1,6 @@
 """The graph that Snakemake builds, and what a person sees if it cannot."""
 
+import json
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -26,6 +27,30 @@ def test_a_repeated_key_is_a_mistake_for_snakemake_too(tmp_path):
     assert result.returncode != 0
     assert "the key 'seeds' is twice in one mapping" in result.stdout
     assert "Traceback" not in result.stdout
+
+
+def test_one_key_of_a_section_is_set_on_the_command_line(tmp_path):
+    folder = copy_workflow(tmp_path)
+    change = ["--config", "training={epochs: 4}"]
+    command = ["--cores", "1", "--until", "pack_images", "--configfile", "small.yaml"]
+    result = snakemake(folder, *command, *change)
+    assert result.returncode == 0, result.stdout[-2000:]
+    training = json.loads((folder / "results/small/config.json").read_text())["training"]
+    assert training["epochs"] == 4
+    assert training["steps_per_epoch"] == 10  # of small.yaml: the rest of the section stays
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["figure4", "-n", "--configfile", "small.yaml", "--config", "training={epochs: 4}"],
+        ["-n", "--configfile", "small.yaml", "--", "figure4"],
+    ],
+)
+def test_a_target_is_before_the_options_or_after_two_dashes(tmp_path, words):
+    result = snakemake(copy_workflow(tmp_path), *words)
+    assert result.returncode == 0, result.stdout[-2000:]
+    assert jobs(result.stdout)["make_figure"] == 1
 
 
 def test_the_embedded_benchmark_builds_its_graph(tmp_path):
