@@ -40,4 +40,4 @@ onsuccess:
 
 
 onerror:
-    shell("grep -rh '^mpssl: error' {paths.logs} >&2 || true")
+    shell("python -m mpssl failures --config {paths.resolved_config} >&2 || true")

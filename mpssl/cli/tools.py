@@ -110,6 +110,15 @@ def status(experiment: Experiment, watch: bool) -> None:
 
 
 @click.command()
+@of_experiment
+def failures(experiment: Experiment) -> None:
+    """Show which jobs failed since the last start, and why."""
+    from mpssl.tools.failures import failures_text
+
+    click.echo(failures_text(experiment))
+
+
+@click.command()
 @click.argument("path", type=PATH)
 def trace(path: Path) -> None:
     """List the runs behind a table or figure, as csv."""

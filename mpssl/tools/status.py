@@ -4,6 +4,7 @@ import socket
 import time
 from collections import Counter, defaultdict
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import fmean
 
 import psutil
@@ -67,7 +68,7 @@ def run_status(experiment: Experiment, run: Run, now: float) -> RunStatus:
     beat = _heartbeat(paths.run(run))
     log, error = paths.train_log(run), ""
     if log.exists() and (beat is None or log.stat().st_mtime >= beat["time"]):
-        error = _error_in(log)
+        error = error_in(log)
     if beat is None:
         return RunStatus(run, FAILED if error else WAITING, message=error)
     epoch_s = beat["seconds"] / beat["epoch"] if beat["epoch"] else None
@@ -93,7 +94,7 @@ def _heartbeat(files: RunFiles) -> dict | None:
         return None
 
 
-def _error_in(log) -> str:
+def error_in(log: Path) -> str:
     """The last line of a log that tells of an error, or nothing."""
     lines = log.read_text(errors="replace").splitlines()[-40:]
     for line in reversed(lines):

@@ -117,11 +117,16 @@ def test_linters_are_content(tmp_path):
 
 def test_a_failed_job_shows_its_one_clear_line(tmp_path):
     folder = copy_workflow(tmp_path)
+    earlier = folder / "results/paper/logs/train/earlier.log"
+    earlier.parent.mkdir(parents=True)
+    earlier.write_text("mpssl: error: of an earlier start\n")
     result = snakemake(folder, "--cores", "1", "resources/paper/packed/chaoyang/meta.json")
     assert result.returncode != 0
     assert (
         "mpssl: error: Chaoyang: resources/data/chaoyang/train.json does not exist" in result.stdout
     )
+    assert "  pack/chaoyang: results/paper/logs/pack/chaoyang.log" in result.stdout
+    assert "earlier start" not in result.stdout
     assert not (folder / "resources/paper/packed/chaoyang/meta.json").exists()
 
 

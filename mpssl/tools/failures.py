@@ -1,0 +1,27 @@
+"""What failed since Snakemake's last start, from the jobs' logs."""
+
+from pathlib import Path
+
+from mpssl.plan.experiment import Experiment
+from mpssl.tools.status import error_in
+
+
+def failures(experiment: Experiment) -> list[tuple[Path, str]]:
+    """Logs that end in an error and were written since the last start, each with its cause.
+
+    The resolved configuration is written at each start, so that its time is the start's.
+    """
+    paths = experiment.paths
+    started = paths.resolved_config.stat().st_mtime_ns
+    logs = [log for log in paths.logs.rglob("*.log") if log.stat().st_mtime_ns >= started]
+    causes = [(log, error_in(log)) for log in sorted(logs)]
+    return [(log, cause) for log, cause in causes if cause]
+
+
+def failures_text(experiment: Experiment) -> str:
+    """Each failed job's cause in one line, then its name and its log's path."""
+    logs, lines = experiment.paths.logs, []
+    for log, cause in failures(experiment):
+        name = str(log.relative_to(logs)).removesuffix(".log")
+        lines += [f"mpssl: error: {cause}", f"  {name}: {log}"]
+    return "\n".join(lines)
