@@ -8,15 +8,37 @@ as batch norm wants them: gradients are those of the plain pass.
 
 from collections.abc import Sequence
 from contextlib import ExitStack
+from threading import local
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
+from torch.overrides import TorchFunctionMode
 
 from mpssl.compat.autograd import is_wanted
 from mpssl.models.classifier import Classifier, statistics_frozen
-from mpssl.training.second_order import SecondOrder
+
+
+class TwiceDifferentiated(TorchFunctionMode):
+    """A mode for passes that are differentiated twice; their blocks are computed again in it."""
+
+    _entered: ClassVar = local()  # a thread's own, as the modes are
+
+    @classmethod
+    def active(cls) -> "TwiceDifferentiated | None":
+        """The innermost such mode in which the calling thread is."""
+        entered = getattr(cls._entered, "modes", [])
+        return entered[-1] if entered else None
+
+    def __enter__(self) -> "TwiceDifferentiated":
+        self._entered.modes = [*getattr(self._entered, "modes", []), self]
+        return super().__enter__()
+
+    def __exit__(self, *error: Any) -> None:
+        self._entered.modes = self._entered.modes[:-1]
+        super().__exit__(*error)
 
 
 def pass_by_block(model: Classifier, images: Tensor) -> Tensor:
@@ -37,10 +59,10 @@ class _Recipe:
         self.model, self.block, self.device_type = model, block, device_type
         self.names = [name for name, _ in block.named_parameters()]
         self.training = model.training
-        self.second_order = SecondOrder.active()
+        self.mode = TwiceDifferentiated.active()
         self.autocast = torch.is_autocast_enabled(device_type)
 
-    def again(self, x: Tensor, parameters: Sequence[Tensor], second_order: bool) -> Tensor:
+    def again(self, x: Tensor, parameters: Sequence[Tensor], in_mode: bool) -> Tensor:
         """The block's output with its graph; running statistics stay as they are."""
         with ExitStack() as contexts:
             contexts.enter_context(torch.enable_grad())
@@ -48,8 +70,8 @@ class _Recipe:
             contexts.enter_context(
                 torch.autocast(self.device_type, torch.bfloat16, enabled=self.autocast)
             )
-            if second_order:
-                contexts.enter_context(SecondOrder())
+            if in_mode and self.mode is not None:
+                contexts.enter_context(self.mode)
             contexts.callback(self.block.train, self.model.training)
             self.block.train(self.training)
             state = dict(zip(self.names, parameters, strict=True))
@@ -66,10 +88,8 @@ class _Recipe:
         """The gradients at x and the parameters, each None if it is not wanted or is zero."""
         with torch.enable_grad():
             inner = x.view_as(x)  # not a leaf, of which autograd cannot say whether it is wanted
-        # These functions return nothing at the parameters unless they are differentiated again.
-        y = self.again(
-            inner, parameters, create_graph or (self.second_order and not any(wanted[1:]))
-        )
+        # Its functions return nothing at the parameters unless they are differentiated again.
+        y = self.again(inner, parameters, create_graph or not any(wanted[1:]))
         inputs = [t for t, w in zip((inner, *parameters), wanted, strict=True) if w]
         found = iter(
             torch.autograd.grad(y, inputs, gradient, create_graph=create_graph, allow_unused=True)
@@ -95,7 +115,7 @@ class _Block(Function):
         if torch.is_grad_enabled():
             at_x, *at_parameters = _BlockBackward.apply(gradient, x, recipe, wanted, *parameters)
         else:
-            if recipe.second_order:  # the last pass, which goes towards the inputs alone
+            if recipe.mode is not None:  # the last pass, which goes towards the inputs alone
                 wanted[1:] = [False] * len(parameters)
             at_x, *at_parameters = recipe.gradients(
                 gradient, _leaf(x), list(map(_leaf, parameters)), wanted

@@ -10,43 +10,27 @@ First derivatives come from the native kernels; third derivatives are not define
 """
 
 from collections.abc import Callable, Sequence
-from threading import local
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
-from torch.overrides import TorchFunctionMode
 
 from mpssl.compat.autograd import is_wanted
+from mpssl.training.by_block import TwiceDifferentiated
 
 _aten = torch.ops.aten
 
 
-class SecondOrder(TorchFunctionMode):
+class SecondOrder(TwiceDifferentiated):
     """Inside the block, this module's functions replace torch's conv2d, batch_norm and relu.
 
     Their gradients at parameters can be differentiated again towards inputs, not towards
     parameters. Under autocast nothing is replaced, as a gradient may then have another type than
     its input.
     """
-
-    _depth: ClassVar = local()  # a thread's own, as the modes are
-
-    @classmethod
-    def active(cls) -> bool:
-        """Whether the calling thread is inside such a block."""
-        return getattr(cls._depth, "value", 0) > 0
-
-    def __enter__(self) -> "SecondOrder":
-        self._depth.value = getattr(self._depth, "value", 0) + 1
-        return super().__enter__()
-
-    def __exit__(self, *error: Any) -> None:
-        self._depth.value -= 1
-        super().__exit__(*error)
 
     def __torch_function__(
         self, func: Callable, types: Any, args: tuple = (), kwargs: dict | None = None
