@@ -115,7 +115,8 @@ def summary(dataset: ImageFolder, report: Report) -> str:
             f"{train[names[0]]} of {names[0]}"
         )
     if report.excluded:
-        lines.append(f"left out: {len(report.excluded)} files")
+        count = len(report.excluded)
+        lines.append(f"left out: {count} file{'s' if count > 1 else ''}")
         files = list(report.excluded)
         lines += [f"  {f}: {report.excluded[f]}" for f in files[:SHOWN]]
         lines += ["  ..."] if len(files) > SHOWN else []
