@@ -65,6 +65,23 @@ def list_images(dataset: ImageFolder) -> tuple[FilesByClass, FilesByClass, list[
     return train, test, unlabeled
 
 
+def layout(dataset: ImageFolder) -> str:
+    """How the folders were understood, in one line; nothing if they are folders of classes."""
+    if is_list(dataset.path):
+        return ""
+    parts = listing.parts_of(dataset.path)
+    if not parts:
+        return ""
+    names = {part: folder.name for part, folder in parts.items()}
+    said = [f"training: {names['train']}"]
+    if dataset.test is None:
+        test = names.get("test") or names.get("validation")
+        said.append(f"test: {test or 'held out of ' + names['train']}")
+        if "validation" in names and "test" in names:
+            said[0] += f" and {names['validation']}"
+    return "; ".join(said)
+
+
 def other_files(dataset: ImageFolder) -> Counter:
     """The number of files in the data set's folders that are no pictures, by suffix."""
     places = (dataset.path, dataset.test, dataset.unlabeled)

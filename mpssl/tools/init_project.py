@@ -94,6 +94,8 @@ def summary(dataset: ImageFolder, report: Report) -> str:
         f"{dataset.title}: {train.total()} training and {test.total()} test images of "
         f"{len(train)} classes, {report.unlabeled} unlabeled"
     ]
+    understood = folder.layout(dataset)
+    lines += [f"folders: {understood}"] if understood else []
     names = sorted(train, key=lambda name: (train[name], name))
     width = max(map(len, names[:CLASSES_SHOWN]), default=0)
     shown = sorted(names[:CLASSES_SHOWN])

@@ -6,7 +6,7 @@ from PIL import Image
 
 from mpssl.common.errors import UserError
 from mpssl.config.data import ImageFolder
-from mpssl.data.folder import list_images, list_unlabeled, other_files
+from mpssl.data.folder import layout, list_images, list_unlabeled, other_files
 from mpssl.tools.predict import find_images
 
 PIXELS = np.random.default_rng(0)
@@ -71,6 +71,21 @@ LAYOUTS = {
 @pytest.mark.parametrize(("names", "expected"), LAYOUTS.values(), ids=LAYOUTS)
 def test_a_layout_is_understood(tmp_path, names, expected):
     assert counts(of(fill(tmp_path / "images", *names))) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("class folders", ""),
+        ("Train and Test", "training: Train; test: Test"),
+        ("train, valid, test", "training: train and valid; test: test"),
+        ("train and val", "training: train; test: val"),
+        ("only train", "training: train; test: held out of train"),
+        ("a class called train", ""),
+    ],
+)
+def test_how_a_layout_was_understood_is_said(tmp_path, name, said):
+    assert layout(of(fill(tmp_path / "images", *LAYOUTS[name][0]))) == said
 
 
 @pytest.mark.parametrize(
