@@ -105,13 +105,19 @@ def list_parts(dataset: ImageFolder) -> tuple[FilesByClass, FilesByClass | None]
         return from_list(dataset.path)
     if not parts:
         return list_labeled(dataset.path), None
-    found = {part: list_labeled(folder) for part, folder in parts.items()}
-    test = found.pop("test", None) or found.pop("validation", None)
+    return _train_and_test({part: list_labeled(folder) for part, folder in parts.items()})
+
+
+def _train_and_test(parts: dict[str, FilesByClass]) -> tuple[FilesByClass, FilesByClass | None]:
+    """Training and test files of the parts of `listing.PARTS`; no test files if none are given."""
+    test = parts.pop("test", None) or parts.pop("validation", None)
     train: FilesByClass = defaultdict(list)
-    for files in found.values():
+    for files in parts.values():
         for name in files:
             train[name] += files[name]
-    return {name: sorted(train[name]) for name in sorted(train)}, test
+    # A file that is listed twice with one label is one file.
+    whole = [{n: sorted(set(part[n])) for n in sorted(part)} for part in (train, test or {})]
+    return whole[0], whole[1] or None
 
 
 def hold_out(files: FilesByClass, fraction: float, seed: int) -> tuple[FilesByClass, FilesByClass]:
@@ -186,15 +192,7 @@ def from_list(path: Path) -> tuple[FilesByClass, FilesByClass | None]:
             )
         found[named[word]][row["label"].strip()].append(_file_of(path, row["path"]))
     _some_are_there(path, [f for part in found.values() for files in part.values() for f in files])
-    test = found.pop("test", None) or found.pop("validation", None)
-    train: FilesByClass = defaultdict(list)
-    for part in found.values():
-        for name, files in part.items():
-            train[name] += files
-    # A file that is listed twice with one label is one file.
-    parts = ({n: sorted(set(part[n])) for n in sorted(part)} for part in (train, test or {}))
-    train, test_files = parts
-    return train, test_files or None
+    return _train_and_test(found)
 
 
 def listed_files(path: Path) -> list[Path]:

@@ -143,15 +143,17 @@ def is_wide(image: Image.Image) -> bool:
     return image.mode.startswith(("I", "F"))
 
 
-def values_of(image: Image.Image) -> np.ndarray:
+def values_of(image: Image.Image, file: Path) -> np.ndarray:
     """The values of a wide image, float64 [H, W].
 
     Raises:
-        ValueError: a value is not a finite number.
+        UserError: a value is not a finite number.
     """
     values = np.asarray(image, dtype=np.float64)
     if not np.isfinite(values).all():
-        raise ValueError("a pixel is not a finite number")
+        raise UserError(
+            f"the image {file} is corrupt (a pixel is not a finite number); repair or remove it"
+        )
     return values
 
 
@@ -165,10 +167,7 @@ def to_rgb(image: Image.Image, packing: Packing, file: Path) -> Image.Image:
         UserError: without `packing.values` the range is not known, or a value is no number.
     """
     if is_wide(image):
-        try:
-            values = values_of(image)
-        except ValueError as error:
-            raise UserError(f"the image {file} is corrupt ({error}); repair or remove it") from None
+        values = values_of(image, file)
         low, high = packing.values or FULL_RANGE
         fits = image.mode != "F" and values.min() >= low and values.max() <= high
         if packing.values is None and not fits:

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
-from mpssl.common.errors import UserError
 from mpssl.common.files import atomic
 from mpssl.config.data import Packing
 from mpssl.data import pictures
@@ -43,12 +42,7 @@ class Looks:
             UserError: a value is not a number.
         """
         if pictures.is_wide(image):
-            try:
-                values = pictures.values_of(image)
-            except ValueError as error:
-                raise UserError(
-                    f"the image {file} is corrupt ({error}); repair or remove it"
-                ) from None
+            values = pictures.values_of(image, file)
             low, high = np.percentile(values, (TRIMMED, 100 - TRIMMED))
             self.wide.append((float(low), float(high), image.mode != "F"))
             content = values.tobytes()
