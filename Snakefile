@@ -27,9 +27,10 @@ include: "workflow/rules/train.smk"
 include: "workflow/rules/results.smk"
 
 
-# Jobs read the whole configuration from one file; what they depend on is in their params.
+# Jobs read the whole configuration from one file; what they depend on is in the names they make.
 onstart:
-    write_made(paths.resolved_config, settings.model_dump(mode="json"))
+    experiment.write()
+    register(experiment, index)
     lift_default_rate_limit(workflow.scheduler)
 
 

@@ -4,6 +4,8 @@ import click
 
 from mpssl.cli.arguments import check_cell, known, of_dataset, of_experiment, parsed, threads_option
 from mpssl.common.errors import UserError
+from mpssl.common.files import read_made
+from mpssl.common.once import make_once
 from mpssl.machine import preemption
 from mpssl.plan.cells import Cell, Run
 from mpssl.plan.experiment import Experiment
@@ -44,8 +46,13 @@ def pack(experiment: Experiment, dataset: str) -> None:
 
     config, paths = experiment.config, experiment.paths
     settings, folder = config.datasets[dataset], paths.data(dataset)
-    reading = adapters.read_dataset(settings, config.packing, folder)
-    store.save(paths.packed(dataset), reading, config.packing.size)
+    place = paths.packed(dataset)
+
+    def make() -> None:
+        reading = adapters.read_dataset(settings, config.packing, folder)
+        store.save(place, reading, config.packing.size)
+
+    make_once(place, place / store.META, make)
 
 
 @click.command()
@@ -60,9 +67,13 @@ def split(experiment: Experiment, dataset: str, fraction: int, seed: int) -> Non
     from mpssl.data import split as splitting
     from mpssl.data import store
 
-    packed = store.load(experiment.paths.packed(dataset))
-    path = experiment.paths.split(dataset, fraction, seed)
-    splitting.write_split(path, packed, fraction, experiment.config.split, seed)
+    path, settings = experiment.paths.split(dataset, fraction, seed), experiment.config.split
+
+    def make() -> None:
+        packed = store.load(experiment.paths.packed(dataset))
+        splitting.write_split(path, packed, fraction, settings, seed)
+
+    make_once(path.parent, path, make)
 
 
 @click.command()
@@ -72,7 +83,9 @@ def train_generator(experiment: Experiment, threads: int) -> None:
     """Train the small generator on the foundation."""
     from mpssl.foundation import jobs
 
-    jobs.make_generator(experiment, threads)
+    folder = experiment.paths.generator()
+    last = experiment.paths.generator_files()[-1]
+    make_once(folder, last, lambda: jobs.make_generator(experiment, threads))
 
 
 @click.command()
@@ -83,7 +96,8 @@ def train_classifier(experiment: Experiment, threads: int, architecture: str) ->
     """Train the foundation classifier of one ARCHITECTURE."""
     from mpssl.foundation import jobs
 
-    jobs.make_classifier(experiment, architecture, threads)
+    path = experiment.paths.classifier(architecture)
+    make_once(path.parent, path, lambda: jobs.make_classifier(experiment, architecture, threads))
 
 
 @click.command()
@@ -108,7 +122,9 @@ def domain(experiment: Experiment, dataset: str, architecture: str) -> None:
 
     if experiment.config.domain is None:
         raise UserError("the configuration has no `domain`; write `domain: {}`")
-    click.echo(measure_domain_distance(experiment, dataset, architecture))
+    path = experiment.paths.domain(dataset, architecture)
+    make_once(path.parent, path, lambda: measure_domain_distance(experiment, dataset, architecture))
+    click.echo(read_made(path)["verdict"])
 
 
 @click.command()
@@ -118,14 +134,14 @@ def domain(experiment: Experiment, dataset: str, architecture: str) -> None:
 def train(experiment: Experiment, threads: int, run: str) -> None:
     """Train one RUN.
 
-    It is named as its folder below results/EXPERIMENT/runs/.
+    It is named as its folder below results/EXPERIMENT/runs/. If the store has it, nothing is done.
     """
     wanted = parsed(Run, run)
     check_cell(experiment, wanted.cell)
     with preemption.watched():
-        from mpssl.runs.runner import execute
+        from mpssl.runs.stored import train_once
 
-        execute(experiment, wanted, threads)
+        train_once(experiment, wanted, threads)
 
 
 @click.command()
@@ -137,7 +153,8 @@ def select(experiment: Experiment, cell: str) -> None:
 
     wanted = parsed(Cell, cell)
     check_cell(experiment, wanted)
-    select_lambda(experiment, wanted)
+    path = experiment.paths.selected(wanted)
+    make_once(path.parent, path, lambda: select_lambda(experiment, wanted))
 
 
 @click.command()

@@ -4,6 +4,7 @@ import re
 import types
 from collections import defaultdict
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 import yaml
@@ -151,9 +152,9 @@ def _meaning(field: FieldInfo) -> str:
 
 def _yaml(value: Any) -> str:
     """A value on one line, as it is written in a configuration."""
-    if isinstance(value, tuple):
-        value = list(value)
-    if isinstance(value, list):
+    if isinstance(value, Path):
+        value = str(value)
+    if isinstance(value, list | tuple):
         return f"[{', '.join(map(_yaml, value))}]"
     text = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=1000)
     return text.removesuffix("...\n").strip()

@@ -7,7 +7,7 @@ import torch
 
 from mpssl.common.code_digest import code_digest
 from mpssl.common.errors import UserError
-from mpssl.common.files import json_digest, read_made
+from mpssl.common.files import json_digest
 from mpssl.config.run_settings import RunSettings
 from mpssl.data import store
 from mpssl.data.batches import Batches, batches_of
@@ -15,7 +15,7 @@ from mpssl.data.split import read_split
 from mpssl.models import generator
 from mpssl.models.classifier import load_foundation_classifier
 from mpssl.plan import input_digests
-from mpssl.plan.cells import SELECTED, Run
+from mpssl.plan.cells import Run
 from mpssl.plan.experiment import Experiment
 from mpssl.plan.plan import run_modules
 from mpssl.runs.record import Digests
@@ -105,7 +105,7 @@ def gather(
         ),
         test=part(packed.test),
         class_names=packed.classes,
-        lambda_=_lambda(experiment, run),
+        lambda_=float(run.lambda_),
         digests=Digests(**digests),
     )
 
@@ -148,10 +148,3 @@ def _class_map(mapped: dict[str, list[int]], classes: list[str], known: int) -> 
                 f"classes are 0 to {known - 1}"
             )
     return [mapped[name] for name in classes]
-
-
-def _lambda(experiment: Experiment, run: Run) -> float:
-    """lambda of a run: in its name, or the outcome of the search."""
-    if run.lambda_ != SELECTED:
-        return float(run.lambda_)
-    return float(read_made(experiment.paths.selected(run.cell))["lambda"])

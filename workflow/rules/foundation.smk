@@ -28,7 +28,7 @@ if settings.foundation.generator.kind == "trained":
         input:
             packed=packed(settings.foundation.dataset),
         output:
-            paths.generator_files(),
+            done(paths.generator()),
         log:
             paths.logs / "foundation/generator.log",
         benchmark:
@@ -42,8 +42,6 @@ if settings.foundation.generator.kind == "trained":
             runtime=240,
         params:
             config=paths.resolved_config,
-            settings=settings.foundation.generator.model_dump_json(),
-            code=code_digest("mpssl.foundation.jobs"),
         shell:
             "exec python -m mpssl train-generator --config {params.config} --threads {threads} > {log} 2>&1"
 
@@ -54,11 +52,11 @@ if settings.foundation.classifier.kind == "trained":
         input:
             packed=packed(settings.foundation.dataset),
         output:
-            paths.classifier("{architecture}"),
+            done(paths.made("classifiers", "{architecture}-{digest}")),
         log:
-            paths.logs / "foundation/{architecture}.log",
+            paths.logs / "foundation/{architecture}-{digest}.log",
         benchmark:
-            paths.benchmarks / "foundation/{architecture}.tsv"
+            paths.benchmarks / "foundation/{architecture}-{digest}.tsv"
         conda:
             "../../environment.yml"
         resources:
@@ -66,9 +64,6 @@ if settings.foundation.classifier.kind == "trained":
             runtime=60,
         params:
             config=paths.resolved_config,
-            settings=settings.foundation.classifier.model_dump_json(),
-            code=code_digest("mpssl.foundation.jobs"),
-            normalization=[settings.training.normalize_mean, settings.training.normalize_std],
         shell:
             "exec python -m mpssl train-classifier --config {params.config} --threads {threads}"
             " {wildcards.architecture} > {log} 2>&1"
@@ -80,8 +75,9 @@ if {settings.foundation.generator.kind, settings.foundation.classifier.kind} == 
     rule ship_foundation:
         input:
             packed=packed(settings.foundation.dataset),
-            generator=paths.generator_files(),
-            classifiers=[paths.classifier(name) for name in settings.roles.every_architecture],
+            generator=generator_inputs(),
+            classifiers=[classifier_input(name) for name in settings.roles.every_architecture],
+            recipe=paths.recipe(SHIPPED),
         output:
             shipped=directory(paths.shipped),
             sheet=paths.foundation_sheet,
@@ -94,7 +90,6 @@ if {settings.foundation.generator.kind, settings.foundation.classifier.kind} == 
             runtime=60,
         params:
             config=paths.resolved_config,
-            code=code_digest("mpssl.foundation.ship"),
         shell:
             "exec python -m mpssl ship-foundation --config {params.config} --threads {threads} > {log} 2>&1"
 
@@ -104,21 +99,18 @@ if settings.domain:
     # Before the runs, and on the terminal: it may be a reason not to start them.
     rule measure_domain:
         input:
-            packed=packed("{dataset}"),
-            generator=watched(paths.generator_files()),
-            foundation_classifier=lambda w: watched([paths.classifier(w.architecture)]),
+            packed=lambda w: packed(index.domains[w.name][0]),
+            generator=generator_inputs(),
+            foundation_classifier=lambda w: classifier_input(index.domains[w.name][1]),
         output:
-            paths.domain("{dataset}", "{architecture}"),
+            done(paths.made("domain", "{name}")),
         log:
-            paths.logs / "domain/{dataset}-{architecture}.log",
+            paths.logs / "domain/{name}.log",
         priority: 10
         conda:
             "../../environment.yml"
         params:
             config=paths.resolved_config,
-            settings=settings.domain.model_dump_json(),
-            shipped=shipped_digest,
-            code=code_digest("mpssl.foundation.domain_distance"),
+            of=lambda w: index.domains[w.name],
         shell:
-            "python -m mpssl domain --config {params.config} {wildcards.dataset}"
-            " {wildcards.architecture} 2>&1 | tee {log} >&2"
+            "python -m mpssl domain --config {params.config} {params.of} 2>&1 | tee {log} >&2"

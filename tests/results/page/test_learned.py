@@ -10,7 +10,6 @@ from mpssl.config.reading import resolve
 from mpssl.data import store
 from mpssl.plan.cells import cell_of
 from mpssl.plan.experiment import Experiment
-from mpssl.plan.paths import Paths
 from mpssl.results.page import mistakes as module
 from mpssl.results.page.claimed import claims
 from mpssl.results.page.converter import maps, recorded
@@ -41,12 +40,11 @@ def again(records):
 
 
 @pytest.fixture
-def pack(monkeypatch, tmp_path):
+def pack():
     """A function: packs the data of finished runs, 4 training and 200 test images."""
-    monkeypatch.setattr(Paths, "resources", property(lambda _: tmp_path / "resources"))
-    folder = tmp_path / "resources/packed/mnist"
 
     def packed(records):
+        folder = records.experiment.paths.packed("mnist")
         images = np.zeros((204, 8, 8, 3), np.uint8)
         labels = np.concatenate([[0, 1, 2, 0], np.zeros(180), np.ones(20)]).astype(np.int64)
         store.save(folder, store.Reading(images, labels, ["ant", "bee", "<cat>"], 4), 8)

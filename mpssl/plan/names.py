@@ -1,0 +1,198 @@
+"""Names of what an experiment makes, by what it is made of: settings, inputs, code.
+
+A thing that was made under other settings, from other inputs or by other code has another name, so
+that it can neither be taken for this one nor overwritten by it. A name is known before the thing is
+made: it is a digest of the names of what goes in.
+"""
+
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+
+from mpssl.common.code_digest import code_digest
+from mpssl.common.entry_points import entry_source
+from mpssl.common.files import file_digest, json_digest
+from mpssl.config.architectures import BACKBONES
+from mpssl.config.data import ImageFolder
+from mpssl.config.downloads import Download
+from mpssl.config.experiment import Config
+from mpssl.data.fingerprint import fingerprint
+from mpssl.models.file_names import GENERATOR_CONFIG, generator_weights
+from mpssl.plan.cells import Cell, Run
+from mpssl.plan.plan import Plan, run_modules
+from mpssl.shipped import FOUNDATION, shipped_classifier
+
+UNSEEN = {"title", "licence"}  # keys of a data set that change none of its images
+
+
+class Names:
+    """The names of one experiment.
+
+    Args:
+        config: the experiment.
+        plan: its runs.
+        fingerprints: of the data sets of the user's own images, by name, where they are known.
+    """
+
+    def __init__(self, config: Config, plan: Plan, fingerprints: dict[str, str]) -> None:
+        self.config, self.plan = config, plan
+        self._fingerprints = dict(fingerprints)
+        self._known: dict[tuple, str] = {}
+
+    @cached_property
+    def fingerprints(self) -> dict[str, str]:
+        """Digests of the images of the user's own data sets, by the data set's name."""
+        own = [n for n, data in self.config.datasets.items() if isinstance(data, ImageFolder)]
+        return {name: self._fingerprint(name) for name in own}
+
+    def packed(self, dataset: str) -> str:
+        """Name of a packed data set."""
+        return f"{dataset}-{self._once('packed', self._packed, dataset)}"
+
+    def split(self, dataset: str, fraction: int, seed: int) -> str:
+        """Name of a split at a label fraction (percent), for the runs of a seed."""
+        own = seed if self.config.split.drawn_for == "seed" else None
+        return f"{dataset}-{fraction}-{self._once('split', self._split, dataset, fraction, own)}"
+
+    def generator(self) -> str:
+        """Name of the generator."""
+        return self._once("generator", self._generator)
+
+    def classifier(self, architecture: str) -> str:
+        """Name of the foundation classifier of an architecture."""
+        return f"{architecture}-{self._once('classifier', self._classifier, architecture)}"
+
+    def domain(self, dataset: str, architecture: str) -> str:
+        """Name of the measured distance between the generator and a data set."""
+        return json_digest(
+            {
+                "settings": self.config.domain.model_dump(mode="json"),
+                "of": [self.packed(dataset), self.generator(), self.classifier(architecture)],
+                "code": code_digest("mpssl.foundation.domain_distance"),
+            }
+        )
+
+    def run(self, run: Run) -> str:
+        """Name of a run whose lambda is a number."""
+        return json_digest([*self._of(run.cell, run.seed), float(run.lambda_)])
+
+    def search(self, cell: Cell) -> str:
+        """Name of the outcome of a cell's search for lambda."""
+        return self._once("search", self._search, cell)
+
+    def chosen(self, run: Run) -> str:
+        """Name of a run whose lambda is the one that the search chooses."""
+        return json_digest([*self._of(run.cell, run.seed), self.search(run.cell)])
+
+    # ------------------------------------------------------------------- what the names are made of
+
+    def _once(self, kind: str, make: Callable[..., str], *arguments) -> str:
+        key = kind, *arguments
+        if key not in self._known:
+            self._known[key] = make(*arguments)
+        return self._known[key]
+
+    def _fingerprint(self, dataset: str) -> str:
+        if dataset not in self._fingerprints:
+            settings = self.config.datasets[dataset]
+            self._fingerprints[dataset] = fingerprint(settings, self.config.store)
+        return self._fingerprints[dataset]
+
+    def _packed(self, dataset: str) -> str:
+        settings, made_of = self.config.datasets[dataset], {}
+        if isinstance(settings, ImageFolder):
+            # Where the images are does not matter: what they are does.
+            made_of["images"] = self._fingerprint(dataset)
+            unseen = UNSEEN | {"path", "test", "unlabeled", "exclude"}
+        else:
+            unseen = UNSEEN
+        return json_digest(
+            {
+                **made_of,
+                "settings": settings.model_dump(mode="json", exclude=unseen),
+                "packing": self.config.packing.model_dump(mode="json"),
+                "code": code_digest("mpssl.data.adapters", "mpssl.data.store"),
+            }
+        )
+
+    def _split(self, dataset: str, fraction: int, seed: int | None) -> str:
+        return json_digest(
+            {
+                "packed": self.packed(dataset),
+                "settings": self.config.split.model_dump(mode="json"),
+                "of": [fraction, seed],
+                "code": code_digest("mpssl.data.split", "mpssl.data.store"),
+            }
+        )
+
+    def _generator(self) -> str:
+        generator = self.config.foundation.generator
+        if generator.kind == "trained":
+            return self._trained(generator.model_dump(mode="json"))
+        if generator.kind == "python":
+            files = [entry_source(generator.entry), *generator.files]
+            return json_digest([generator.entry, generator.options, _contents(files)])
+        folder = FOUNDATION if generator.kind == "shipped" else generator.path
+        files = [folder / GENERATOR_CONFIG, generator_weights(folder)]
+        return json_digest(_contents(files, generator.to_download))
+
+    def _classifier(self, architecture: str) -> str:
+        classifier, training = self.config.foundation.classifier, self.config.training
+        if classifier.kind == "trained":
+            normalization = [training.normalize_mean, training.normalize_std]
+            return self._trained([architecture, classifier.model_dump(mode="json"), normalization])
+        if classifier.kind == "shipped":
+            return json_digest(_contents([shipped_classifier(architecture)]))
+        weights = BACKBONES[architecture].weights
+        if weights is not None:  # its name ends in its digest
+            return json_digest(weights)
+        file = classifier.path / f"{architecture}.pth"
+        return json_digest(_contents([file], classifier.to_download))
+
+    def _trained(self, settings) -> str:
+        return json_digest(
+            {
+                "packed": self.packed(self.config.foundation.dataset),
+                "settings": settings,
+                "code": code_digest("mpssl.foundation.jobs"),
+            }
+        )
+
+    def _of(self, cell: Cell, seed: int) -> list:
+        """All that makes a run but its lambda."""
+        split = self.split(cell.dataset, cell.fraction, seed)
+        return [self._once("cell", self._cell, cell), split, seed]
+
+    def _cell(self, cell: Cell) -> str:
+        needs, settings = self.plan.needs(cell), self.plan.settings(cell)
+        inputs = {}
+        if "generator" in needs:
+            inputs["generator"] = self.generator()
+        if "foundation_classifier" in needs:
+            inputs["foundation_classifier"] = self.classifier(cell.architecture)
+        if "foundation_images" in needs:
+            inputs["foundation_images"] = self.packed(self.config.foundation.dataset)
+        return json_digest(
+            {
+                "architecture": cell.architecture,
+                "inputs": inputs,
+                "settings": settings.model_dump(mode="json"),
+                "code": code_digest(*run_modules(settings)),
+            }
+        )
+
+    def _search(self, cell: Cell) -> str:
+        runs = {run.lambda_: self.run(run) for run in self.plan.search_runs(cell)}
+        return json_digest({"runs": runs, "code": code_digest("mpssl.results.collect")})
+
+
+def _contents(files: list[Path], downloads: list[Download] = ()) -> list[str]:
+    """What files hold: the pinned digest or that of the content; the place if it is not there."""
+    pinned = {download.file: download.sha256 for download in downloads}
+
+    def content(file: Path) -> str:
+        if pinned.get(file.name):
+            return pinned[file.name]
+        return file_digest(file) if file.is_file() else f"not there: {file}"
+
+    return [content(file) for file in files]
