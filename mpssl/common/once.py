@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 DONE = "done"  # file in a folder whose content is whole
 
@@ -21,7 +21,9 @@ def make_once(folder: Path, last: Path, make: Callable[[], None]) -> None:
     locks = folder.parent.parent / "locks"
     locks.mkdir(parents=True, exist_ok=True)
     lock = FileLock(locks / f"{folder.parent.name}-{folder.name}.lock")
-    if not lock.acquire(blocking=False):
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
         print(f"waiting for the process that makes {folder}", flush=True)
         lock.acquire()
     try:

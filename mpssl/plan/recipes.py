@@ -1,5 +1,7 @@
 """What tables, figures and pages are made of, so that they are made again when that changes."""
 
+from pathlib import Path
+
 from mpssl.common.code_digest import code_digest
 from mpssl.common.files import file_digest, json_digest, read_json, write_json
 from mpssl.plan.cells import SELECTED, Cell
@@ -51,6 +53,28 @@ def write_recipes(experiment: Experiment) -> None:
         path = experiment.paths.recipe(name)
         if not path.exists() or read_json(path) != digest:
             write_json(path, digest)
+
+
+def stale(experiment: Experiment) -> list[str]:
+    """The wanted tables, figures and pages that are there, and would not be made so now."""
+    paths, config, now = experiment.paths, experiment.config, recipes(experiment)
+    files = {RUNS: paths.runs_table, CLAIMS: paths.claims("md"), REPORT: paths.report}
+    files |= {ANSWER: paths.answer("md")} if config.answer else {}
+    for name in experiment.plan.wanted:
+        is_table = name in config.tables
+        files[name] = paths.table(name, "md") if is_table else paths.figure(name, "png")
+    return [
+        name
+        for name, file in files.items()
+        if file.exists() and not _is_of(paths.recipe(name), now[name], file)
+    ]
+
+
+def _is_of(recipe: Path, digest: str, file: Path) -> bool:
+    """Whether a file was made after a recipe of that digest was written."""
+    if not recipe.exists() or read_json(recipe) != digest:
+        return False
+    return recipe.stat().st_mtime <= file.stat().st_mtime
 
 
 def _names(experiment: Experiment, cell: Cell) -> list[str]:

@@ -28,6 +28,7 @@ def copy_workflow(folder: Path) -> Path:
         "environment.yml",
         "tests/support/tiny.yaml",
         "tests/support/small.yaml",
+        "tests/support/store.yaml",
     ):
         shutil.copy(ROOT / name, folder)
     for name in ("workflow", "config", "profiles"):
