@@ -9,6 +9,7 @@ import click
 from mpssl.cli.arguments import PATH, known, of_dataset, of_experiment
 from mpssl.common.errors import UserError
 from mpssl.config import reading
+from mpssl.config.data import ImageFolder
 from mpssl.plan.experiment import Experiment
 
 
@@ -17,6 +18,15 @@ from mpssl.plan.experiment import Experiment
 @click.option("--images", required=True, type=PATH, help="A folder of class folders, or a CSV.")
 @click.option("--test", type=PATH, help="Test images, laid out alike; else a fifth is held out.")
 @click.option("--unlabeled", type=PATH, help="A folder of unlabeled images.")
+@click.option("--root", type=PATH, help="Where the paths of a CSV start; else at its folder.")
+@click.option("--group-by", help="Regular expression: what it finds in a path stays on one side.")
+@click.option(
+    "--near-duplicates",
+    type=click.Choice(["leave_out", "keep"]),
+    default="leave_out",
+    show_default=True,
+    help="Training images that are test images, saved again.",
+)
 @click.option(
     "--foundation",
     type=click.Choice(["auto", "small", "biggan-deep-256"]),
@@ -25,7 +35,7 @@ from mpssl.plan.experiment import Experiment
     help="auto: small where there is no GPU.",
 )
 @click.option("--architecture", help="Of the classifier; torchvision's names are known.")
-def init(project, images, test, unlabeled, foundation, architecture) -> None:
+def init(project: Path, images: Path, foundation: str, near_duplicates: str, **more) -> None:
     """Write PROJECT/config.yaml for your own images."""
     from mpssl.tools import init_project
 
@@ -33,7 +43,9 @@ def init(project, images, test, unlabeled, foundation, architecture) -> None:
         import torch
 
         foundation = "biggan-deep-256" if torch.cuda.is_available() else "small"
-    click.echo(init_project.initialize(project, images, test, unlabeled, foundation, architecture))
+    if near_duplicates != "leave_out":
+        more["near_duplicates"] = near_duplicates
+    click.echo(init_project.initialize(project, images, foundation=foundation, **more))
     click.echo(
         f"\nwrote {project}/config.yaml, foundation {foundation}. What it takes, then the runs:\n"
         f"  mpssl plan --config {project}/config.yaml\n"
@@ -78,22 +90,40 @@ def plan(
 
 @click.command()
 @of_dataset
-def data_check(experiment: Experiment, dataset: str) -> None:
+@click.option("--write", is_flag=True, help="Add what it would leave out to the list `exclude`.")
+def data_check(experiment: Experiment, dataset: str, write: bool) -> None:
     """Verify DATASET's files without packing it.
 
-    Images of your own are all read.
+    Images of your own are all read. The exit code is 1 if some should be left out.
     """
     from mpssl.data import official
 
     settings, folder = experiment.config.datasets[dataset], experiment.paths.data(dataset)
     if settings.adapter == "folder":
-        from mpssl.tools import init_project
-
-        click.echo(init_project.summary(settings, init_project.check(settings)))
+        _check_images(experiment, settings, write)
         return
     if settings.adapter not in official.LISTINGS:
         raise UserError(f"{settings.title} has no official files to check")
     click.echo(official.check(settings, folder))
+
+
+def _check_images(experiment: Experiment, settings: ImageFolder, write: bool) -> None:
+    """Check a person's images; exit with code 1 if some should be left out and are not listed."""
+    from mpssl.data.excluded import add_excluded
+    from mpssl.tools.check import check, summary
+
+    if write and settings.exclude is None:
+        raise UserError("the data set has no key `exclude`: write `exclude: excluded.csv` first")
+    if write and not settings.exclude.exists():
+        add_excluded(settings.exclude, settings, {})
+    report = check(settings)
+    click.echo(summary(report, experiment.config.split))
+    if report.excluded and write:
+        add_excluded(settings.exclude, settings, report.excluded)
+        click.echo(f"added {len(report.excluded)} files to {settings.exclude}")
+    elif report.excluded:
+        click.echo(f"{len(report.excluded)} files are not in the list `exclude`; --write adds them")
+        sys.exit(1)
 
 
 @click.command()

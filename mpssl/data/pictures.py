@@ -2,10 +2,11 @@
 
 import warnings
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError, features
@@ -18,6 +19,7 @@ with suppress(ImportError):  # iPhones' format, which Pillow leaves to this pack
 
     pillow_heif.register_heif_opener()
 
+Result = TypeVar("Result")
 SUFFIXES = {
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".bmp", ".dib", ".webp", ".tif", ".tiff"),
     *(".gif", ".jp2", ".j2k", ".jpx", ".ppm", ".pgm", ".pbm", ".pnm", ".avif", ".avifs"),
@@ -48,18 +50,23 @@ KNOWN = [
 
 
 def read_images(files: list[Path], packing: Packing) -> Iterator[np.ndarray]:
-    """Read images in their order, each as `read_image` does, some ahead of their use.
+    """Read images in their order, each as `read_image` does, some ahead of their use."""
+    return ahead(lambda file: read_image(file, packing), files)
+
+
+def ahead(work: Callable[[Path], Result], files: Iterable[Path]) -> Iterator[Result]:
+    """The work on each file, in their order, done in threads and some files ahead.
 
     Pillow decodes and resizes without Python's lock, so threads share the work.
     """
-    pool, ahead = ThreadPoolExecutor(READERS), deque()
+    pool, waiting = ThreadPoolExecutor(READERS), deque()
     try:
         for file in files:
-            ahead.append(pool.submit(read_image, file, packing))
-            if len(ahead) == READ_AHEAD:
-                yield ahead.popleft().result()
-        while ahead:
-            yield ahead.popleft().result()
+            waiting.append(pool.submit(work, file))
+            if len(waiting) == READ_AHEAD:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
     finally:
         pool.shutdown(cancel_futures=True)
 

@@ -46,8 +46,11 @@ def dataset_sizes(config: Config, name: str) -> Sizes:
 
 def split_sizes(config: Config, name: str, fraction: int) -> tuple[int, int]:
     """Images of D and D_val, as `mpssl.data.split` makes them."""
-    labeled = round(dataset_sizes(config, name).pool * fraction / 100)
+    sizes = dataset_sizes(config, name)
+    labeled = round(sizes.pool * fraction / 100)
     validation = round(labeled * config.split.validation_fraction)
+    if config.split.validation == "stratified":  # training keeps an image of each class
+        validation = min(validation, labeled - sizes.classes)
     return labeled - validation, validation
 
 

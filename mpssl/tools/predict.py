@@ -12,8 +12,8 @@ import torch
 from mpssl.common.columns import aligned
 from mpssl.common.errors import UserError
 from mpssl.common.files import csv_text
-from mpssl.data.folder import is_list, listed_files
 from mpssl.data.listing import list_files
+from mpssl.data.lists import is_list, listed_files
 from mpssl.data.pictures import read_image
 from mpssl.models import model_file
 

@@ -6,7 +6,8 @@ from PIL import Image
 
 from mpssl.common.errors import UserError
 from mpssl.config.data import ImageFolder
-from mpssl.data.folder import layout, list_images, list_unlabeled, other_files
+from mpssl.data.folder import list_images
+from mpssl.data.parts import layout, list_unlabeled, other_files
 from mpssl.tools.predict import find_images
 
 PIXELS = np.random.default_rng(0)
@@ -30,7 +31,7 @@ def of(path, **more):
 
 def counts(dataset) -> dict[str, tuple[int, int]]:
     """Training and test files by class."""
-    train, test, _ = list_images(dataset)
+    train, test = list_images(dataset)[:2]
     return {name: (len(train.get(name, [])), len(test.get(name, []))) for name in train | test}
 
 
@@ -190,7 +191,7 @@ def test_a_file_that_is_listed_twice_with_one_label_is_one_file(tmp_path):
 
 def test_labeled_files_are_not_among_the_unlabeled_ones(tmp_path):
     folder = fill(tmp_path, *pictures("images/cat", "images/dog"), "more/0.png")
-    _, _, unlabeled = list_images(of(folder / "images", unlabeled=folder))
+    unlabeled = list_images(of(folder / "images", unlabeled=folder)).unlabeled
     assert unlabeled == [folder / "more/0.png"]
 
 

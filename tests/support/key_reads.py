@@ -67,7 +67,7 @@ def own_images() -> dict:
     for k in range(12):
         draw(Path(f"own/{'ab'[k % 2]}/{k}.png"), 10 * k)
         draw(Path(f"more/{k}.png"), 200 + k)
-    Path("out.csv").write_text("file\nown/a/0.png\n")
+    Path("out.csv").write_text("file\na/0.png\n")
     more = {"unlabeled": "more", "exclude": "out.csv"}
     return {"adapter": "folder", "title": "Own", "path": "own"} | more
 
