@@ -18,12 +18,19 @@ def same(file: Path) -> str:
 
 
 def folders(dataset: ImageFolder) -> dict[str, Path]:
-    """The folders that relative paths start at, by the key that names them."""
+    """The folders that relative paths start at, by the key that names them.
+
+    Raises:
+        UserError: the data set has a root, but no list whose paths start there.
+    """
+    root = dataset.root
     places = {"path": dataset.path, "test": dataset.test, "unlabeled": dataset.unlabeled}
+    places = {key: place for key, place in places.items() if place is not None}
+    if root is not None and not any(map(lists.is_list, places.values())):
+        raise UserError(f"the root {root} is for the paths of a CSV; {dataset.path} is none")
     return {
-        key: dataset.root or place.parent if lists.is_list(place) else place
+        key: root or place.parent if lists.is_list(place) else place
         for key, place in places.items()
-        if place is not None
     }
 
 
