@@ -14,8 +14,8 @@ from mpssl.tools.init_project import Report, summary
         ({"ant": 100, "bee": 11}, ""),
         (
             {"ant": 100, "bee": 10},
-            "warning: unbalanced: 100 images of ant, 10 of bee (training.labeled_sampling: balanced "
-            "shows each class equally often)",
+            "warning: unbalanced: 100 images of ant, 10 of bee (training.labeled_sampling: "
+            "balanced shows each class equally often)",
         ),
         ({"ant": 4, "bee": 100, "cat": 50}, "warning: unbalanced: 100 images of bee, 4 of ant"),
         ({"ant": 9, "bee": 1}, ""),
