@@ -11,6 +11,7 @@ from mpssl.common.errors import UserError
 from mpssl.config.data import ImageFolder, Split
 from mpssl.data import groups, parts
 from mpssl.data.folder import Images, Listed, list_all
+from mpssl.data.listing import in_words
 from mpssl.data.pictures import ahead
 from mpssl.data.split import split_pool
 from mpssl.tools.looks import Look, Looks, look
@@ -169,7 +170,9 @@ def summary(report: Report, split: Split) -> str:
     lines += [f"  {name:<{width}}  {train[name]:>5} + {test[name]:>4}" for name in shown]
     if len(names) > CLASSES_SHOWN:
         lines.append(f"  ... and {len(names) - CLASSES_SHOWN} larger classes")
-    lines += report.looks.lines() + _others(dataset)
+    lines += report.looks.lines()
+    if others := parts.other_files(dataset):
+        lines.append(f"no pictures: {in_words(others)}")
     if report.images.groups:
         lines.append(f"groups: {_groups(report.images)}; none has images on two sides")
     untested = [name for name in names if not test[name]]
@@ -184,7 +187,8 @@ def summary(report: Report, split: Split) -> str:
     if len(names) > 1 and train[names[-1]] >= 10 * train[names[0]]:
         lines.append(
             f"warning: unbalanced: {train[names[-1]]} images of {names[-1]}, "
-            f"{train[names[0]]} of {names[0]}"
+            f"{train[names[0]]} of {names[0]} (training.labeled_sampling: balanced shows each "
+            "class equally often)"
         )
     lines += _near_lines(report)
     if report.excluded:
@@ -192,13 +196,6 @@ def summary(report: Report, split: Split) -> str:
         lines.append(f"left out: {count} file{'s' if count > 1 else ''}")
         lines += _files(report.excluded)
     return "\n".join(lines)
-
-
-def _others(dataset: ImageFolder) -> list[str]:
-    """Files that are no pictures, by suffix."""
-    others = parts.other_files(dataset)
-    counts = [f"{n} {suffix or 'without suffix'}" for suffix, n in others.most_common(SHOWN)]
-    return [f"no pictures: {', '.join(counts)}{_more(others)}"] if others else []
 
 
 def _groups(images: Images) -> str:
