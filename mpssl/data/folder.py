@@ -43,7 +43,7 @@ def list_images(dataset: ImageFolder) -> tuple[FilesByClass, FilesByClass, list[
         UserError: files are missing, none are left for training or for the test, or a test class is
             not a training class.
     """
-    excluded = _excluded(dataset.exclude)
+    excluded = excluded_files(dataset.exclude)
     train, test = list_parts(dataset)
     if test is None:
         train, test = hold_out(_without(train, excluded), dataset.test_fraction, dataset.seed)
@@ -224,7 +224,12 @@ def _some_are_there(path: Path, files: list[Path]) -> None:
         )
 
 
-def _excluded(path: Path | None) -> set[Path]:
+def excluded_files(path: Path | None) -> set[Path]:
+    """The files that a list of files to leave out names.
+
+    Raises:
+        UserError: the list cannot be read.
+    """
     return set() if path is None else {Path(row["file"]) for row in _rows(path, {"file"})}
 
 
