@@ -175,7 +175,7 @@ def predict(
 ) -> None:
     """Label IMAGES (files, folders, a CSV with the column path) with a MODEL file.
 
-    The exit code is 1 if one is unreadable.
+    MODEL may be an ONNX file of `mpssl export`. The exit code is 1 if an image is unreadable.
     """
     from mpssl.tools import predict as predicting
 

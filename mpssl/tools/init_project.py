@@ -114,7 +114,8 @@ def summary(dataset: ImageFolder, report: Report) -> str:
     if len(names) > 1 and train[names[-1]] >= 10 * train[names[0]]:
         lines.append(
             f"warning: unbalanced: {train[names[-1]]} images of {names[-1]}, "
-            f"{train[names[0]]} of {names[0]}"
+            f"{train[names[0]]} of {names[0]} (training.labeled_sampling: balanced shows each "
+            "class equally often)"
         )
     if report.excluded:
         count = len(report.excluded)
