@@ -177,9 +177,10 @@ def predict(
 
     MODEL may be an ONNX file of `mpssl export`. The exit code is 1 if an image is unreadable.
     """
+    from mpssl.data.listing import in_words
     from mpssl.tools import predict as predicting
 
-    files = predicting.find_images(list(images))
+    files, others = (f(list(images)) for f in (predicting.find_images, predicting.other_files))
     results = list(predicting.predict(model, files))
     found = [result for result in results if not isinstance(result, UserError)]
     write = getattr(predicting, f"as_{form or 'table'}")
@@ -189,6 +190,8 @@ def predict(
     unread = [result for result in results if isinstance(result, UserError)]
     for error in unread:
         click.echo(f"mpssl: skipped: {error}", err=True)
+    if others:
+        click.echo(f"mpssl: no pictures: {in_words(others)}", err=True)
     click.echo(f"mpssl: {len(found)} of {len(results)} files labeled", err=True)
     if unread:
         sys.exit(1)

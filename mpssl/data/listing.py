@@ -14,6 +14,7 @@ LEFT_BEHIND = {
     *("__macosx", "@eadir", "lost+found", "thumbs.db", "ehthumbs.db", "desktop.ini"),
     *("$recycle.bin", "system volume information", "__pycache__"),
 }
+KINDS = 5  # of files that are named
 PARTS = {
     "train": ("train", "training"),
     "test": ("test", "testing", "tests"),
@@ -60,6 +61,13 @@ def _files(folder: Path, entered: set[str]) -> Iterator[Path]:
             yield from _files(inner, entered)
         else:
             yield inner
+
+
+def in_words(others: Counter) -> str:
+    """Numbers of files by suffix: 15 .txt, 3 without suffix and 2 other kinds."""
+    found = [f"{n} {suffix or 'without suffix'}" for suffix, n in others.most_common(KINDS)]
+    more = len(others) - KINDS
+    return ", ".join(found) + (f" and {more} other kinds" if more > 0 else "")
 
 
 def folders_in(path: Path) -> list[Path]:

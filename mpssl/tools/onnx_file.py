@@ -62,24 +62,29 @@ def load(path: Path) -> tuple[Callable[[np.ndarray], np.ndarray], Description]:
         session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime has an exception for each of its states
         raise UserError(f"{path} is damaged, or not an ONNX file: {one_line(str(error))}") from None
-    return _run(session), _description(path, session.get_modelmeta().custom_metadata_map)
+    return _run(session), _description(path, session)
 
 
 def _run(session: Any) -> Callable[[np.ndarray], np.ndarray]:
     return lambda images: session.run([OUTPUT], {INPUT: images})[0]
 
 
-def _description(path: Path, found: dict[str, str]) -> Description:
+def _description(path: Path, session: Any) -> Description:
     """The description of the model.
 
     Raises:
-        UserError: the file does not have one.
+        UserError: the file does not have one, or it is not that of the graph.
     """
     known = {field.name for field in fields(Description)}
+    ends = {end.name: end.shape[1:] for end in (*session.get_inputs(), *session.get_outputs())}
     try:
-        content = json.loads(found[FORMAT])
-        return Description(**{key: content[key] for key in known & set(content)})
-    except (KeyError, TypeError, ValueError):
+        content = json.loads(session.get_modelmeta().custom_metadata_map[FORMAT])
+        found = Description(**{key: content[key] for key in known & set(content)})
+        side, count = found.image_size, len(found.classes)
+        if ends != {INPUT: [3, side, side], OUTPUT: [count]}:
+            raise ValueError("the graph is another")
+        return found
+    except (KeyError, TypeError, ValueError, RecursionError):
         raise UserError(
             f"{path} does not say how images are prepared for it: only files that `mpssl export` "
             "wrote do"

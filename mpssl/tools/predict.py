@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from mpssl.common.columns import aligned
 from mpssl.common.errors import UserError
 from mpssl.common.files import csv_text
 from mpssl.data.folder import is_list, listed_files
-from mpssl.data.listing import list_files
+from mpssl.data.listing import in_words, list_files
 from mpssl.data.pictures import read_image
 from mpssl.models import model_file
 from mpssl.models.model_file import Description
@@ -47,7 +48,7 @@ class Prediction:
 
 
 def find_images(places: list[Path]) -> list[Path]:
-    """Image files: those named, those of a list, and those at any depth of a folder, sorted.
+    """Image files: those named, those of a list, and those of a folder as `mpssl init` lists it.
 
     Raises:
         UserError: a place does not exist, or a folder or list has no image.
@@ -55,10 +56,11 @@ def find_images(places: list[Path]) -> list[Path]:
     files: list[Path] = []
     for place in places:
         if place.is_dir():
-            found = list_files(place).pictures
-            if not found:
-                raise UserError(f"the folder {place} has no images")
-            files += found
+            found = list_files(place)
+            if not found.pictures:
+                beside = f"; it has {in_words(found.others)}" if found.others else ""
+                raise UserError(f"the folder {place} has no images{beside}")
+            files += found.pictures
         elif not place.exists():
             raise UserError(f"{place} does not exist")
         elif is_list(place):
@@ -66,6 +68,11 @@ def find_images(places: list[Path]) -> list[Path]:
         else:
             files.append(place)
     return files
+
+
+def other_files(places: list[Path]) -> Counter:
+    """The number of files in the folders among the places that are no pictures, by suffix."""
+    return sum((list_files(place).others for place in places if place.is_dir()), Counter())
 
 
 def load(model_path: Path) -> tuple[Callable[[np.ndarray], np.ndarray], Description]:

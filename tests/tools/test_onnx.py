@@ -176,7 +176,18 @@ def test_what_is_no_file_of_ours_is_refused(files, tmp_path):
     with pytest.raises(UserError, match="is damaged, or not an ONNX file"):
         predict.load(tmp_path / "bad.onnx")
     graph = onnx.load(files["crop"][1])
-    for properties in ({}, {"mpssl": "x"}, {"mpssl": "{}"}, {"mpssl": '{"classes": 3}'}):
+    whole = asdict(DESCRIPTION)
+    for properties in (
+        {},
+        {"mpssl": "x"},
+        {"mpssl": "[" * 100_000},
+        {"mpssl": '["classes"]'},
+        {"mpssl": "{}"},
+        {"mpssl": json.dumps(whole | {"classes": 3})},
+        {"mpssl": json.dumps(whole | {"classes": ["a", "b"]})},
+        {"mpssl": json.dumps(whole | {"image_size": 24})},
+        {"mpssl": json.dumps(whole | {"resize": "other"})},
+    ):
         del graph.metadata_props[:]
         onnx.helper.set_model_props(graph, properties)
         onnx.save(graph, tmp_path / "other.onnx")
