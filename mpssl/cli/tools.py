@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from mpssl.cli.arguments import PATH, known, of_dataset, of_experiment
+from mpssl.cli.arguments import PATH, known, of_dataset, of_experiment, threads_option
 from mpssl.common.errors import UserError
 from mpssl.config import reading
 from mpssl.config.data import ImageFolder
@@ -86,6 +86,36 @@ def plan(
 
         measure(experiment, chosen, steps)
     click.echo(report(experiment, chosen, calibration))
+
+
+@click.command()
+@of_experiment
+@threads_option
+@click.option("--images-per-class", type=click.IntRange(1), help="Images of each class.")
+@click.option("--to", "folder", type=PATH, help="Folder of the images.")
+@click.option("--seed", type=click.IntRange(0), help="Seed of the latents; 0 if nothing says it.")
+def generate(
+    experiment: Experiment,
+    threads: int,
+    images_per_class: int | None,
+    folder: Path | None,
+    seed: int | None,
+) -> None:
+    """Make a folder of images with the generator.
+
+    It goes on where it stopped. What is not given is that of foundation.generator.make.
+    """
+    from mpssl.foundation.pool import make_pool
+
+    settings = experiment.config.foundation.generator
+    make = settings.make if settings.kind == "images" else None
+    images_per_class = images_per_class or (make and make.images_per_class)
+    folder = folder or (make and settings.path)
+    if images_per_class is None or folder is None:
+        raise UserError("say --images-per-class and --to, or foundation.generator.make")
+    if seed is None:
+        seed = make.seed if make else 0
+    make_pool(experiment, images_per_class, folder, seed, threads)
 
 
 @click.command()

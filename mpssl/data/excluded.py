@@ -54,6 +54,15 @@ def read_excluded(dataset: ImageFolder) -> dict[str, str]:
     return found
 
 
+def excluded_files(path: Path | None) -> set[Path]:
+    """The files that a list of files to leave out names, which starts nowhere.
+
+    Raises:
+        UserError: the list cannot be read.
+    """
+    return set() if path is None else {Path(row["file"]) for row in lists.rows(path, {"file"})}
+
+
 def refuse_unknown(excluded: dict[str, str], listed: Iterable[Path], dataset: ImageFolder) -> None:
     """Raise UserError if a line of the list matches no file of the data set."""
     unknown = set(excluded) - {same(file) for file in listed} if excluded else ()

@@ -77,9 +77,14 @@ def folders_in(path: Path) -> list[Path]:
     return sorted(inner for inner in path.iterdir() if inner.is_dir() and not nobodys(inner.name))
 
 
+def pictures_in(path: Path) -> list[Path]:
+    """The pictures in a folder itself, not in folders of it, sorted."""
+    return sorted(f for f in path.iterdir() if f.suffix.lower() in SUFFIXES and not nobodys(f.name))
+
+
 def has_pictures(path: Path) -> bool:
     """Whether pictures are in a folder itself, not in folders of it."""
-    return any(f.suffix.lower() in SUFFIXES and not nobodys(f.name) for f in path.iterdir())
+    return bool(pictures_in(path))
 
 
 def parts_of(path: Path) -> dict[str, Path]:

@@ -18,10 +18,12 @@ try:
     for file in workflow.configfiles:  # Snakemake's own reader lets a repeated key pass
         read_yaml(file)
     experiment = Experiment(resolve(config, strict=False))
+    plan = experiment.plan
+    plan.wanted_cells()  # a pool of generated images is looked at
 except UserError as error:
     raise WorkflowError(str(error)) from None
 
-settings, plan, paths = experiment.config, experiment.plan, experiment.paths
+settings, paths, maker = experiment.config, experiment.paths, experiment.maker
 
 
 wildcard_constraints:
@@ -89,6 +91,8 @@ def run_inputs(wildcards):
     inputs = {"packed": packed(cell.dataset), "split": split}
     if "generator" in needs:
         inputs["generator"] = watched(paths.generator_files())
+        if settings.foundation.generator.kind == "images":
+            inputs["pool_check"] = paths.pool_check(cell.dataset)
         if settings.domain:  # read by a person; the run itself does not depend on it
             inputs["domain"] = ancient(paths.domain(cell.dataset, cell.architecture))
     if "foundation_classifier" in needs:
