@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mpssl.common.errors import UserError
+from mpssl.common.files import refuse_undecodable
 from mpssl.data.pictures import SUFFIXES
 
 # What systems leave behind; so do all names that begin with a dot (.DS_Store, ._*, checkpoints).
@@ -57,6 +58,7 @@ def _files(folder: Path, entered: set[str]) -> Iterator[Path]:
     for inner in sorted(folder.iterdir()):
         if nobodys(inner.name):
             continue
+        refuse_undecodable(inner)
         if inner.is_dir() and inner.suffix.lower() not in SUFFIXES:
             yield from _files(inner, entered)
         else:
@@ -74,7 +76,10 @@ def folders_in(path: Path) -> list[Path]:
     """The folders in a folder, sorted, without what systems leave behind."""
     if not path.is_dir():
         return []
-    return sorted(inner for inner in path.iterdir() if inner.is_dir() and not nobodys(inner.name))
+    found = [f for f in path.iterdir() if f.is_dir() and not nobodys(f.name)]
+    for folder in found:
+        refuse_undecodable(folder)
+    return sorted(found)
 
 
 def pictures_in(path: Path) -> list[Path]:
