@@ -36,6 +36,11 @@ class ImageFolder(DatasetSettings):
         None,
         description="Folder that the relative paths of a CSV start at; empty: the CSV's own.",
     )
+    merge_classes: bool = Field(
+        False,
+        description="Whether classes whose names differ only in case, blanks or Unicode form are "
+        "one, under the name that most images have; else they are refused.",
+    )
     group_by: Expression | None = Field(
         None,
         description="Regular expression that finds, in an image's path below `path`, the name of "

@@ -8,11 +8,12 @@ from pathlib import Path
 
 from mpssl.common.errors import UserError
 from mpssl.common.files import refuse_undecodable
+from mpssl.data.dicom import is_dicom
 from mpssl.data.pictures import SUFFIXES
 
 # What systems leave behind; so do all names that begin with a dot (.DS_Store, ._*, checkpoints).
 LEFT_BEHIND = {
-    *("__macosx", "@eadir", "lost+found", "thumbs.db", "ehthumbs.db", "desktop.ini"),
+    *("__macosx", "@eadir", "lost+found", "thumbs.db", "ehthumbs.db", "desktop.ini", "dicomdir"),
     *("$recycle.bin", "system volume information", "__pycache__"),
 }
 KINDS = 5  # of files that are named
@@ -43,7 +44,7 @@ def list_files(folder: Path) -> Listing:
     found, others = [], Counter()
     for file in _files(folder, set()):
         suffix = file.suffix.lower()
-        if suffix in SUFFIXES:
+        if suffix in SUFFIXES or (not suffix and is_dicom(file)):
             found.append(file)
         else:
             others[suffix] += 1

@@ -37,6 +37,15 @@ def other_files(dataset: ImageFolder) -> Counter:
     return sum((listing.list_files(folder).others for folder in folders), Counter())
 
 
+def empty_folders(dataset: ImageFolder, classes: list[str]) -> list[str]:
+    """The folders beside those of the classes in which there is no picture."""
+    if is_list(dataset.path):
+        return []
+    train = listing.parts_of(dataset.path).get("train", dataset.path)
+    others = [folder for folder in listing.class_folders(train) if folder.name not in classes]
+    return [folder.name for folder in others if not listing.list_files(folder).pictures]
+
+
 def list_parts(dataset: ImageFolder) -> tuple[FilesByClass, FilesByClass | None, Groups]:
     """List training and test files by class; no test files if these are to be held out.
 
