@@ -73,7 +73,10 @@ class Listed:
             test = _without(self.test, out)
         for name, part in (("training", train), ("test", test)):
             if not part:
-                raise UserError(f"{dataset.title}: no image is left for {name}; more are needed")
+                groups_ = ", or smaller groups" if self.groups else ""
+                raise UserError(
+                    f"{dataset.title}: no image is left for {name}; more{groups_} are needed"
+                )
         unknown = sorted(set(test) - set(train))
         if unknown:
             lost = unknown[0] in self.classes
@@ -139,7 +142,10 @@ def list_all(dataset: ImageFolder) -> Listed:
     train, test, of_group = list_parts(dataset)
     train, test = _named(train, test, dataset)
     classes = sorted(train)
-    unlabeled = [] if dataset.unlabeled is None else list_unlabeled(dataset.unlabeled)
+    unlabeled = []
+    if dataset.unlabeled is not None:
+        root = excluded.folders(dataset)["unlabeled"]
+        unlabeled = list_unlabeled(dataset.unlabeled, root)
     labeled = [f for part in (train, test or {}) for files in part.values() for f in files]
     if dataset.group_by is not None:
         of_group = _grouped(dataset, labeled, unlabeled, of_group)
