@@ -29,13 +29,15 @@ include: "workflow/rules/results.smk"
 
 # Jobs read the whole configuration from one file; what they depend on is in the names they make.
 onstart:
+    if settings.answer:  # a project of `mpssl init`
+        claim_results(paths.results, workflow.configfiles)
     experiment.write()
     register(experiment, index)
     lift_default_rate_limit(workflow.scheduler)
 
 
 onsuccess:
-    if settings.answer:
+    if settings.answer and paths.answer("md").exists():  # not after --until
         shell(f"cat {paths.answer('md')}")
     shell("python -m mpssl times --config {paths.resolved_config}")
 

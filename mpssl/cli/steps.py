@@ -83,9 +83,29 @@ def train_generator(experiment: Experiment, threads: int) -> None:
     """Train the small generator on the foundation."""
     from mpssl.foundation import jobs
 
-    folder = experiment.paths.generator()
-    last = experiment.paths.generator_files()[-1]
-    make_once(folder, last, lambda: jobs.make_generator(experiment, threads))
+    maker = experiment.maker or experiment
+    folder, last = maker.paths.generator(), maker.paths.generator_files()[-1]
+    make_once(folder, last, lambda: jobs.make_generator(maker, threads))
+
+
+@click.command()
+@of_experiment
+def pack_pool(experiment: Experiment) -> None:
+    """Turn a pool of generated images into an array, once."""
+    from mpssl.foundation import pool
+
+    folder, last = experiment.paths.generator(), experiment.paths.generator_files()[-1]
+    make_once(folder, last, lambda: pool.pack_pool(experiment))
+
+
+@click.command()
+@of_dataset
+def check_pool(experiment: Experiment, dataset: str) -> None:
+    """Look for DATASET's test images in the pool."""
+    from mpssl.foundation import pool
+
+    path = experiment.paths.pool_check(dataset)
+    make_once(path.parent, path, lambda: click.echo(pool.check_pool(experiment, dataset)))
 
 
 @click.command()

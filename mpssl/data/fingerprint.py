@@ -11,36 +11,42 @@ from pathlib import Path
 
 from mpssl.common.errors import UserError
 from mpssl.common.files import json_digest, read_json, write_json
-from mpssl.config.data import ImageFolder
+from mpssl.config.fields import Closed
 from mpssl.data import listing
-from mpssl.data.folder import is_list, listed_files
+from mpssl.data.lists import is_list, listed_files
+
+PLACES = ("path", "test", "unlabeled", "exclude")  # keys of a data set or a pool that name files
 
 
-def fingerprint(dataset: ImageFolder, store: Path) -> str:
-    """Digest of the names and contents of all files that a data set is read from.
+def fingerprint(settings: Closed, store: Path) -> str:
+    """Digest of the names and contents of all files that a data set or pool is read from.
 
-    Names are relative to the data set's folders, so that a copy of them elsewhere is the same.
+    Names are relative to its folders, so that a copy of them elsewhere is the same.
 
     Args:
-        dataset: the data set; files of it that are not there are counted as such.
+        settings: of the data set or pool, with some of PLACES; files that are not there are counted
+            as such.
         store: folder in which is kept what was hashed before.
     """
     places = {
         name: place.absolute()
-        for name in ("path", "test", "unlabeled", "exclude")
-        if (place := getattr(dataset, name)) is not None
+        for name in PLACES
+        if (place := getattr(settings, name, None)) is not None
     }
     before = json_digest(sorted(map(str, places.values())))
     hashed = _Hashed(store / "fingerprints" / f"{before}.json")
     found = {
-        name: [(label, hashed.digest(file)) for label, file in _files(place)]
+        name: [
+            (label, hashed.digest(file))
+            for label, file in _files(place, getattr(settings, "root", None))
+        ]
         for name, place in places.items()
     }
     hashed.keep()
     return json_digest(found)
 
 
-def _files(place: Path) -> Iterator[tuple[str, Path]]:
+def _files(place: Path, root: Path | None) -> Iterator[tuple[str, Path]]:
     """The files of a folder or list, the list among them, with names that stay when moved."""
     if place.is_dir():
         for file in listing.list_files(place).pictures:
@@ -50,7 +56,7 @@ def _files(place: Path) -> Iterator[tuple[str, Path]]:
     if is_list(place):
         files: list[Path] = []
         with suppress(UserError):  # it is told when they are read
-            files = listed_files(place)
+            files = listed_files(place, root or place.parent)
         for number, file in enumerate(files):
             yield str(number), file
 

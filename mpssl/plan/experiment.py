@@ -9,6 +9,7 @@ from mpssl.config.experiment import Config
 from mpssl.plan.names import Names
 from mpssl.plan.paths import Paths, fingerprints_beside
 from mpssl.plan.plan import Plan
+from mpssl.plan.pool import maker_of
 
 
 class Experiment:
@@ -53,6 +54,15 @@ class Experiment:
     def names(self) -> Names:
         """What things that it makes are called."""
         return Names(self.config, self.plan, self._fingerprints)
+
+    @cached_property
+    def maker(self) -> "Experiment | None":
+        """The experiment whose generator makes images: itself unless the generator is a pool.
+
+        None if the images of the pool are given.
+        """
+        config = maker_of(self.config)
+        return self if config is self.config else config and Experiment(config, self._fingerprints)
 
     @cached_property
     def paths(self) -> Paths:

@@ -22,6 +22,8 @@ class Index:
         self.searches: dict[str, Cell] = Known()
         self.splits: dict[str, tuple[str, int, int]] = Known()
         self.domains: dict[str, tuple[str, str]] = Known()
+        self.checks: dict[str, str] = Known()
+        pool = experiment.config.foundation.generator.kind == "images"
         for cell in dict.fromkeys([*plan.all_cells(), *plan.answer_cells()]):
             if plan.searched(cell):
                 self.searches[names.search(cell)] = cell
@@ -32,6 +34,8 @@ class Index:
                     self.runs.setdefault(names.run(run), run)
                 split = cell.dataset, cell.fraction, run.seed
                 self.splits.setdefault(names.split(*split), split)
+            if pool and cell.dataset not in self.checks.values():
+                self.checks[names.pool_check(cell.dataset)] = cell.dataset
             if experiment.config.domain and "generator" in plan.needs(cell):
                 of = cell.dataset, cell.architecture
                 self.domains[names.domain(*of)] = of

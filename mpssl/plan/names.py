@@ -16,13 +16,15 @@ from mpssl.config.architectures import BACKBONES
 from mpssl.config.data import ImageFolder
 from mpssl.config.downloads import Download
 from mpssl.config.experiment import Config
-from mpssl.data.fingerprint import fingerprint
+from mpssl.data.fingerprint import PLACES, fingerprint
 from mpssl.models.file_names import GENERATOR_CONFIG, generator_weights
 from mpssl.plan.cells import Cell, Run
 from mpssl.plan.plan import Plan, run_modules
+from mpssl.plan.pool import maker_of
 from mpssl.shipped import FOUNDATION, shipped_classifier
 
 UNSEEN = {"title", "licence"}  # keys of a data set that change none of its images
+POOL = "(pool)"  # stands for a pool among the names of data sets
 
 
 class Names:
@@ -43,7 +45,9 @@ class Names:
     def fingerprints(self) -> dict[str, str]:
         """Digests of the images of the user's own data sets, by the data set's name."""
         own = [n for n, data in self.config.datasets.items() if isinstance(data, ImageFolder)]
-        return {name: self._fingerprint(name) for name in own}
+        pool = self.config.foundation.generator
+        given = [POOL] if pool.kind == "images" and pool.make is None else []
+        return {name: self._fingerprint(name) for name in [*own, *given]}
 
     def packed(self, dataset: str) -> str:
         """Name of a packed data set."""
@@ -57,6 +61,22 @@ class Names:
     def generator(self) -> str:
         """Name of the generator."""
         return self._once("generator", self._generator)
+
+    def pool_made(self) -> str:
+        """What the images of a pool are made with, where the pipeline makes them."""
+        maker, config = maker_of(self.config), self.config
+        names = Names(maker, Plan(maker), self._fingerprints)
+        making = config.foundation.generator.make.model_dump(mode="json", exclude={"generator"})
+        of_images = [making, config.training.image_size, config.foundation.truncation]
+        return json_digest([names.generator(), of_images, code_digest("mpssl.foundation.pool")])
+
+    def pool_check(self, dataset: str) -> str:
+        """Name of the comparison of a pool with a data set, its test images and its classes."""
+        cells = [cell for cell in self.plan.all_cells() if cell.dataset == dataset]
+        asked = [[cell.id, self.plan.ratio(cell)] for cell in cells]
+        of_steps = [self.config.training.batch_size, self.config.foundation.class_map, asked]
+        packed, code = self.packed(dataset), code_digest("mpssl.data.pool")
+        return json_digest([self.generator(), packed, of_steps, code])
 
     def classifier(self, architecture: str) -> str:
         """Name of the foundation classifier of an architecture."""
@@ -94,7 +114,8 @@ class Names:
 
     def _fingerprint(self, dataset: str) -> str:
         if dataset not in self._fingerprints:
-            settings = self.config.datasets[dataset]
+            pool = self.config.foundation.generator
+            settings = pool if dataset == POOL else self.config.datasets[dataset]
             self._fingerprints[dataset] = fingerprint(settings, self.config.store)
         return self._fingerprints[dataset]
 
@@ -103,7 +124,7 @@ class Names:
         if isinstance(settings, ImageFolder):
             # Where the images are does not matter: what they are does.
             made_of["images"] = self._fingerprint(dataset)
-            unseen = UNSEEN | {"path", "test", "unlabeled", "exclude"}
+            unseen = UNSEEN.union(PLACES, ["root"])
         else:
             unseen = UNSEEN
         return json_digest(
@@ -129,12 +150,25 @@ class Names:
         generator = self.config.foundation.generator
         if generator.kind == "trained":
             return self._trained(generator.model_dump(mode="json"))
+        if generator.kind == "images":
+            return self._pool()
         if generator.kind == "python":
             files = [entry_source(generator.entry), *generator.files]
             return json_digest([generator.entry, generator.options, _contents(files)])
         folder = FOUNDATION if generator.kind == "shipped" else generator.path
         files = [folder / GENERATOR_CONFIG, generator_weights(folder)]
         return json_digest(_contents(files, generator.to_download))
+
+    def _pool(self) -> str:
+        making, packing = self.config.foundation.generator.make, self.config.packing
+        return json_digest(
+            {
+                "images": self.pool_made() if making else self._fingerprint(POOL),
+                "packing": packing.model_dump(mode="json", exclude={"size"}),
+                "size": self.config.training.image_size,
+                "code": code_digest("mpssl.data.pool", "mpssl.data.store"),
+            }
+        )
 
     def _classifier(self, architecture: str) -> str:
         classifier, training = self.config.foundation.classifier, self.config.training

@@ -8,7 +8,8 @@ from mpssl.plan.cells import SELECTED, Cell
 from mpssl.plan.experiment import Experiment
 from mpssl.shipped import PAPER_RESULTS, REPORT_STYLE, REPORT_TEMPLATE
 
-RUNS, CLAIMS, REPORT, ANSWER, SHIPPED = "runs", "claims", "report", "answer", "shipped"
+RUNS, CLAIMS, REPORT, ANSWER = "runs", "claims", "report", "answer"
+SHIPPED, POOL = "shipped", "pool"
 
 
 def recipes(experiment: Experiment) -> dict[str, str]:
@@ -39,6 +40,8 @@ def recipes(experiment: Experiment) -> dict[str, str]:
     if config.answer is not None:
         made[ANSWER] = recipe("mpssl.results.answer", plan.answer_cells(), plain["answer"])
     foundation = config.foundation
+    if foundation.generator.kind == "images" and foundation.generator.make:
+        made[POOL] = experiment.names.pool_made()
     if {foundation.generator.kind, foundation.classifier.kind} == {"trained"}:
         names = experiment.names
         classifiers = [names.classifier(name) for name in config.roles.every_architecture]

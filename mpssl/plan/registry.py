@@ -10,7 +10,8 @@ from mpssl.common.once import DONE
 from mpssl.plan.experiment import Experiment
 from mpssl.plan.index import Index
 
-KINDS = ("packed", "splits", "generators", "classifiers", "domain", "searches", "chosen", "runs")
+KINDS = ("packed", "splits", "generators", "pools", "checks", "classifiers", "domain")
+KINDS += ("searches", "chosen", "runs")
 EXPERIMENTS = "experiments"  # folder of the store that this module keeps
 DAY_S = 86_400
 
@@ -35,7 +36,9 @@ def register(experiment: Experiment, index: Index) -> None:
     refers = {
         "packed": sorted(map(names.packed, datasets)),
         "splits": sorted(index.splits),
-        "generators": [names.generator()],
+        "generators": [maker.names.generator()] if (maker := experiment.maker) else [],
+        "pools": [names.generator()],
+        "checks": sorted(index.checks),
         "classifiers": sorted(map(names.classifier, {cell.architecture for cell in cells})),
         "domain": sorted(index.domains),
         "searches": sorted(index.searches),

@@ -5,21 +5,24 @@
 # Tables, figures and pages have fixed names, and each a recipe that changes with what it is made of.
 import json
 from functools import cache, partial
+from pathlib import Path
 
 from mpssl.common.errors import UserError
 from mpssl.common.once import DONE
 from mpssl.compat.snakemake import lift_default_rate_limit
 from mpssl.config.reading import read_yaml, resolve
 from mpssl.plan import job_memory
+from mpssl.plan.claim import claim
 from mpssl.plan.experiment import Experiment
 from mpssl.plan.index import Index
 from mpssl.plan.registry import register
-from mpssl.plan.recipes import ANSWER, CLAIMS, REPORT, RUNS, SHIPPED, write_recipes
+from mpssl.plan.recipes import ANSWER, CLAIMS, POOL, REPORT, RUNS, SHIPPED, write_recipes
 
 try:
     for file in workflow.configfiles:  # Snakemake's own reader lets a repeated key pass
         read_yaml(file)
     experiment = Experiment(resolve(config, strict=False))
+    experiment.plan.wanted_cells()  # a pool of generated images is looked at
     if workflow.is_main_process:
         write_recipes(experiment)
     else:  # a job on a cluster: images are those of the start
@@ -29,6 +32,7 @@ except UserError as error:
     raise WorkflowError(str(error)) from None
 
 settings, plan, paths = experiment.config, experiment.plan, experiment.paths
+maker = experiment.maker  # whose generator makes images: this experiment, or that of a pool
 
 
 wildcard_constraints:
@@ -43,6 +47,14 @@ def done(folder):
 def stored(folder):
     """An input in the store, whose time says nothing."""
     return ancient(done(folder))
+
+
+def claim_results(results, configfiles):
+    """Write down that the results are those of the project in which the configuration is."""
+    try:
+        claim(Path(results), Path(configfiles[-1]).parent)
+    except UserError as error:
+        raise WorkflowError(str(error)) from None
 
 
 def packed(dataset):
@@ -78,11 +90,11 @@ def result_files(name):
     return table_files(name) if name in settings.tables else figure_files(name)
 
 
-def generator_inputs():
-    """The generator's files, or what says that they are whole."""
-    if settings.foundation.generator.kind == "trained":
-        return [stored(paths.generator())]
-    return [ancient(file) for file in paths.generator_files()]
+def generator_inputs(of=experiment):
+    """The files of an experiment's generator, or what says that they are whole."""
+    if of.config.foundation.generator.kind in ("trained", "images"):
+        return [stored(of.paths.generator())]
+    return [ancient(file) for file in of.paths.generator_files()]
 
 
 def classifier_input(architecture):
@@ -98,6 +110,8 @@ def run_inputs(run):
     inputs = {"packed": packed(cell.dataset), "split": stored(paths.split_of(run).parent)}
     if "generator" in needs:
         inputs["generator"] = generator_inputs()
+        if settings.foundation.generator.kind == "images":
+            inputs["pool_check"] = stored(paths.pool_check(cell.dataset).parent)
         if settings.domain:  # read by a person; the run itself does not depend on it
             inputs["domain"] = stored(paths.domain(cell.dataset, cell.architecture).parent)
     if "foundation_classifier" in needs:

@@ -22,13 +22,13 @@ for folder, download in plan.weight_downloads():
             " > {log} 2>&1"
 
 
-if settings.foundation.generator.kind == "trained":
+if maker and maker.config.foundation.generator.kind == "trained":
 
     rule train_generator:
         input:
             packed=packed(settings.foundation.dataset),
         output:
-            done(paths.generator()),
+            done(maker.paths.generator()),
         log:
             paths.logs / "foundation/generator.log",
         benchmark:
@@ -44,6 +44,75 @@ if settings.foundation.generator.kind == "trained":
             config=paths.resolved_config,
         shell:
             "exec python -m mpssl train-generator --config {params.config} --threads {threads} > {log} 2>&1"
+
+
+if settings.foundation.generator.kind == "images":
+
+    if settings.foundation.generator.make:
+
+        # Once for all runs; a job that was stopped goes on.
+        rule make_pool:
+            input:
+                paths.recipe(POOL),
+                generator=generator_inputs(maker),
+            output:
+                paths.pool_made,
+            log:
+                paths.logs / "foundation/make_pool.log",
+            benchmark:
+                paths.benchmarks / "foundation/make_pool.tsv"
+            priority: 10
+            conda:
+                "../../environment.yml"
+            resources:
+                gpu=1,
+                mem_mb=6000,
+                runtime=480,
+            params:
+                config=paths.resolved_config,
+            shell:
+                "exec python -m mpssl generate --config {params.config} --threads {threads} > {log} 2>&1"
+
+    rule pack_pool:
+        input:
+            made=ancient(paths.pool_made) if settings.foundation.generator.make else [],
+        output:
+            done(paths.generator()),
+        log:
+            paths.logs / "foundation/pack_pool.log",
+        benchmark:
+            paths.benchmarks / "foundation/pack_pool.tsv"
+        priority: 10
+        conda:
+            "../../environment.yml"
+        threads: 2
+        resources:
+            mem_mb=4000,
+            runtime=240,
+        params:
+            config=paths.resolved_config,
+        shell:
+            "exec python -m mpssl pack-pool --config {params.config} > {log} 2>&1"
+
+    rule check_pool:
+        input:
+            pool=generator_inputs(),
+            packed=lambda w: packed(index.checks[w.name]),
+        output:
+            done(paths.made("checks", "{name}")),
+        log:
+            paths.logs / "foundation/check_pool-{name}.log",
+        priority: 10
+        conda:
+            "../../environment.yml"
+        resources:
+            mem_mb=4000,
+            runtime=60,
+        params:
+            config=paths.resolved_config,
+            dataset=lambda w: index.checks[w.name],
+        shell:
+            "exec python -m mpssl check-pool --config {params.config} {params.dataset} > {log} 2>&1"
 
 
 if settings.foundation.classifier.kind == "trained":
