@@ -5,7 +5,7 @@ that it can neither be taken for this one nor overwritten by it. A name is known
 made: it is a digest of the names of what goes in.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cached_property
 from pathlib import Path
 
@@ -95,6 +95,13 @@ class Names:
     def run(self, run: Run) -> str:
         """Name of a run whose lambda is a number."""
         return json_digest([*self._of(run.cell, run.seed), float(run.lambda_)])
+
+    def distinct(self, cells: Iterable[Cell]) -> list[Cell]:
+        """The cells without those whose runs are the runs of an earlier one, under another name."""
+        found: dict[tuple, Cell] = {}
+        for cell in cells:
+            found.setdefault(tuple(self._of(cell, seed=0)), cell)
+        return list(found.values())
 
     def search(self, cell: Cell) -> str:
         """Name of the outcome of a cell's search for lambda."""

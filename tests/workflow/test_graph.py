@@ -91,7 +91,9 @@ PAPER_BASE_CELLS = 6 + 3 + 2 + 5 + 2 + 18
 @pytest.mark.parametrize("by_hand", [True, False], ids=["all data", "without data by hand"])
 def test_the_paper_builds_its_graph(tmp_path, by_hand):
     folder = copy_workflow(tmp_path)
-    cells, base, datasets, splits = PAPER_CELLS, PAPER_BASE_CELLS, 9, 16
+    # control/weak is the base model; three rows of Cars have the same settings as others
+    cells, base = PAPER_CELLS - 6 - 4, PAPER_BASE_CELLS - 6
+    datasets, splits = 9, 16
     if by_hand:
         (folder / "resources/data/chaoyang").mkdir(parents=True)
         (folder / "resources/data/imagenet").mkdir(parents=True)

@@ -19,9 +19,7 @@ rule fetch_dataset:
 
 rule pack_images:
     input:
-        unpacked=lambda w: (
-            ancient(paths.unpacked(w.dataset)) if downloads_of(w.dataset) else []
-        ),
+        unpacked=lambda w: (ancient(paths.unpacked(w.dataset)) if downloads_of(w.dataset) else []),
     output:
         done(paths.made("packed", "{dataset}-{digest}")),
     log:
