@@ -47,8 +47,8 @@ an experiment has none of its own. An unknown key is an error that suggests the 
 
 A *cell* is one place of a table: a method on a data set, with a label fraction and an architecture,
 here for example `generative/mpssl` on `birds` with 25 % of the labels and ResNet-18. Tables share
-cells. A *run* trains a cell once, with one seed and one weight lambda of the unlabeled loss; its
-files are in a folder such as
+cells. A *run* trains a cell once, with one seed and one weight lambda of the unlabeled loss. People
+find it by a link such as
 `results/my-birds/runs/birds/25/generative/mpssl/default/resnet18/lambda-0.3/seed-100`, one of
 the search for lambda, whose seed is `search_seed`. `default` is the method without a variant. In
 place of a number, `lambda-selected` is the weight that the search chose for the cell.
