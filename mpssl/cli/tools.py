@@ -118,6 +118,20 @@ def failures(experiment: Experiment) -> None:
     click.echo(failures_text(experiment))
 
 
+@click.command(context_settings={"ignore_unknown_options": True})
+@click.option("--profile", default="profiles/slurm", show_default=True, type=PATH)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def preflight(profile: Path, arguments: tuple[str, ...]) -> None:
+    """Say which jobs SLURM would not start, and why.
+
+    ARGUMENTS are further ones of snakemake, such as --configfile config/mini.yaml. Nothing is
+    trained; one short job a partition looks whether nodes see this folder.
+    """
+    from mpssl.tools.preflight import start_snakemake
+
+    sys.exit(start_snakemake(profile, arguments))
+
+
 @click.command()
 @click.argument("path", type=PATH)
 def trace(path: Path) -> None:
