@@ -83,7 +83,8 @@ def measure(run: str, folder: Path, repeat: int) -> None:
 def with_own_foundation():
     """config/mini.yaml with a foundation in the working folder instead of the shipped one."""
     from mpssl.config import reading
-    from mpssl.config.foundation import TrainedClassifier, TrainedGenerator
+    from mpssl.config.foundation import TrainedClassifier
+    from mpssl.config.generators import TrainedGenerator
     from mpssl.plan.experiment import Experiment
 
     config, trained = reading.load(ROOT / "config/mini.yaml"), {"kind": "trained", "steps": 1}

@@ -30,7 +30,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks.plain import PlainStep, TorchOptStep
 from mpssl.config import reading
 from mpssl.config.experiment import Config
-from mpssl.config.foundation import TrainedGenerator
+from mpssl.config.generators import TrainedGenerator
 from mpssl.machine.cpu import keep_freed_memory
 from mpssl.models.biggan import FoldedBigGan
 from mpssl.models.generator import FrozenGenerator

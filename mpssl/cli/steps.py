@@ -72,7 +72,25 @@ def train_generator(experiment: Experiment, threads: int) -> None:
     """Train the small generator on the foundation."""
     from mpssl.foundation import jobs
 
-    jobs.make_generator(experiment, threads)
+    jobs.make_generator(experiment.maker or experiment, threads)
+
+
+@click.command()
+@of_experiment
+def pack_pool(experiment: Experiment) -> None:
+    """Turn a pool of generated images into an array, once."""
+    from mpssl.foundation import pool
+
+    pool.pack_pool(experiment)
+
+
+@click.command()
+@of_dataset
+def check_pool(experiment: Experiment, dataset: str) -> None:
+    """Look for DATASET's test images in the pool."""
+    from mpssl.foundation import pool
+
+    click.echo(pool.check_pool(experiment, dataset))
 
 
 @click.command()

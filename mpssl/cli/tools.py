@@ -6,17 +6,28 @@ from pathlib import Path
 
 import click
 
-from mpssl.cli.arguments import PATH, known, of_dataset, of_experiment
+from mpssl.cli.arguments import PATH, Place, known, of_dataset, of_experiment, threads_option
 from mpssl.common.errors import UserError
 from mpssl.config import reading
+from mpssl.config.data import ImageFolder
 from mpssl.plan.experiment import Experiment
 
 
 @click.command()
-@click.argument("project", type=click.Path(file_okay=False, path_type=Path))
+@click.argument("project", type=Place(file_okay=False))
 @click.option("--images", required=True, type=PATH, help="A folder of class folders, or a CSV.")
 @click.option("--test", type=PATH, help="Test images, laid out alike; else a fifth is held out.")
 @click.option("--unlabeled", type=PATH, help="A folder of unlabeled images.")
+@click.option("--root", type=PATH, help="Where the paths of a CSV start; else at its folder.")
+@click.option("--group-by", help="Regular expression: what it finds in a path stays on one side.")
+@click.option("--merge-classes", is_flag=True, default=None, help="Take Cat and cat as one class.")
+@click.option(
+    "--near-duplicates",
+    type=click.Choice(["leave_out", "keep"]),
+    default="leave_out",
+    show_default=True,
+    help="Training images that are test images, saved again.",
+)
 @click.option(
     "--foundation",
     type=click.Choice(["auto", "small", "biggan-deep-256"]),
@@ -25,7 +36,7 @@ from mpssl.plan.experiment import Experiment
     help="auto: small where there is no GPU.",
 )
 @click.option("--architecture", help="Of the classifier; torchvision's names are known.")
-def init(project, images, test, unlabeled, foundation, architecture) -> None:
+def init(project: Path, images: Path, foundation: str, near_duplicates: str, **more) -> None:
     """Write PROJECT/config.yaml for your own images."""
     from mpssl.tools import init_project
 
@@ -33,12 +44,13 @@ def init(project, images, test, unlabeled, foundation, architecture) -> None:
         import torch
 
         foundation = "biggan-deep-256" if torch.cuda.is_available() else "small"
-    click.echo(init_project.initialize(project, images, test, unlabeled, foundation, architecture))
+    if near_duplicates != "leave_out":
+        more["near_duplicates"] = near_duplicates
+    click.echo(init_project.initialize(project, images, foundation=foundation, **more))
     click.echo(
-        f"\nwrote {project}/config.yaml, foundation {foundation}. What it takes, then the runs:\n"
-        f"  mpssl plan --config {project}/config.yaml\n"
-        f"  snakemake --cores all --configfile {project}/config.yaml"
+        f"\nwrote {project}/config.yaml, foundation {foundation}. What it takes, then the runs:"
     )
+    click.echo("\n".join(f"  {line}" for line in init_project.commands(project)))
 
 
 @click.command()
@@ -77,23 +89,71 @@ def plan(
 
 
 @click.command()
+@of_experiment
+@threads_option
+@click.option("--images-per-class", type=click.IntRange(1), help="Images of each class.")
+@click.option("--to", "folder", type=PATH, help="Folder of the images.")
+@click.option("--seed", type=click.IntRange(0), help="Seed of the latents; 0 if nothing says it.")
+def generate(
+    experiment: Experiment,
+    threads: int,
+    images_per_class: int | None,
+    folder: Path | None,
+    seed: int | None,
+) -> None:
+    """Make a folder of images with the generator.
+
+    It goes on where it stopped. What is not given is that of foundation.generator.make.
+    """
+    from mpssl.foundation.pool import make_pool
+
+    settings = experiment.config.foundation.generator
+    make = settings.make if settings.kind == "images" else None
+    images_per_class = images_per_class or (make and make.images_per_class)
+    folder = folder or (make and settings.path)
+    if images_per_class is None or folder is None:
+        raise UserError("say --images-per-class and --to, or foundation.generator.make")
+    if seed is None:
+        seed = make.seed if make else 0
+    make_pool(experiment, images_per_class, folder, seed, threads)
+
+
+@click.command()
 @of_dataset
-def data_check(experiment: Experiment, dataset: str) -> None:
+@click.option("--write", is_flag=True, help="Add what it would leave out to the list `exclude`.")
+def data_check(experiment: Experiment, dataset: str, write: bool) -> None:
     """Verify DATASET's files without packing it.
 
-    Images of your own are all read.
+    Images of your own are all read. The exit code is 1 if some should be left out.
     """
     from mpssl.data import official
 
     settings, folder = experiment.config.datasets[dataset], experiment.paths.data(dataset)
     if settings.adapter == "folder":
-        from mpssl.tools import init_project
-
-        click.echo(init_project.summary(settings, init_project.check(settings)))
+        _check_images(experiment, settings, write)
         return
     if settings.adapter not in official.LISTINGS:
         raise UserError(f"{settings.title} has no official files to check")
     click.echo(official.check(settings, folder))
+
+
+def _check_images(experiment: Experiment, settings: ImageFolder, write: bool) -> None:
+    """Check a person's images; exit with code 1 if some should be left out and are not listed."""
+    from mpssl.data.excluded import add_excluded
+    from mpssl.tools.check import check, summary
+
+    if write and settings.exclude is None:
+        raise UserError("the data set has no key `exclude`: write `exclude: excluded.csv` first")
+    if write and not settings.exclude.exists():
+        add_excluded(settings.exclude, settings, {})
+    report = check(settings)
+    click.echo(summary(report, experiment.config.split))
+    if report.excluded and write:
+        add_excluded(settings.exclude, settings, report.excluded)
+        click.echo(f"added {len(report.excluded)} files to {settings.exclude}")
+    elif report.excluded:
+        click.echo(f"{len(report.excluded)} files are not in the list `exclude`; --write adds them")
+        sys.exit(1)
 
 
 @click.command()
@@ -119,7 +179,9 @@ def failures(experiment: Experiment) -> None:
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
-@click.option("--profile", default="profiles/slurm", show_default=True, type=PATH)
+@click.option(
+    "--profile", default="profiles/slurm", show_default=True, type=PATH, help="Of Snakemake."
+)
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def preflight(profile: Path, arguments: tuple[str, ...]) -> None:
     """Say which jobs SLURM would not start, and why.
@@ -159,11 +221,12 @@ def predict(
 ) -> None:
     """Label IMAGES (files, folders, a CSV with the column path) with a MODEL file.
 
-    The exit code is 1 if one is unreadable.
+    MODEL may be an ONNX file of `mpssl export`. The exit code is 1 if an image is unreadable.
     """
+    from mpssl.data.listing import in_words
     from mpssl.tools import predict as predicting
 
-    files = predicting.find_images(list(images))
+    files, others = (f(list(images)) for f in (predicting.find_images, predicting.other_files))
     results = list(predicting.predict(model, files))
     found = [result for result in results if not isinstance(result, UserError)]
     write = getattr(predicting, f"as_{form or 'table'}")
@@ -173,6 +236,8 @@ def predict(
     unread = [result for result in results if isinstance(result, UserError)]
     for error in unread:
         click.echo(f"mpssl: skipped: {error}", err=True)
+    if others:
+        click.echo(f"mpssl: no pictures: {in_words(others)}", err=True)
     click.echo(f"mpssl: {len(found)} of {len(results)} files labeled", err=True)
     if unread:
         sys.exit(1)

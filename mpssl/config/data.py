@@ -20,6 +20,7 @@ from mpssl.config.fields import (
     Side,
 )
 from mpssl.config.glyph_classes import GLYPH_CLASSES
+from mpssl.config.image_folder import ImageFolder
 
 
 class Distortion(Closed):
@@ -105,45 +106,6 @@ class Glyphs(DatasetSettings):
     def sizes(self) -> Sizes:
         """The sizes that the configuration says."""
         return Sizes(GLYPH_CLASSES * self.images_per_class, 0, GLYPH_CLASSES)
-
-
-class ImageFolder(DatasetSettings):
-    """Your own images: a folder of class folders, or a CSV of path and label."""
-
-    adapter: Literal["folder"] = Field(description="Kind of the data set.")
-    title: str = Field(description="Name of the data set in tables and figures.")
-    path: Place = Field(
-        description="Place of the images: a folder with `CLASS/IMAGE` in it, a folder with "
-        "`train/CLASS/IMAGE` and `test/CLASS/IMAGE`, or a CSV with the columns `path` and `label`.",
-        examples=["images/birds", "images/birds.csv"],
-    )
-    test: Place | None = Field(
-        None, description="Place of the test images, laid out as `path` is without `train/`."
-    )
-    test_fraction: Annotated[float, Field(gt=0, lt=1), AS_IN_YAML_1_2] = Field(
-        0.2,
-        description="Part of each class that is held out as test images if neither `test` nor a "
-        "folder `test/` says which they are.",
-    )
-    unlabeled: Place | None = Field(
-        None,
-        description="Folder of unlabeled images at any depth, which join D_u of the oracle "
-        "methods.",
-    )
-    exclude: Place | None = Field(
-        None, description="List of images to leave out: a CSV with a column `file`."
-    )
-    seed: int = Field(0, description="Seed of the choice of the held-out test images.")
-
-    @property
-    def own_copy(self) -> Path:
-        """The user's own files."""
-        return self.path
-
-    @property
-    def has_unlabeled(self) -> bool:
-        """Whether a folder of unlabeled images is named."""
-        return self.unlabeled is not None
 
 
 class PaperData(DatasetSettings):

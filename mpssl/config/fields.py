@@ -39,10 +39,20 @@ def _inside(value: str) -> str:
     return value
 
 
+def _expression(value: str) -> str:
+    """A regular expression."""
+    try:
+        re.compile(value)
+    except (re.error, OverflowError) as error:
+        raise ValueError(f"'{value}' is no regular expression: {error}") from None
+    return value
+
+
 AS_IN_YAML_1_2 = BeforeValidator(_number)
 Number = Annotated[float, AS_IN_YAML_1_2]
 Place = Annotated[Path, BeforeValidator(_place)]
 Inside = Annotated[str, AfterValidator(_inside)]
+Expression = Annotated[str, AfterValidator(_expression)]
 Positive = Annotated[float, Field(gt=0), AS_IN_YAML_1_2]
 NonNegative = Annotated[float, Field(ge=0), AS_IN_YAML_1_2]
 Probability = Annotated[float, Field(ge=0, le=1), AS_IN_YAML_1_2]

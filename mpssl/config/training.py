@@ -93,6 +93,12 @@ class Training(Closed):
     batch_size: Count = Field(
         64, description="Number of labeled images in a batch; all of D if D has fewer."
     )
+    labeled_sampling: Literal["shuffled", "balanced"] = Field(
+        "shuffled",
+        description="Choice of the images of a labeled batch: `shuffled` takes each image of D "
+        "once before any comes again; `balanced` takes each class equally often, so that images "
+        "of small classes come again sooner.",
+    )
     learning_rate: Positive = Field(0.01, description="Learning rate of SGD at the start.")
     momentum: Annotated[float, Field(ge=0, lt=1), AS_IN_YAML_1_2] = Field(
         0.9, description="Momentum of SGD, in Nesterov's form; 0 is plain SGD."

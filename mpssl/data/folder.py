@@ -1,18 +1,90 @@
 """Read the user's own images: one folder for each class, or a CSV of paths and labels."""
 
-import csv
 from collections import Counter, defaultdict
+from collections.abc import Set
+from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from mpssl.common.errors import UserError, nearest
 from mpssl.config.data import ImageFolder, Packing
-from mpssl.data import listing
+from mpssl.data import excluded, groups
+from mpssl.data.class_names import alike, refuse_alike
+from mpssl.data.groups import Groups
+from mpssl.data.parts import FilesByClass, list_parts, list_unlabeled
 from mpssl.data.pictures import read_images
 from mpssl.data.store import Reading
 
-FilesByClass = dict[str, list[Path]]  # classes and files are sorted
+
+class Images(NamedTuple):
+    """The files of a data set that are used."""
+
+    train: FilesByClass
+    test: FilesByClass
+    unlabeled: list[Path]
+    groups: Groups
+    """Of the files that belong together with others."""
+
+    @property
+    def parts(self) -> dict[str, list[Path]]:
+        """The files by what they are for."""
+        labeled = {"test": self.test, "training": self.train}
+        listed = {part: [f for name in by for f in by[name]] for part, by in labeled.items()}
+        return listed | {"unlabeled": self.unlabeled}
+
+    @property
+    def labels(self) -> dict[Path, str]:
+        """The class of each labeled file."""
+        return {f: n for by in (self.train, self.test) for n in by for f in by[n]}
+
+    def beside_test(self) -> dict[Path, str]:
+        """Training and unlabeled files with a test image in their group, and that group."""
+        tested = {self.groups[f] for f in self.parts["test"] if f in self.groups}
+        others = self.parts["training"] + self.unlabeled
+        return {f: self.groups[f] for f in others if self.groups.get(f) in tested}
+
+
+@dataclass(frozen=True)
+class Listed:
+    """The files of a data set, before test images are held out."""
+
+    dataset: ImageFolder
+    classes: list[str]
+    """Of the training images, also if none is left of one."""
+    train: FilesByClass
+    test: FilesByClass | None
+    """None if they are to be held out."""
+    unlabeled: list[Path]
+    groups: Groups
+
+    def images(self, out: Set[Path] = frozenset()) -> Images:
+        """The files for each use, without those in `out`.
+
+        Raises:
+            UserError: none are left for training or for the test, or a test class is not a training
+                class.
+        """
+        dataset, train = self.dataset, _without(self.train, out)
+        if self.test is None:
+            train, test = hold_out(train, dataset.test_fraction, dataset.seed, self.groups)
+        else:
+            test = _without(self.test, out)
+        for name, part in (("training", train), ("test", test)):
+            if not part:
+                groups_ = ", or smaller groups" if self.groups else ""
+                raise UserError(
+                    f"{dataset.title}: no image is left for {name}; more{groups_} are needed"
+                )
+        unknown = sorted(set(test) - set(train))
+        if unknown:
+            lost = unknown[0] in self.classes
+            raise UserError(
+                f"{dataset.title}: no training image has the test class '{unknown[0]}'"
+                + ("; all of them are left out" if lost else nearest(unknown[0], train))
+            )
+        return Images(train, test, [f for f in self.unlabeled if f not in out], self.groups)
 
 
 def read_folder(dataset: ImageFolder, packing: Packing) -> Reading:
@@ -21,244 +93,147 @@ def read_folder(dataset: ImageFolder, packing: Packing) -> Reading:
     Raises:
         UserError: as `list_images`, or there is one class only.
     """
-    train, test, unlabeled = list_images(dataset)
-    classes = sorted(train)
+    images = list_images(dataset)
+    classes = sorted(images.train)
     if len(classes) < 2:
         raise UserError(f"{dataset.title} has the class '{classes[0]}' only; two are needed")
     files: list[Path] = []
     labels: list[int] = []
-    for part in (train, test):
+    for part in (images.train, images.test):
         for label, name in enumerate(classes):
             files += part.get(name, [])
             labels += [label] * len(part.get(name, []))
-    files, labels = files + unlabeled, labels + [-1] * len(unlabeled)
-    pool = sum(map(len, train.values()))
-    return Reading(read_images(files, packing), np.array(labels), classes, pool, len(unlabeled))
+    unlabeled = len(images.unlabeled)
+    files, labels = files + images.unlabeled, labels + [-1] * unlabeled
+    return Reading(
+        read_images(files, packing),
+        np.array(labels),
+        classes,
+        pool=sum(map(len, images.train.values())),
+        unlabeled=unlabeled,
+        groups=groups.numbered(files, images.groups),
+    )
 
 
-def list_images(dataset: ImageFolder) -> tuple[FilesByClass, FilesByClass, list[Path]]:
-    """List training files and test files by class, and the unlabeled files.
+def list_images(dataset: ImageFolder) -> Images:
+    """List the files of a data set that are used.
 
     Raises:
-        UserError: files are missing, none are left for training or for the test, or a test class is
-            not a training class.
+        UserError: files are missing, none are left for training or for the test, a test class is
+            not a training class, or a group has test images and others.
     """
-    excluded = _excluded(dataset.exclude)
-    train, test = list_parts(dataset)
-    if test is None:
-        train, test = hold_out(_without(train, excluded), dataset.test_fraction, dataset.seed)
-    train, test = _without(train, excluded), _without(test, excluded)
-    for name, part in (("training", train), ("test", test)):
-        if not part:
-            raise UserError(f"{dataset.title}: no image is left for {name}; more are needed")
-    unknown = sorted(set(test) - set(train))
-    if unknown:
+    images = list_all(dataset).images()
+    beside = images.beside_test()
+    if beside:
+        file, name = next(iter(beside.items()))
         raise UserError(
-            f"{dataset.title}: no training image has the test class '{unknown[0]}'"
-            f"{nearest(unknown[0], train)}"
+            f"{dataset.title}: {len(beside)} images have test images in their group, such as "
+            f"{file} of {name}; `mpssl data-check --write` leaves them out"
         )
+    return images
+
+
+def list_all(dataset: ImageFolder) -> Listed:
+    """List the files of a data set that its list of excluded files does not name.
+
+    Raises:
+        UserError: files are missing, or a line of that list matches none.
+    """
+    train, test, of_group = list_parts(dataset)
+    train, test = _named(train, test, dataset)
+    classes = sorted(train)
     unlabeled = []
     if dataset.unlabeled is not None:
-        labeled = {f.absolute() for part in (train, test) for files in part.values() for f in files}
-        listed = list_unlabeled(dataset.unlabeled)
-        unlabeled = [f for f in listed if f not in excluded and f.absolute() not in labeled]
-    return train, test, unlabeled
+        root = excluded.folders(dataset)["unlabeled"]
+        unlabeled = list_unlabeled(dataset.unlabeled, root)
+    labeled = [f for part in (train, test or {}) for files in part.values() for f in files]
+    if dataset.group_by is not None:
+        of_group = _grouped(dataset, labeled, unlabeled, of_group)
+    if unlabeled:
+        known = {excluded.same(file) for file in labeled}
+        unlabeled = [f for f in unlabeled if excluded.same(f) not in known]
+    out = excluded.read_excluded(dataset)
+    excluded.refuse_unknown(out, labeled + unlabeled, dataset)
+    if out:
+        out = {f for f in labeled + unlabeled if excluded.same(f) in out}
+        train, test = _without(train, out), test and _without(test, out)
+        unlabeled = [f for f in unlabeled if f not in out]
+    return Listed(dataset, classes, train, test, unlabeled, of_group)
 
 
-def layout(dataset: ImageFolder) -> str:
-    """How the folders were understood, in one line; nothing if they are folders of classes."""
-    if is_list(dataset.path):
-        return ""
-    parts = listing.parts_of(dataset.path)
-    if not parts:
-        return ""
-    names = {part: folder.name for part, folder in parts.items()}
-    said = [f"training: {names['train']}"]
-    if dataset.test is None:
-        test = names.get("test") or names.get("validation")
-        said.append(f"test: {test or 'held out of ' + names['train']}")
-        if "validation" in names and "test" in names:
-            said[0] += f" and {names['validation']}"
-    return "; ".join(said)
-
-
-def other_files(dataset: ImageFolder) -> Counter:
-    """The number of files in the data set's folders that are no pictures, by suffix."""
-    places = (dataset.path, dataset.test, dataset.unlabeled)
-    folders = [place for place in places if place is not None and place.is_dir()]
-    return sum((listing.list_files(folder).others for folder in folders), Counter())
-
-
-def list_parts(dataset: ImageFolder) -> tuple[FilesByClass, FilesByClass | None]:
-    """List training and test files by class; no test files if these are to be held out.
-
-    A folder of validation images holds the test images if there are no others; else they are for
-    training.
+def _named(
+    train: FilesByClass, test: FilesByClass | None, dataset: ImageFolder
+) -> tuple[FilesByClass, FilesByClass | None]:
+    """Training and test files, those together whose classes are merged.
 
     Raises:
-        UserError: there is no such folder or file, or no image in it.
+        UserError: two classes may be meant as one, and the data set does not say so.
     """
-    parts = {} if is_list(dataset.path) else listing.parts_of(dataset.path)
-    if dataset.test is not None:
-        return list_labeled(parts.get("train", dataset.path)), list_labeled(dataset.test)
-    if is_list(dataset.path):
-        return from_list(dataset.path)
-    if not parts:
-        return list_labeled(dataset.path), None
-    return _train_and_test({part: list_labeled(folder) for part, folder in parts.items()})
+    counts = sum(
+        (Counter({n: len(f) for n, f in part.items()}) for part in (train, test or {})), Counter()
+    )
+    if not dataset.merge_classes:
+        refuse_alike(counts, dataset.title)
+        return train, test
+    names = alike(counts)
+
+    def merged(part: FilesByClass) -> FilesByClass:
+        found = defaultdict(list)
+        for name, files in part.items():
+            found[names.get(name, name)] += files
+        return {name: sorted(set(found[name])) for name in sorted(found)}
+
+    return merged(train), test and merged(test)
 
 
-def _train_and_test(parts: dict[str, FilesByClass]) -> tuple[FilesByClass, FilesByClass | None]:
-    """Training and test files of the parts of `listing.PARTS`; no test files if none are given."""
-    test = parts.pop("test", None) or parts.pop("validation", None)
-    train: FilesByClass = defaultdict(list)
-    for files in parts.values():
-        for name in files:
-            train[name] += files[name]
-    # A file that is listed twice with one label is one file.
-    whole = [{n: sorted(set(part[n])) for n in sorted(part)} for part in (train, test or {})]
-    return whole[0], whole[1] or None
+def _without(files: FilesByClass, out: Set[Path]) -> FilesByClass:
+    kept = {name: [f for f in part if f not in out] for name, part in files.items()}
+    return {name: part for name, part in kept.items() if part}
 
 
-def hold_out(files: FilesByClass, fraction: float, seed: int) -> tuple[FilesByClass, FilesByClass]:
-    """Split each class at random into training and test files.
+def _grouped(
+    dataset: ImageFolder, labeled: list[Path], unlabeled: list[Path], by_list: Groups
+) -> Groups:
+    """The groups that `group_by` finds in paths.
+
+    Raises:
+        UserError: a labeled file has none, or a list says the groups, too.
+    """
+    if by_list:
+        raise UserError(f"{dataset.path} has a column group; remove it, or the key group_by")
+    found: Groups = {}
+    for folder in reversed(excluded.folders(dataset).values()):
+        files = [f for f in labeled + unlabeled if f.is_relative_to(folder)]
+        found |= groups.named_by(dataset.group_by, files, folder)
+    groups.refuse_nameless(dataset.group_by, labeled, found)
+    return found
+
+
+def hold_out(
+    files: FilesByClass, fraction: float, seed: int, of_group: Groups
+) -> tuple[FilesByClass, FilesByClass]:
+    """Split each class at random into training and test files, groups as a whole.
 
     A class of two or more images has at least one of them in each part; a single image is for
-    training.
+    training. So is the single group of a class.
     """
     rng = np.random.default_rng(seed)
+    wanted = {name: max(1, round(len(part) * fraction)) for name, part in files.items()}
+    wanted = {name: min(count, len(files[name]) - 1) for name, count in wanted.items()}
     train, test = {}, {}
-    for name in sorted(files):
-        order = rng.permutation(len(files[name]))
-        count = min(max(1, round(len(order) * fraction)), len(order) - 1)
-        train[name] = sorted(files[name][i] for i in order[count:])
-        test[name] = sorted(files[name][i] for i in order[:count])
-    return train, {name: part for name, part in test.items() if part}
-
-
-def list_labeled(path: Path) -> FilesByClass:
-    """List image files by class, from a folder of class folders or from a CSV.
-
-    Raises:
-        UserError: there is no such folder or file, or no image in it.
-    """
-    if is_list(path):
-        train, test = from_list(path)
-        if test is not None:
-            raise UserError(f"{path} has test images of its own in the column split")
-        return train
-    found = {f.name: listing.list_files(f).pictures for f in listing.class_folders(path)}
-    found = {name: files for name, files in found.items() if files}
-    if not found:
-        raise UserError(f"the image folder {path} has no images; expected {path}/CLASS/IMAGE.jpg")
-    return found
-
-
-def list_unlabeled(path: Path) -> list[Path]:
-    """List the image files at any depth of a folder, sorted.
-
-    Raises:
-        UserError: there is no such folder, or no image in it.
-    """
-    files = listing.list_files(path).pictures if path.is_dir() else []
-    if not files:
-        raise UserError(f"the folder of unlabeled images {path} does not exist or has no images")
-    return files
-
-
-def is_list(path: Path) -> bool:
-    """Whether a place is a list of files, not a folder."""
-    return path.suffix.lower() in (".csv", ".tsv")
-
-
-def from_list(path: Path) -> tuple[FilesByClass, FilesByClass | None]:
-    """List the training and test files of a CSV, whose relative paths start at its own folder.
-
-    Without a column `split` there are no test files. Its validation images are for training if
-    there are test images, else they are the test images.
-
-    Raises:
-        UserError: a line or a column is missing, or no file of the list is there.
-    """
-    found: dict[str, FilesByClass] = defaultdict(lambda: defaultdict(list))
-    named = {name: part for part, names in listing.PARTS.items() for name in names}
-    for number, row in enumerate(_rows(path, {"path", "label"}), start=2):
-        if not row["path"] or not (row["label"] or "").strip():
-            raise UserError(f"{path}, line {number}: a path or a label is empty")
-        word = (row.get("split") or "train").strip().lower()
-        if word not in named:
-            raise UserError(
-                f"{path}, line {number}: the split is '{word}'; expected train, test or validation"
-            )
-        found[named[word]][row["label"].strip()].append(_file_of(path, row["path"]))
-    _some_are_there(path, [f for part in found.values() for files in part.values() for f in files])
-    return _train_and_test(found)
-
-
-def listed_files(path: Path) -> list[Path]:
-    """The files of a list with the column `path`, in its order.
-
-    Raises:
-        UserError: the column is missing, or no file of the list is there.
-    """
-    files = [_file_of(path, row["path"]) for row in _rows(path, {"path"})]
-    _some_are_there(path, files)
-    return files
-
-
-def _file_of(path: Path, name: str) -> Path:
-    """The file that a line of a list names; Windows writes its paths with backslashes."""
-    file = path.parent / name.strip()
-    if "\\" in name and not file.exists():
-        return path.parent / name.strip().replace("\\", "/")
-    return file
-
-
-def _some_are_there(path: Path, files: list[Path]) -> None:
-    """Raise UserError if no file of a list exists; single ones are named when they are read."""
-    if files and not any(file.exists() for file in files):
-        reason = "is a web address" if ":/" in str(files[0]) else "is not there"
-        raise UserError(
-            f"none of the {len(files)} files of {path} exists; the first, {files[0]}, {reason}; "
-            f"relative paths start at {path.parent}"
+    if of_group:
+        names = sorted(files)
+        every = [f for name in names for f in files[name]]
+        labels = np.repeat(np.arange(len(names)), [len(files[name]) for name in names])
+        taken = groups.take_whole(
+            labels, groups.numbered(every, of_group), np.array([wanted[n] for n in names]), rng
         )
-
-
-def _excluded(path: Path | None) -> set[Path]:
-    return set() if path is None else {Path(row["file"]) for row in _rows(path, {"file"})}
-
-
-def _rows(path: Path, columns: set[str]) -> list[dict[str, str]]:
-    """Read the lines of a list, separated by commas, semicolons or tabs, and check the columns."""
-    try:
-        with open(path, newline="", encoding="utf-8-sig") as file:
-            first = file.readline()
-            file.seek(0)
-            separator = max(",;\t", key=first.count)
-            reader = csv.DictReader(file, delimiter=separator)
-            names = list(reader.fieldnames or [])
-            rows = list(reader)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"cannot read {path}: {error}") from None
-    missing = sorted(columns - set(names))
-    if missing:
-        raise UserError(_without_column(path, missing[0], names, rows))
-    for number, row in enumerate(rows, start=2):
-        if any(row[column] is None for column in columns):
-            raise UserError(f"{path}, line {number}: a column is missing")
-    return rows
-
-
-def _without_column(path: Path, missing: str, names: list[str], rows: list[dict]) -> str:
-    found = f"{path} has no column '{missing}' in its first line"
-    if names:
-        found += f"; its columns are {', '.join(names)}"
-    flags = [n for n in names if rows and all((row[n] or "").strip() in ("0", "1") for row in rows)]
-    if missing == "label" and len(flags) > 1:
-        found += f"; {', '.join(flags)} say by 0 and 1 which classes hold: write one label a line"
-    return found
-
-
-def _without(files: FilesByClass, excluded: set[Path]) -> FilesByClass:
-    kept = {name: [f for f in part if f not in excluded] for name, part in files.items()}
-    return {name: part for name, part in kept.items() if part}
+        chosen = {f for f, is_taken in zip(every, taken, strict=True) if is_taken}
+        train = {name: [f for f in files[name] if f not in chosen] for name in names}
+        test = {name: [f for f in files[name] if f in chosen] for name in names}
+    else:
+        for name in sorted(files):
+            order = rng.permutation(len(files[name]))
+            train[name] = sorted(files[name][i] for i in order[wanted[name] :])
+            test[name] = sorted(files[name][i] for i in order[: wanted[name]])
+    return train, {name: part for name, part in test.items() if part}

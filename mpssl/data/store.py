@@ -28,7 +28,8 @@ class Packed:
 
     images: uint8 [N, H, W, 3], memory-mapped; labels: int64 [N] in [0, K).
     The first `pool` rows are the training pool; the test split follows, then `unlabeled` rows of
-    unlabeled images, whose label is -1.
+    unlabeled images, whose label is -1. groups: int64 [N], the same number for images that belong
+    together; None if none do.
     """
 
     images: np.ndarray
@@ -37,6 +38,7 @@ class Packed:
     pool: int
     digest: str
     unlabeled: int = 0
+    groups: np.ndarray | None = None
 
     @property
     def test(self) -> np.ndarray:
@@ -48,7 +50,8 @@ class Packed:
 class Reading:
     """A data set as its adapter reads it, in the order of `Packed`.
 
-    images: N arrays uint8 [size, size, 3], which may be read one by one; labels: int [N].
+    images: N arrays uint8 [size, size, 3], which may be read one by one; labels: int [N]; groups:
+    int [N], or None.
     """
 
     images: Iterable[np.ndarray]
@@ -56,6 +59,7 @@ class Reading:
     classes: list[str]
     pool: int
     unlabeled: int = 0
+    groups: np.ndarray | None = None
 
 
 def save(folder: Path, reading: Reading, size: int) -> None:
@@ -87,7 +91,7 @@ def save(folder: Path, reading: Reading, size: int) -> None:
         np.save(path, labels)
         digest.update(labels)
         (folder / META).unlink(missing_ok=True)  # the old set is no longer complete
-    meta = {"classes": reading.classes, "pool": reading.pool, "unlabeled": reading.unlabeled}
+    meta = _meta(reading)
     write_made(folder / META, meta | {"digest": _seal(digest, **meta)})
 
 
@@ -102,7 +106,8 @@ def load(folder: Path) -> Packed:
         images = np.load(folder / IMAGES, mmap_mode="r", allow_pickle=False)
         labels = np.load(folder / LABELS, allow_pickle=False)
         parts = (meta[key] for key in ("classes", "pool", "digest", "unlabeled"))
-        packed = Packed(images, labels, *parts)
+        groups = np.array(meta["groups"], dtype=np.int64) if "groups" in meta else None
+        packed = Packed(images, labels, *parts, groups=groups)
         fits = images.ndim == 4 and images.dtype == np.uint8 and labels.dtype == np.int64
         if not fits or labels.shape != images.shape[:1]:
             raise ValueError("arrays do not belong together")
@@ -132,6 +137,12 @@ def _pixels(image: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     return pixels
 
 
+def _meta(data: Packed | Reading) -> dict:
+    """What meta.json holds beside the digest."""
+    meta = {"classes": data.classes, "pool": data.pool, "unlabeled": data.unlabeled}
+    return meta if data.groups is None else meta | {"groups": data.groups.tolist()}
+
+
 def _seal(pixels_and_labels, **meta) -> str:
     """Return the digest of pixels, labels and whatever else tells two data sets apart."""
     pixels_and_labels.update(json.dumps(meta, sort_keys=True).encode())
@@ -154,8 +165,7 @@ def _verify(folder: Path, packed: Packed) -> None:
     for start in range(0, len(packed.images), step):
         digest.update(np.ascontiguousarray(packed.images[start : start + step]))
     digest.update(packed.labels)
-    meta = {"classes": packed.classes, "pool": packed.pool, "unlabeled": packed.unlabeled}
-    if _seal(digest, **meta) != packed.digest:
+    if _seal(digest, **_meta(packed)) != packed.digest:
         raise ValueError("wrong checksum")
     with suppress(OSError):  # if the folder is read-only, every process hashes
         write_json(folder / VERIFIED, known)

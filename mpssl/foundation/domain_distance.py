@@ -8,9 +8,9 @@ from mpssl.common.files import write_made
 from mpssl.data import store
 from mpssl.data.batches import batches_of
 from mpssl.machine.devices import claimed_device
-from mpssl.models import generator
 from mpssl.models.classifier import load_foundation_classifier
 from mpssl.plan.experiment import Experiment
+from mpssl.training.pool import load_generator
 from mpssl.training.rng import Streams
 
 BATCH = 50
@@ -70,7 +70,7 @@ def _features(
         training.normalize_mean,
         training.normalize_std,
     ).to(device)
-    frozen = generator.load_configured(config, paths.generator()).to(device)
+    frozen = load_generator(config, paths.generator(), device)
     real, made = [], []
     with Streams(settings.seed, device).use("domain"):
         for part in torch.arange(len(images)).split(BATCH):

@@ -18,7 +18,7 @@ from pytorch_pretrained_biggan.model import BigGANBatchNorm
 from torch import Tensor, nn
 from torch.nn.utils import spectral_norm
 
-from mpssl.config.foundation import TrainedGenerator
+from mpssl.config.generators import TrainedGenerator
 
 START_SIZE = 4  # side of the class's first feature map, fixed in its code
 STATISTICS_BATCH = 2048  # batch size for the stored batch-norm statistics

@@ -17,7 +17,8 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from mpssl.compat.optimizers import SGD, Adam
-from mpssl.config.foundation import TrainedClassifier, TrainedGenerator
+from mpssl.config.foundation import TrainedClassifier
+from mpssl.config.generators import TrainedGenerator
 from mpssl.foundation.networks import (
     Discriminator,
     Encoder,

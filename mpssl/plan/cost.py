@@ -19,6 +19,7 @@ from mpssl.plan.cells import Cell
 from mpssl.plan.experiment import Experiment
 from mpssl.plan.paths import SAMPLES
 from mpssl.plan.plan import Plan
+from mpssl.plan.pool import packed_bytes
 
 # --------------------------------------------------------------------------------- sizes of data
 
@@ -46,8 +47,11 @@ def dataset_sizes(config: Config, name: str) -> Sizes:
 
 def split_sizes(config: Config, name: str, fraction: int) -> tuple[int, int]:
     """Images of D and D_val, as `mpssl.data.split` makes them."""
-    labeled = round(dataset_sizes(config, name).pool * fraction / 100)
+    sizes = dataset_sizes(config, name)
+    labeled = round(sizes.pool * fraction / 100)
     validation = round(labeled * config.split.validation_fraction)
+    if config.split.validation == "stratified":  # training keeps an image of each class
+        validation = min(validation, labeled - sizes.classes)
     return labeled - validation, validation
 
 
@@ -64,9 +68,10 @@ def chosen_cells(plan: Plan, names: list[str]) -> list[Cell]:
 def needed_datasets(plan: Plan, cells: list[Cell]) -> list[str]:
     """Data sets that are packed for `cells`, the foundation's own where something reads it."""
     foundation = plan.config.foundation
+    network = foundation.network
     needs = {need for cell in cells for need in plan.needs(cell)}
     trained = {
-        "generator": foundation.generator.kind == "trained",
+        "generator": network is not None and network.kind == "trained",
         "foundation_classifier": foundation.classifier.kind == "trained",
         "foundation_images": True,
     }
@@ -77,9 +82,10 @@ def needed_datasets(plan: Plan, cells: list[Cell]) -> list[str]:
 def needed_weights(experiment: Experiment, cells: list[Cell]) -> list[Download]:
     """Files of pretrained weights that are downloaded for `cells`."""
     foundation, files, paths = experiment.config.foundation, set(), experiment.paths
+    network = foundation.network
     for cell in cells:
         needs = experiment.plan.needs(cell)
-        if "generator" in needs and foundation.generator.kind == "pretrained":
+        if "generator" in needs and network is not None and network.kind == "pretrained":
             files |= {GENERATOR_CONFIG, OFFICIAL_GENERATOR}
         if "foundation_classifier" in needs and foundation.classifier.kind == "pretrained":
             files.add(paths.classifier(cell.architecture).name)
@@ -127,6 +133,10 @@ def space(experiment: Experiment, cells: list[Cell]) -> Space:
             unknown.append(f"packed {name}")
         else:
             packed += (sizes.pool + sizes.test) * config.packing.size**2 * 3
+    if any("generator" in plan.needs(cell) for cell in cells):
+        of_pool = packed_bytes(config)
+        unknown += ["packed pool"] if of_pool is None else []
+        packed += of_pool or 0
     runs = sum(_run_bytes(plan, run.cell) for run in plan.runs(cells))
     return Space(
         archives=sum(download.bytes or 0 for download in archives),

@@ -34,6 +34,8 @@ def step_memory(plan: Plan, cell: Cell) -> StepMemory:
 def _generator(plan: Plan) -> tuple[int, int]:
     """Bytes of the generator's weights, and numbers that its layers return for an image."""
     settings = plan.config.foundation.generator
+    if settings.kind == "images":
+        return 0, 0
     if settings.kind == "shipped":
         described = read_json(FOUNDATION / GENERATOR_CONFIG)
         return 10_000_000, generator_maps(described["layers"], described["channel_width"])

@@ -30,6 +30,18 @@ class Experiment:
         return Plan(self.config)
 
     @cached_property
+    def maker(self) -> "Experiment | None":
+        """The experiment whose generator makes images: itself unless the generator is a pool.
+
+        None if the images of the pool are given.
+        """
+        foundation = self.config.foundation
+        if foundation.network is foundation.generator or foundation.network is None:
+            return self if foundation.network else None
+        changed = foundation.model_copy(update={"generator": foundation.network})
+        return Experiment(self.config.model_copy(update={"foundation": changed}))
+
+    @cached_property
     def paths(self) -> Paths:
         """Where its files are."""
         return Paths(self.config)

@@ -6,6 +6,7 @@ from mpssl.common.errors import UserError
 from mpssl.plan.cells import Cell
 from mpssl.plan.cost import dataset_sizes
 from mpssl.plan.experiment import Experiment
+from mpssl.plan.pool import packed_bytes
 
 PROGRAM_MB = 6000  # PyTorch with CUDA, generator, classifier; 0.5 GB on a CPU at the small sizes
 COPIES = 2  # of the images, while they are put into the layout of the device
@@ -29,7 +30,8 @@ def training_mb(experiment: Experiment, cell: Cell, packed: Callable[[str], int]
         cell: what is trained.
         packed: `packed_mb` of a data set's name.
     """
-    datasets = {cell.dataset}
-    if "foundation_images" in experiment.plan.needs(cell):
+    datasets, needs = {cell.dataset}, experiment.plan.needs(cell)
+    if "foundation_images" in needs:
         datasets.add(experiment.config.foundation.dataset)
-    return PROGRAM_MB + COPIES * sum(packed(name) for name in datasets)
+    pool = (packed_bytes(experiment.config) or 0) // 2**20 if "generator" in needs else 0
+    return PROGRAM_MB + COPIES * (sum(packed(name) for name in datasets) + pool)

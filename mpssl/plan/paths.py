@@ -141,8 +141,10 @@ class Paths:
         return self.split(run.cell.dataset, run.cell.fraction, run.seed)
 
     def generator(self) -> Path:
-        """Folder of a BigGAN: config.json and its weights. A Python entry point has none."""
+        """Folder of a BigGAN's config.json and weights, or of a packed pool; others have none."""
         generator = self.config.foundation.generator
+        if generator.kind == "images":
+            return self.resources / "foundation" / "pool"
         if generator.kind == "shipped":
             return FOUNDATION
         if generator.kind == "pretrained":
@@ -150,7 +152,7 @@ class Paths:
         return self.resources / "foundation" / "generator"
 
     def generator_files(self) -> list[Path]:
-        """The generator's files: a BigGAN's, official or of our own, or an entry point's source.
+        """The generator's files: a BigGAN's, an entry point's source, or those of a packed pool.
 
         Raises:
             UserError: the entry point's module cannot be found.
@@ -158,8 +160,19 @@ class Paths:
         generator, folder = self.config.foundation.generator, self.generator()
         if generator.kind == "python":
             return [entry_source(generator.entry), *generator.files]
+        if generator.kind == "images":
+            return [folder / "meta.json"]
         weights = generator_weights(folder, trained=generator.kind == "trained")
         return [folder / GENERATOR_CONFIG, weights]
+
+    @property
+    def pool_made(self) -> Path:
+        """What a pool was made with; written after its images."""
+        return self.config.foundation.generator.path / "generator.json"
+
+    def pool_check(self, dataset: str) -> Path:
+        """Written if no image of the pool is a test image of a data set."""
+        return self.resources / "foundation" / f"pool-{dataset}.json"
 
     def classifier(self, architecture: str) -> Path:
         """Weights of the foundation classifier of one architecture."""

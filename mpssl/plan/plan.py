@@ -21,6 +21,7 @@ from mpssl.config.tables import Columns, Grid
 from mpssl.config.training import Augmentation
 from mpssl.plan.cells import SELECTED, Cell, Column, Run, cell_of
 from mpssl.plan.paths import Paths
+from mpssl.plan.pool import lacks
 from mpssl.training.objectives import OBJECTIVES
 from mpssl.training.sources import SOURCES
 
@@ -64,8 +65,8 @@ class Plan:
             return "no unlabeled images are left at 100 %"
         if source == "foundation" and foundation is None:
             return "foundation.dataset names no real images"
-        if source == "mapped" and not self.config.foundation.class_map:
-            return "foundation.class_map is empty"
+        if reason := lacks(self.config.foundation, self.method(cell)):
+            return reason
         group = self.method(cell).classes
         if group is not None and group not in self.config.foundation.class_groups:
             return f"foundation.class_groups has no {group}"
@@ -104,8 +105,8 @@ class Plan:
 
     def weight_downloads(self) -> list[tuple[Path, Download]]:
         """Files of pretrained weights and their folders: pinned ones, and torchvision's others."""
-        generator, classifier = self.config.foundation.generator, self.config.foundation.classifier
-        parts = [part for part in (generator, classifier) if part.kind == "pretrained"]
+        generator, classifier = self.config.foundation.network, self.config.foundation.classifier
+        parts = [part for part in (generator, classifier) if part and part.kind == "pretrained"]
         found = {d.file: (part.path, d) for part in parts for d in part.downloads}
         if classifier.kind == "pretrained":
             for architecture in sorted(self.config.roles.every_architecture):

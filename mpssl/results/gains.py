@@ -1,5 +1,6 @@
 """Methods side by side on one column, and what augmentation, consistency and images each give."""
 
+import math
 from dataclasses import dataclass
 from statistics import mean, stdev
 
@@ -162,6 +163,27 @@ def difference_of(records: Records, ours: Cell, other: Cell) -> Difference:
     return compare(records, records.of(ours).records, records.of(other).records)
 
 
+def one_image(difference: Difference) -> float:
+    """What one test image weighs in a difference of accuracies, points; 0 for other measures."""
+    return 100 / difference.images if difference.images else 0.0
+
+
+def bounds(difference: Difference) -> tuple[float, float]:
+    """The ends of the 95 % interval by which a person decides; NaN if there is none.
+
+    They are at least one test image's weight from the effect: if runs agree on all of a few test
+    images, the spread is 0, but another test set would have another image. Claims are tested on the
+    interval without it, whose ends agree with their p-values.
+    """
+    if not difference.known:
+        return math.nan, math.nan
+    weight = one_image(difference)
+    low, high = difference.effect - weight, difference.effect + weight
+    return min(difference.low, low), max(difference.high, high)
+
+
 def verdict(difference: Difference) -> str:
     """Whether the interval of a difference excludes zero."""
-    return HELPS if difference.low > 0 else HURTS if difference.high < 0 else OPEN
+    low, high = bounds(difference)
+    # One image more or less is no verdict, whatever the last digit of its weight.
+    return HELPS if round(low, 9) > 0 else HURTS if round(high, 9) < 0 else OPEN

@@ -90,6 +90,9 @@ def foundation_names(experiment: Experiment, count: int) -> list[str]:
         meta = experiment.paths.packed(foundation.dataset) / store.META
         # "latin A" is a script and what was drawn; the drawing tells it
         names = [n.split()[-1] for n in read_made(meta)["classes"]] if meta.exists() else []
+    elif foundation.generator.kind == "images":
+        (meta,) = experiment.paths.generator_files()
+        names = read_made(meta)["classes"] if meta.exists() else []
     else:
         from mpssl.compat.torchvision import models  # slow
 

@@ -1,5 +1,6 @@
 """What a run trains and is tested on, read from its files and verified."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,15 +12,17 @@ from mpssl.common.files import json_digest, read_made
 from mpssl.config.run_settings import RunSettings
 from mpssl.data import store
 from mpssl.data.batches import Batches, batches_of
+from mpssl.data.pool import classes_by_name
 from mpssl.data.split import read_split
-from mpssl.models import generator
 from mpssl.models.classifier import load_foundation_classifier
+from mpssl.models.generator import FrozenGenerator
 from mpssl.plan import input_digests
 from mpssl.plan.cells import SELECTED, Run
 from mpssl.plan.experiment import Experiment
 from mpssl.plan.plan import run_modules
 from mpssl.runs.record import Digests
 from mpssl.training.assemble import Inputs
+from mpssl.training.pool import load_generator
 
 
 @dataclass
@@ -69,8 +72,10 @@ def gather(
         unlabeled = batches_of(foundation, rows, size, device, share)
         digests["foundation_images"] = foundation.digest
     if "generator" in needs:
-        frozen = generator.load_configured(config, paths.generator()).to(device)
+        frozen = load_generator(config, paths.generator(), device, share)
         digests["generator"] = input_digests.generator_digest(experiment)
+        if settings.foundation_classes is not None:
+            _refuse_unknown("foundation.class_groups", settings.foundation_classes, frozen)
     if "foundation_classifier" in needs:
         foundation_classifier = load_foundation_classifier(
             paths.classifier(cell.architecture),
@@ -90,7 +95,7 @@ def gather(
             )
     class_map = None
     if settings.class_map is not None:
-        class_map = _class_map(settings.class_map, packed.classes, frozen.classes)
+        class_map = _class_map(settings.class_map, packed.classes, frozen)
     return Gathered(
         inputs=Inputs(
             classes=len(packed.classes),
@@ -131,23 +136,39 @@ def _validation(rows: list[int], settings: RunSettings) -> tuple[list[int] | Non
     return learning, [row for row, its in zip(rows, learns, strict=True) if not its]
 
 
-def _class_map(mapped: dict[str, list[int]], classes: list[str], known: int) -> list[list[int]]:
-    """The foundation classes of each target class.
+def _class_map(
+    mapped: dict[str, list[int]], classes: list[str], frozen: FrozenGenerator
+) -> list[list[int]]:
+    """The foundation classes of each target class; without a map those of the same name.
 
     Raises:
-        UserError: a target class has none, or one is not among the `known` of the generator.
+        UserError: a target class has none, or one is not among those of the generator.
     """
+    if not mapped:
+        mapped = classes_by_name(frozen.names, classes)
     for name in classes:
         if not mapped.get(name):
             raise UserError(
                 f"foundation.class_map names no foundation classes for the class {name}"
             )
-        if mapped[name][-1] >= known:
-            raise UserError(
-                f"foundation.class_map: the class {name} has {mapped[name][-1]}, the generator's "
-                f"classes are 0 to {known - 1}"
-            )
+        _refuse_unknown(f"foundation.class_map: the class {name}", mapped[name], frozen)
     return [mapped[name] for name in classes]
+
+
+def _refuse_unknown(where: str, numbers: list[int], frozen: FrozenGenerator) -> None:
+    """Raise UserError if a number is not one of the generator's classes."""
+    known = getattr(frozen, "present", range(frozen.classes))
+    if unknown := set(numbers).difference(known):
+        raise UserError(
+            f"{where} has {max(unknown)}, the generator's classes are {_spanned(known)}"
+        )
+
+
+def _spanned(numbers: Sequence[int]) -> str:
+    """Numbers in ascending order, by the first and last if none is left out."""
+    if len(numbers) == numbers[-1] + 1:
+        return f"0 to {numbers[-1]}"
+    return ", ".join(map(str, numbers[:10])) + (" ..." if len(numbers) > 10 else "")
 
 
 def _lambda(experiment: Experiment, run: Run) -> float:

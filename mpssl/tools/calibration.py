@@ -34,12 +34,16 @@ from mpssl.plan.cost import Calibration, chosen_cells, dataset_sizes, kind, meas
 from mpssl.plan.device_memory import OFFICIAL_LAYERS, OFFICIAL_WIDTH
 from mpssl.plan.experiment import Experiment
 from mpssl.plan.plan import Plan
+from mpssl.plan.pool import folders
 from mpssl.shipped import FOUNDATION
 from mpssl.training.assemble import Inputs, assemble
 from mpssl.training.evaluate import accuracy
+from mpssl.training.pool import PoolGenerator
 from mpssl.training.rng import Streams
 from mpssl.training.train import Loop, Task
 
+CPU = torch.device("cpu")
+POOL_IMAGES = 1000  # of a random pool
 WARM_UP_STEPS = 2
 STATISTICS_BATCH = 4  # images behind the random generator's batch-norm statistics
 # BigGAN-deep-256's config.json, as `config/config.yaml` pins it.
@@ -68,17 +72,25 @@ class Measurement:
 # ------------------------------------------------------------------- a task of random ingredients
 
 
-def random_generator(experiment: Experiment) -> generator.FrozenGenerator:
-    """The generator at its real size: if its files are there, itself, else random weights."""
+def random_generator(
+    experiment: Experiment, device: torch.device = CPU
+) -> generator.FrozenGenerator:
+    """The generator at its real size: if its files are there, itself, else random weights.
+
+    A pool is one of a few random images.
+    """
     config, folder = experiment.config, experiment.paths.generator()
     foundation, size = config.foundation, config.training.image_size
     settings = foundation.generator
     if settings.kind in ("python", "shipped"):
-        return generator.load_configured(config, folder)
+        return generator.load_configured(config, folder).to(device)
     if settings.kind == "pretrained" and generator_weights(folder).exists():
-        return generator.load(folder, size, foundation.truncation)
+        return generator.load(folder, size, foundation.truncation).to(device)
+    if settings.kind == "images":
+        classes = max(1, len(folders(foundation)))
+        return PoolGenerator(_random_images(POOL_IMAGES, size, classes), size, device)
     folded = FoldedBigGan(random_network(config), foundation.truncation)
-    return generator.FrozenGenerator(folded, size)
+    return generator.FrozenGenerator(folded, size).to(device)
 
 
 def random_network(config: Config) -> BigGAN:
@@ -130,6 +142,16 @@ def make_usable(network: BigGAN) -> None:
         hook.remove()
 
 
+def _random_images(count: int, size: int, classes: int) -> Packed:
+    return Packed(
+        images=np.random.default_rng(0).integers(0, 256, (count, size, size, 3), dtype=np.uint8),
+        labels=np.arange(count) % classes,
+        classes=[str(k) for k in range(classes)],
+        pool=count,
+        digest="random",
+    )
+
+
 def random_task(
     plan: Plan, cell: Cell, device: torch.device, frozen: generator.FrozenGenerator | None
 ) -> Task:
@@ -147,15 +169,7 @@ def random_task(
     count = max(
         training.batch_size, training.evaluation_batch_size, config.lmo.validation_batch_size
     )
-    pixels = np.random.default_rng(0)
-    shape = (count, config.packing.size, config.packing.size, 3)
-    packed = Packed(
-        images=pixels.integers(0, 256, shape, dtype=np.uint8),
-        labels=np.arange(count) % classes,
-        classes=[str(k) for k in range(classes)],
-        pool=count,
-        digest="random",
-    )
+    packed = _random_images(count, config.packing.size, classes)
     images = batches_of(packed, np.arange(count), training.image_size, device)
     foundation_classifier = None
     if "foundation_classifier" in needs:
@@ -246,7 +260,7 @@ def _calibrate(experiment: Experiment, names: list[str], steps: int, device: tor
         cells.setdefault((kind(plan, cell), cell.architecture), cell)
     frozen = None
     if any("generator" in plan.needs(cell) for cell in cells.values()):
-        frozen = random_generator(experiment).to(device)
+        frozen = random_generator(experiment, device)
     for (name, architecture), cell in cells.items():
         try:
             measured = measure(random_task(plan, cell, device, frozen), steps)

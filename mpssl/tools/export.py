@@ -1,8 +1,6 @@
 """A trained model as ONNX, checked against torch."""
 
-import json
 import warnings
-from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -12,7 +10,7 @@ from mpssl.common.errors import UserError
 from mpssl.common.files import atomic
 from mpssl.models import model_file
 from mpssl.models.classifier import Classifier
-from mpssl.models.tensor_file import FORMAT
+from mpssl.tools import onnx_file
 
 TOLERANCE = 1e-4  # of probabilities; float32 and another order of sums stay far below it
 
@@ -33,7 +31,7 @@ def export_onnx(model_path: Path, out: Path) -> float:
     """Write a model as ONNX and return the largest difference to torch's probabilities.
 
     The input `image` is [B, 3, S, S] in [0, 1], any B; normalization is inside. Labels and the
-    steps before it are in the metadata, as in the model's own file.
+    steps before it are in the metadata (`mpssl.tools.onnx_file.metadata`).
 
     Raises:
         UserError: onnx or onnxruntime is missing, or the two disagree; then nothing is left.
@@ -43,9 +41,7 @@ def export_onnx(model_path: Path, out: Path) -> float:
         import onnxruntime
         import onnxscript  # noqa: F401
     except ImportError as error:
-        raise UserError(
-            f"export needs {error.name}: pip install --constraint constraints.txt -e '.[export]'"
-        ) from None
+        raise UserError(f"export needs {error.name}: {onnx_file.INSTALL}") from None
     model, description = model_file.load(model_path)
     network, side = Probabilities(model).eval(), description.image_size
     with atomic(out) as path, warnings.catch_warnings():
@@ -55,14 +51,13 @@ def export_onnx(model_path: Path, out: Path) -> float:
             network,
             (torch.rand(2, 3, side, side),),
             dynamo=True,
-            input_names=["image"],
-            output_names=["probability"],
+            input_names=[onnx_file.INPUT],
+            output_names=[onnx_file.OUTPUT],
             dynamic_shapes=({0: batch},),
             verbose=False,
         )
         graph = program.model_proto
-        metadata = {FORMAT: json.dumps(asdict(description), ensure_ascii=False)}
-        onnx.helper.set_model_props(graph, metadata)
+        onnx.helper.set_model_props(graph, onnx_file.metadata(description))
         onnx.save(graph, path)
         session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
         difference = max(_difference(session, network, count, side) for count in (1, 5))
@@ -78,5 +73,5 @@ def export_onnx(model_path: Path, out: Path) -> float:
 def _difference(session, network: nn.Module, count: int, side: int) -> float:
     """The largest difference of probabilities over `count` random images."""
     images = torch.rand(count, 3, side, side, generator=torch.Generator().manual_seed(count))
-    (found,) = session.run(None, {"image": images.numpy()})
+    (found,) = session.run(None, {onnx_file.INPUT: images.numpy()})
     return (torch.from_numpy(found) - network(images)).abs().max().item()

@@ -1,22 +1,26 @@
 """`mpssl init`: a configuration for the user's own images, and a check of them."""
 
+import itertools
 import re
-from collections import Counter
-from dataclasses import dataclass, field
+import shlex
 from pathlib import Path
 from typing import Any
 
 import jinja2
 import yaml
+from pydantic import ValidationError
 
 from mpssl.common.errors import UserError
-from mpssl.common.files import csv_text, write_text
+from mpssl.common.files import write_text
 from mpssl.config import reading
 from mpssl.config.data import ImageFolder
-from mpssl.data import folder, pictures
-from mpssl.shipped import OWN_DATA_TEMPLATE, PRESETS, SCHEMA, shipped_classifiers
-from mpssl.tools.looks import Looks, write_sheet
+from mpssl.data.excluded import add_excluded
+from mpssl.plan.claim import is_free
+from mpssl.shipped import OWN_DATA_TEMPLATE, PRESETS, SCHEMA, SHIPPED, shipped_classifiers
+from mpssl.tools.check import Report, check, left_out, summary, unvalidated
+from mpssl.tools.looks import write_sheet
 
+REPOSITORY = SHIPPED.parent.parent  # where the package is installed as a wheel, it has no Snakefile
 SHIPPED_CLASSIFIER = "classifier: {kind: shipped}"
 TRAINED_CLASSIFIER = "classifier: {kind: trained, steps: 2000}"
 PACKING = re.compile(r"^packing: \{(.*)\}$", re.MULTILINE)
@@ -24,120 +28,21 @@ COPIED_FROM_HERE = "# `mpssl init` copies the rest of this file.\n"
 CONTROLS = ("control/weak", "control/scr", "control/freematch")
 GENERATIVE = ("generative/naive_gssl", "generative/pssl", "generative/mpssl")
 ORACLE = ("oracle/uda", "oracle/fixmatch", "oracle/freematch")
-SHOWN = 5  # files named in the summary, of each kind
-CLASSES_SHOWN = 20
-
-
-@dataclass
-class Report:
-    """What a check of the images found."""
-
-    train: Counter
-    test: Counter
-    unlabeled: int
-    excluded: dict[Path, str] = field(default_factory=dict)
-    """Files to leave out, each with the reason."""
-    others: Counter = field(default_factory=Counter)
-    """Files that are no pictures, by suffix."""
-    looks: Looks = field(default_factory=Looks)
-    """What kinds of pictures they are."""
-
-
-def check(dataset: ImageFolder) -> Report:
-    """Read every image: which are unreadable, and which are the same picture twice.
-
-    Of equal pictures in one part the first stays; of equal ones in training and test the test
-    image; of equal ones with different labels none.
-
-    Raises:
-        UserError: no image is left.
-    """
-    train, test, unlabeled = folder.list_images(dataset)
-    listed = [("test", name, f) for name, files in test.items() for f in files]
-    listed += [("training", name, f) for name, files in train.items() for f in files]
-    listed += [("unlabeled", "", f) for f in unlabeled]
-    groups: dict[str, list[tuple[str, str, Path]]] = {}
-    report = Report(Counter(), Counter(), 0, others=folder.other_files(dataset))
-    for part, name, file in listed:
-        try:
-            digest = report.looks.take(pictures.open_upright(file), file)
-        except UserError as error:
-            report.excluded[file] = str(error).rpartition(";")[0] or str(error)
-            continue
-        groups.setdefault(digest, []).append((part, name, file))
-    for group in groups.values():
-        _judge(group, report)
-    return report
-
-
-def _judge(group: list[tuple[str, str, Path]], report: Report) -> None:
-    """Count the first of a group of equal pictures, the test's if it has one; exclude the rest."""
-    labels = sorted({name for part, name, _ in group if part != "unlabeled"})
-    if len(labels) > 1:
-        for _, _, file in group:
-            report.excluded[file] = f"the same picture has the labels {' and '.join(labels)}"
-        return
-    part, name, kept = group[0]
-    if part == "unlabeled":
-        report.unlabeled += 1
-    else:
-        (report.test if part == "test" else report.train)[name] += 1
-    for other, _, file in group[1:]:
-        where = "" if other == part else f" of the {part} images"
-        report.excluded[file] = f"the same picture as {kept}{where}"
-
-
-def summary(dataset: ImageFolder, report: Report) -> str:
-    """A check in a few lines."""
-    train, test = report.train, report.test
-    lines = [
-        f"{dataset.title}: {train.total()} training and {test.total()} test images of "
-        f"{len(train)} classes, {report.unlabeled} unlabeled"
-    ]
-    understood = folder.layout(dataset)
-    lines += [f"folders: {understood}"] if understood else []
-    names = sorted(train, key=lambda name: (train[name], name))
-    width = max(map(len, names[:CLASSES_SHOWN]), default=0)
-    shown = sorted(names[:CLASSES_SHOWN])
-    lines += [f"  {name:<{width}}  {train[name]:>5} + {test[name]:>4}" for name in shown]
-    if len(names) > CLASSES_SHOWN:
-        lines.append(f"  ... and {len(names) - CLASSES_SHOWN} larger classes")
-    lines += report.looks.lines()
-    if report.others:
-        counts = ", ".join(
-            f"{n} {suffix or 'without suffix'}" for suffix, n in report.others.most_common(SHOWN)
-        )
-        lines.append(f"no pictures: {counts}{_more(list(report.others))}")
-    untested = [name for name in names if not test[name]]
-    if untested:
-        lines.append(f"warning: no test image of {', '.join(untested[:SHOWN])}{_more(untested)}")
-    if len(names) > 1 and train[names[-1]] >= 10 * train[names[0]]:
-        lines.append(
-            f"warning: unbalanced: {train[names[-1]]} images of {names[-1]}, "
-            f"{train[names[0]]} of {names[0]}"
-        )
-    if report.excluded:
-        count = len(report.excluded)
-        lines.append(f"left out: {count} file{'s' if count > 1 else ''}")
-        files = list(report.excluded)
-        lines += [f"  {f}: {report.excluded[f]}" for f in files[:SHOWN]]
-        lines += ["  ..."] if len(files) > SHOWN else []
-    return "\n".join(lines)
-
-
-def _more(names: list) -> str:
-    return f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
 
 
 def initialize(
     project: Path,
     images: Path,
-    test: Path | None,
-    unlabeled: Path | None,
+    *,
+    test: Path | None = None,
+    unlabeled: Path | None = None,
     foundation: str,
-    architecture: str | None,
+    architecture: str | None = None,
+    **more: Any,
 ) -> str:
-    """Check the images, write PROJECT/config.yaml (and excluded.csv); returns the summary.
+    """Check the images, write PROJECT/config.yaml and excluded.csv; returns the summary.
+
+    `more` are further keys of the data set, see `ImageFolder`.
 
     Raises:
         UserError: PROJECT has a configuration already, or the images are too few.
@@ -145,49 +50,75 @@ def initialize(
     target = project / "config.yaml"
     if target.exists():
         raise UserError(f"{target} is there already; edit it, or delete it to begin again")
+    name = _experiment(project)
+    keys = {"path": images, "test": test, "unlabeled": unlabeled} | more
+    keys = {
+        key: str(value.absolute()) if isinstance(value, Path) else value
+        for key, value in keys.items()
+        if value is not None
+    }
+    entry = {"adapter": "folder", "title": project.resolve().name} | keys
+    report = check(_dataset(entry))
+    _enough(report)
+    excluded = (project / "excluded.csv").absolute()
+    entry["exclude"] = str(excluded)
+    values = report.looks.values
+    text = _configuration(name, entry, foundation, architecture, unlabeled is not None, values)
+    config = reading.resolve(yaml.safe_load(text), where=str(target))
+    unvalidated(report.images, config.split)  # refuses too few images
+    add_excluded(excluded, report.listed.dataset, report.excluded)
+    write_sheet(project / "images.png", report.looks, config.packing)
+    write_text(target, text)
+    found = summary(report, config.split)
+    return f"{found}\n{project / 'images.png'} shows some as the network sees them"
+
+
+def commands(project: Path) -> list[str]:
+    """What a person may type next, where they stand."""
+    config = shlex.quote(str(project / "config.yaml"))
+    snakefile, where = REPOSITORY / "Snakefile", ""
+    if snakefile.exists() and snakefile.parent != Path.cwd():
+        where = f"--snakefile {shlex.quote(str(snakefile))} "
+    return [
+        f"mpssl plan --config {config}",
+        f"snakemake {where}--cores all --configfile {config}",
+    ]
+
+
+def _experiment(project: Path) -> str:
+    """A name for the results that no other project has where the user stands.
+
+    Raises:
+        UserError: the project's name has no letter or digit, or is that of a shipped experiment.
+    """
     name = re.sub(r"[^a-z0-9_.-]+", "-", project.resolve().name.lower()).strip("-_.")
     if not name:
         raise UserError(f"'{project.name}' has no letter a-z or digit to name the results by")
-    places = {
-        "path": images.absolute(),
-        "test": test and test.absolute(),
-        "unlabeled": unlabeled and unlabeled.absolute(),
-    }
-    dataset = ImageFolder(adapter="folder", title=project.resolve().name, **places)
-    report = check(dataset)
-    if report.excluded:
-        places["exclude"] = (project / "excluded.csv").absolute()
-    _enough(report, dataset.title)
-    values = report.looks.values
-    entry = {"adapter": "folder", "title": dataset.title}
-    entry |= {key: str(value) for key, value in places.items() if value is not None}
-    text = _configuration(name, entry, foundation, architecture, unlabeled is not None, values)
-    config = reading.resolve(yaml.safe_load(text), where=str(target))
-    if report.excluded:
-        rows = [{"file": f, "reason": reason} for f, reason in report.excluded.items()]
-        write_text(places["exclude"], csv_text(rows))
-        train, test_files, _ = folder.list_images(ImageFolder.model_validate(entry))
-        report.train = Counter({label: len(files) for label, files in train.items()})
-        report.test = Counter({label: len(files) for label, files in test_files.items()})
-    write_sheet(project / "images.png", report.looks, config.packing)
-    write_text(target, text)
-    return (
-        f"{summary(dataset, report)}\n{project / 'images.png'} shows some as the network sees them"
-    )
+    for file in sorted((REPOSITORY / "config").glob("*.yaml")):
+        if reading.read_yaml(file).get("experiment") == name:
+            raise UserError(
+                f"results/{name} has the results of config/{file.name}; take another name"
+            )
+    names = itertools.chain([name], (f"{name}-{number}" for number in itertools.count(2)))
+    return next(found for found in names if is_free(Path("results") / found, project))
 
 
-def _enough(report: Report, title: str) -> None:
+def _dataset(entry: dict) -> ImageFolder:
+    """The data set of an entry of the configuration."""
+    try:
+        return ImageFolder.model_validate(entry)
+    except ValidationError as error:
+        raise UserError(error.errors()[0]["msg"].removeprefix("Value error, ")) from None
+
+
+def _enough(report: Report) -> None:
     """Raise UserError where nothing can be learned from so few images."""
-    left_out = ""
-    if report.excluded:
-        reason = next(iter(report.excluded.values()))
-        left_out = f"; {len(report.excluded)} files are left out, the first because {reason}"
-    if len(report.train) < 2:
-        raise UserError(f"{title}: training images of two classes are needed{left_out}")
-    if report.train.total() < 2 * len(report.train) and report.train.total() < 4:
-        raise UserError(f"{title}: {report.train.total()} training images are too few{left_out}")
-    if not report.test:
-        raise UserError(f"{title}: no test image is left{left_out}")
+    title, (train, _) = report.listed.dataset.title, report.counts
+    if len(train) < 2:
+        raise UserError(f"{title}: training images of two classes are needed{left_out(report)}")
+    if train.total() < 2 * len(train) and train.total() < 4:
+        few = f"{title}: {train.total()} training images are too few"
+        raise UserError(f"{few}{left_out(report)}")
 
 
 def _configuration(

@@ -10,6 +10,7 @@ from PIL import Image, ImageOps
 from mpssl.common.files import atomic
 from mpssl.config.data import Packing
 from mpssl.data import pictures
+from mpssl.tools.near import Print, print_of
 
 ASPECT = 2  # from which on the middle of a picture is too little of it
 SHEET = 12  # pictures in the sheet
@@ -18,6 +19,42 @@ THUMB = 96  # their side, pixels
 INTEGERS = (255, 1023, 4095, 16383, 65535)
 REAL = (1, 255, 65535)
 TRIMMED = 0.1  # percent of a picture's values at either end that may lie outside of the range
+
+
+@dataclass(frozen=True)
+class Look:
+    """What one picture is like."""
+
+    file: Path
+    size: tuple[int, int]
+    digest: str
+    """Equal pictures share it."""
+    print: Print
+    alpha: bool = False
+    """Whether parts are transparent."""
+    wide: tuple[float, float, bool] | None = None
+    """Of a wide picture the least and greatest value, trimmed, and whether they are integers."""
+
+
+def look(file: Path) -> Look:
+    """Open a picture and look at it.
+
+    Raises:
+        UserError: it cannot be read, or a value is not a number.
+    """
+    image, alpha, wide = pictures.open_upright(file), False, None
+    if pictures.is_wide(image):
+        values = pictures.values_of(image, file)
+        low, high = (float(p) for p in np.percentile(values, (TRIMMED, 100 - TRIMMED)))
+        wide, content = (low, high, image.mode != "F"), values.tobytes()
+        grey = 255 * (values - low) / max(high - low, 1e-9)
+        picture = Image.fromarray(grey.clip(0, 255).astype(np.uint8)).convert("RGB")
+    else:
+        alpha = pictures.has_alpha(image) and _shows_through(image)
+        picture = pictures.to_rgb(image, Packing(), file)
+        content = picture.tobytes()
+    digest = hashlib.sha256(f"{image.size}".encode() + content).hexdigest()
+    return Look(file, image.size, digest, print_of(picture), alpha, wide)
 
 
 @dataclass
@@ -33,26 +70,15 @@ class Looks:
     files: list[Path] = field(default_factory=list)
     """Readable pictures."""
     wide: list[tuple[float, float, bool]] = field(default_factory=list)
-    """Least and greatest value of each wide picture, trimmed, and whether they are integers."""
+    """`Look.wide` of each wide picture."""
 
-    def take(self, image: Image.Image, file: Path) -> str:
-        """Count a picture; returns a digest that equal pictures share.
-
-        Raises:
-            UserError: a value is not a number.
-        """
-        if pictures.is_wide(image):
-            values = pictures.values_of(image, file)
-            low, high = np.percentile(values, (TRIMMED, 100 - TRIMMED))
-            self.wide.append((float(low), float(high), image.mode != "F"))
-            content = values.tobytes()
-        else:
-            self.alpha += pictures.has_alpha(image) and _shows_through(image)
-            content = pictures.to_rgb(image, Packing(), file).tobytes()
-        self.files.append(file)
-        self.sides.append(min(image.size))
-        self.long += max(image.size) > ASPECT * min(image.size)
-        return hashlib.sha256(f"{image.size}".encode() + content).hexdigest()
+    def take(self, look: Look) -> None:
+        """Count a picture."""
+        self.files.append(look.file)
+        self.sides.append(min(look.size))
+        self.long += max(look.size) > ASPECT * min(look.size)
+        self.alpha += look.alpha
+        self.wide += [look.wide] if look.wide else []
 
     @property
     def values(self) -> list[float] | None:

@@ -1,8 +1,9 @@
-"""Labels of images from a trained model's file."""
+"""Labels of images from a trained model's file, or from its ONNX file."""
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,10 +13,12 @@ import torch
 from mpssl.common.columns import aligned
 from mpssl.common.errors import UserError
 from mpssl.common.files import csv_text
-from mpssl.data.folder import is_list, listed_files
-from mpssl.data.listing import list_files
+from mpssl.data.listing import in_words, list_files
+from mpssl.data.lists import is_list, listed_files
 from mpssl.data.pictures import read_image
 from mpssl.models import model_file
+from mpssl.models.model_file import Description
+from mpssl.tools import onnx_file
 
 BATCH = 64
 RANKED = ("label", "probability")
@@ -45,7 +48,7 @@ class Prediction:
 
 
 def find_images(places: list[Path]) -> list[Path]:
-    """Image files: those named, those of a list, and those at any depth of a folder, sorted.
+    """Image files: those named, those of a list, and those of a folder as `mpssl init` lists it.
 
     Raises:
         UserError: a place does not exist, or a folder or list has no image.
@@ -53,27 +56,53 @@ def find_images(places: list[Path]) -> list[Path]:
     files: list[Path] = []
     for place in places:
         if place.is_dir():
-            found = list_files(place).pictures
-            if not found:
-                raise UserError(f"the folder {place} has no images")
-            files += found
+            found = list_files(place)
+            if not found.pictures:
+                beside = f"; it has {in_words(found.others)}" if found.others else ""
+                raise UserError(f"the folder {place} has no images{beside}")
+            files += found.pictures
         elif not place.exists():
             raise UserError(f"{place} does not exist")
         elif is_list(place):
-            files += listed_files(place)
+            files += listed_files(place, place.parent)
         else:
             files.append(place)
     return files
 
 
-@torch.no_grad()
+def other_files(places: list[Path]) -> Counter:
+    """The number of files in the folders among the places that are no pictures, by suffix."""
+    return sum((list_files(place).others for place in places if place.is_dir()), Counter())
+
+
+def load(model_path: Path) -> tuple[Callable[[np.ndarray], np.ndarray], Description]:
+    """A model and how images are prepared for it, from its file, its run's folder or an ONNX file.
+
+    Returns:
+        A function from images, float32 [B, 3, S, S] in [0, 1], to probabilities, float32 [B, K],
+        and the description of the model.
+
+    Raises:
+        UserError: the model cannot be read.
+    """
+    if model_path.suffix.lower() == onnx_file.SUFFIX:
+        return onnx_file.load(model_path)
+    model, description = model_file.load(model_path)
+
+    @torch.no_grad()
+    def run(images: np.ndarray) -> np.ndarray:
+        return model(torch.from_numpy(images)).softmax(dim=1).numpy()
+
+    return run, description
+
+
 def predict(model_path: Path, files: list[Path]) -> Iterator[Prediction | UserError]:
     """For each file its prediction, or why it cannot be read.
 
     Raises:
         UserError: the model cannot be read.
     """
-    model, description = model_file.load(model_path)
+    run, description = load(model_path)
     start = (description.packing_size - description.image_size) // 2
     window = slice(start, start + description.image_size)
     for first in range(0, len(files), BATCH):
@@ -87,8 +116,8 @@ def predict(model_path: Path, files: list[Path]) -> Iterator[Prediction | UserEr
                 results.append(error)
         found = iter([])
         if images:
-            x = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).float() / 255
-            found = iter(model(x).softmax(dim=1).tolist())
+            x = np.stack(images).transpose(0, 3, 1, 2).astype(np.float32) / 255
+            found = iter(run(np.ascontiguousarray(x)).tolist())
         for file, result in zip(files[first : first + BATCH], results, strict=True):
             if result is None:
                 classes = zip(description.classes, next(found), strict=True)

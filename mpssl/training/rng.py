@@ -10,6 +10,8 @@ from contextlib import contextmanager
 
 import torch
 
+from mpssl.data.batches import Batches
+
 
 class Streams:
     """Named random streams of one run, made on first use from the seed and the name."""
@@ -71,11 +73,15 @@ class Shuffled:
     def next(self, count: int) -> torch.Tensor:
         """The next `count` row numbers, int64 [count], drawn from torch's global generator."""
         while len(self.order) < count:
-            self.order = torch.cat([self.order, torch.randperm(self.size)])
+            self.order = torch.cat([self.order, self._pass()])
         batch, self.order = self.order[:count], self.order[count:]
         if self.announce is not None and len(self.order) >= count:
             self.announce(self.order[:count])
         return batch
+
+    def _pass(self) -> torch.Tensor:
+        """The rows of one pass."""
+        return torch.randperm(self.size)
 
     def state_dict(self) -> dict[str, torch.Tensor]:
         """The rows still to come in this pass."""
@@ -84,3 +90,41 @@ class Shuffled:
     def load_state_dict(self, state: dict[str, torch.Tensor]) -> None:
         """Continue from `state`, which `state_dict` returned."""
         self.order = state["order"]
+
+
+class Balanced(Shuffled):
+    """Endless batches that have each class equally often, or once more or less.
+
+    A pass has as many rounds as the largest class has rows; a round has one row of each class, in
+    an order of its own. The rows of the largest class come once a pass, those of a smaller class
+    again and again, each as often as the others or once more.
+
+    Args:
+        labels: class of each row, int64 [N], on the CPU.
+        announce: as of `Shuffled`.
+    """
+
+    def __init__(
+        self, labels: torch.Tensor, announce: Callable[[torch.Tensor], None] | None = None
+    ) -> None:
+        super().__init__(len(labels), announce)
+        self.by_class = [torch.nonzero(labels == label)[:, 0] for label in labels.unique()]
+
+    def _pass(self) -> torch.Tensor:
+        rounds = max(map(len, self.by_class))
+        drawn = [_repeated(rows, rounds) for rows in self.by_class]
+        order = torch.rand(rounds, len(drawn)).argsort(dim=1)
+        return torch.stack(drawn, dim=1).gather(1, order).flatten()
+
+
+def _repeated(rows: torch.Tensor, count: int) -> torch.Tensor:
+    """The first `count` of permutations of the rows, one after the other."""
+    passes = -(-count // len(rows))
+    return torch.cat([rows[torch.randperm(len(rows))] for _ in range(passes)])[:count]
+
+
+def labeled_order(labeled: Batches, sampling: str) -> Shuffled:
+    """The order of the labeled images, as `training.labeled_sampling` says."""
+    if sampling == "balanced":
+        return Balanced(labeled.labels.cpu(), labeled.prefetch)
+    return Shuffled(len(labeled), labeled.prefetch)

@@ -26,7 +26,7 @@ from mpssl.training import checkpoint
 from mpssl.training.evaluate import accuracy
 from mpssl.training.objectives.base import Objective
 from mpssl.training.parts import Parts
-from mpssl.training.rng import Shuffled, Streams
+from mpssl.training.rng import Streams, labeled_order
 from mpssl.training.sources.base import Images, Source, Step
 from mpssl.training.views import build_views
 
@@ -150,7 +150,7 @@ class Loop:
         self.batch_size = min(training.batch_size, len(task.labeled))
         an_epoch = training.steps_per_epoch or len(task.labeled) // self.batch_size
         self.steps = task.steps_factor * an_epoch
-        self.order = Shuffled(len(task.labeled), task.labeled.prefetch)
+        self.order = labeled_order(task.labeled, training.labeled_sampling)
         self.epoch, self.step_in_epoch = 0, 0
         self.records: dict[str, list[Tensor]] = {}  # what the epoch's steps returned
         self.best_epoch, self.best_accuracy = 0, -1.0

@@ -253,13 +253,13 @@ def test_crop_takes_the_centre_and_squash_takes_all(tmp_path):
 def test_held_out_by_class_and_single_images_stay(tmp_path):
     files = {"a": [tmp_path / f"a{i}" for i in range(10)], "b": [tmp_path / "b0", tmp_path / "b1"]}
     files["c"] = [tmp_path / "c0"]
-    train, test = hold_out(files, 0.2, seed=0)
+    train, test = hold_out(files, 0.2, 0, {})
     assert {k: len(v) for k, v in train.items()} == {"a": 8, "b": 1, "c": 1}
     assert {k: len(v) for k, v in test.items()} == {"a": 2, "b": 1}
     for name in files:
         assert sorted([*train[name], *test.get(name, [])]) == files[name]
-    assert hold_out(files, 0.2, seed=0) == (train, test)
-    assert hold_out(files, 0.2, seed=1) != (train, test)
+    assert hold_out(files, 0.2, 0, {}) == (train, test)
+    assert hold_out(files, 0.2, 1, {}) != (train, test)
 
 
 def test_csv_with_odd_labels_unlabeled_and_excluded(tmp_path):
@@ -267,7 +267,7 @@ def test_csv_with_odd_labels_unlabeled_and_excluded(tmp_path):
         make(tmp_path / name)
     rows = "path,label\nx/1.png,七 b\nx/2.png,七 b\ny/3.png,Ä\ny/4.png,Ä\n"
     (tmp_path / "list.csv").write_text(rows)
-    (tmp_path / "out.csv").write_text(f"file,reason\n{tmp_path}/u/6.png,blurred\n")
+    (tmp_path / "out.csv").write_text("file,place,reason\n6.png,unlabeled,blurred\n")
     dataset = of(
         tmp_path / "list.csv", unlabeled=tmp_path / "u", exclude=tmp_path / "out.csv", seed=3
     )

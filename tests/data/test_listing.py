@@ -6,7 +6,8 @@ from PIL import Image
 
 from mpssl.common.errors import UserError
 from mpssl.config.data import ImageFolder
-from mpssl.data.folder import layout, list_images, list_unlabeled, other_files
+from mpssl.data.folder import list_images
+from mpssl.data.parts import layout, list_unlabeled, loose_pictures, other_files
 from mpssl.tools.predict import find_images
 
 PIXELS = np.random.default_rng(0)
@@ -30,7 +31,7 @@ def of(path, **more):
 
 def counts(dataset) -> dict[str, tuple[int, int]]:
     """Training and test files by class."""
-    train, test, _ = list_images(dataset)
+    train, test = list_images(dataset)[:2]
     return {name: (len(train.get(name, [])), len(test.get(name, []))) for name in train | test}
 
 
@@ -45,6 +46,9 @@ LAYOUTS = {
     "class folders": (pictures("cat", "dog"), HELD_OUT),
     "nested": (pictures("cat/monday", "dog", count=5), HELD_OUT),
     "one folder too high": (pictures("data/cat", "data/dog"), HELD_OUT),
+    "three folders too high": (pictures("a/b/c/cat", "a/b/c/dog"), HELD_OUT),
+    "parts too high": (pictures("d/train/cat", "d/train/dog", "d/test/cat", "d/test/dog"), GIVEN),
+    "only train too high": (pictures("a/train/cat", "a/train/dog"), HELD_OUT),
     "train and test": (pictures("train/cat", "train/dog", "test/cat", "test/dog"), GIVEN),
     "Train and Test": (pictures("Train/cat", "Train/dog", "Test/cat", "Test/dog"), GIVEN),
     "training and testing": (
@@ -77,6 +81,7 @@ def test_a_layout_is_understood(tmp_path, names, expected):
     ("name", "said"),
     [
         ("class folders", ""),
+        ("three folders too high", "classes: those in {folder}/a/b/c"),
         ("Train and Test", "training: Train; test: Test"),
         ("train, valid, test", "training: train and valid; test: test"),
         ("train and val", "training: train; test: val"),
@@ -85,7 +90,9 @@ def test_a_layout_is_understood(tmp_path, names, expected):
     ],
 )
 def test_how_a_layout_was_understood_is_said(tmp_path, name, said):
-    assert layout(of(fill(tmp_path / "images", *LAYOUTS[name][0]))) == said
+    assert layout(of(fill(tmp_path / "images", *LAYOUTS[name][0]))) == said.format(
+        folder=tmp_path / "images"
+    )
 
 
 @pytest.mark.parametrize(
@@ -94,12 +101,47 @@ def test_how_a_layout_was_understood_is_said(tmp_path, name, said):
         (["0.png", "1.png"], r"holds pictures, but no folder for each class"),
         (pictures("test/cat", "test/dog", "rest/cat"), r"images/train does not exist"),
         (pictures("train/cat", "train/dog", "rest/cat"), r"images/test does not exist; .* rest"),
+        (
+            [*pictures("train/cat", "train/dog"), "test/0.png"],
+            r"images/test holds pictures, but no .*: --images .*/train --unlabeled .*/test",
+        ),
         (["cat/0.txt"], "has no images"),
     ],
 )
 def test_what_is_not_understood_is_one_line(tmp_path, names, message):
     with pytest.raises(UserError, match=message):
         list_images(of(fill(tmp_path / "images", *names)))
+
+
+@pytest.mark.parametrize("key", ["path", "test", "unlabeled"])
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("a.zip", r"a\.zip is an archive; unpack it and name the folder"),
+        ("a.tar.gz", r"a\.tar\.gz is an archive"),
+        ("0.png", r"0\.png is one picture; name the folder of all, "),
+        ("a.xlsx", r"a\.xlsx is no folder of images and no list"),
+        ("nothing", r"the image folder .*nothing does not exist"),
+    ],
+)
+def test_what_is_there_is_never_said_to_be_missing(tmp_path, key, name, message):
+    fill(tmp_path, *pictures("images/cat", "images/dog"), *([] if name == "nothing" else [name]))
+    with pytest.raises(UserError, match=message):
+        list_images(of(**{"path": tmp_path / "images", key: tmp_path / name}))
+
+
+def test_unlabeled_images_may_be_in_a_list(tmp_path):
+    fill(tmp_path, *pictures("images/cat", "images/dog", "more"))
+    (tmp_path / "list.csv").write_text("path\nmore/1.png\nmore/2.png\n")
+    images = list_images(of(tmp_path / "images", unlabeled=tmp_path / "list.csv"))
+    assert [file.name for file in images.unlabeled] == ["1.png", "2.png"]
+
+
+def test_pictures_beside_the_folders_of_classes_are_found(tmp_path):
+    parts = pictures("train/cat", "train/dog", "test/cat", "test/dog")
+    folder = fill(tmp_path, *parts, "train/lost.png", "test/lost.gif", "test/a.txt")
+    assert loose_pictures(of(folder)) == [folder / "test/lost.gif", folder / "train/lost.png"]
+    assert loose_pictures(of(fill(tmp_path / "more", *pictures("a", "b")))) == []
 
 
 def test_a_folder_that_links_lead_to_twice_is_read_once(tmp_path):
@@ -119,7 +161,7 @@ def test_the_same_files_are_read_everywhere(tmp_path):
     names = ["a.png", "deep/b.gif", ".hidden/c.png", "__MACOSX/d.png", "e.txt"]
     folder = fill(tmp_path / "images", *names)
     expected = [folder / "a.png", folder / "deep/b.gif"]
-    assert list_unlabeled(folder) == expected
+    assert list_unlabeled(folder, folder) == expected
     assert find_images([folder]) == expected
 
 
@@ -190,7 +232,7 @@ def test_a_file_that_is_listed_twice_with_one_label_is_one_file(tmp_path):
 
 def test_labeled_files_are_not_among_the_unlabeled_ones(tmp_path):
     folder = fill(tmp_path, *pictures("images/cat", "images/dog"), "more/0.png")
-    _, _, unlabeled = list_images(of(folder / "images", unlabeled=folder))
+    unlabeled = list_images(of(folder / "images", unlabeled=folder)).unlabeled
     assert unlabeled == [folder / "more/0.png"]
 
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from mpssl.config.foundation import TrainedClassifier, TrainedGenerator
+from mpssl.config.foundation import TrainedClassifier
+from mpssl.config.generators import TrainedGenerator
 from mpssl.foundation.train import train_foundation_classifier, train_generator
 from mpssl.models import generator
 from mpssl.models.classifier import Classifier

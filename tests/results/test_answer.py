@@ -9,11 +9,12 @@ from mpssl.common.files import file_digest, write_made
 from mpssl.config.reading import resolve
 from mpssl.plan.cells import Run, cell_of
 from mpssl.plan.experiment import Experiment
+from mpssl.plan.paths import Paths
 from mpssl.results.answer import make_answer
 from mpssl.results.comparison import two_way
 from mpssl.results.gains import choose, outcome
-from mpssl.results.records import Records
-from tests.support.records import write_run
+from mpssl.results.records import Records, read_record
+from tests.support.records import pack, write_run
 
 CONTROLS = {
     "strong": {"label": "Strong", "source": "none", "objective": "none", "labeled_view": "strong"},
@@ -25,12 +26,13 @@ IMAGES = 200
 
 
 @pytest.fixture
-def answered(content, own_results):
+def answered(content, own_results, monkeypatch, tmp_path):
     """A function: the experiment whose methods have some accuracies, and its answer's text.
 
     Of each row it takes validation and test accuracy in percent; each seed's model is right about
-    other images.
+    other images. The test images are of the class ant.
     """
+    monkeypatch.setattr(Paths, "resources", property(lambda _: tmp_path / "resources"))
 
     def answered(accuracies, **changes):
         answer = {"rows": [row for row in accuracies if row != "base/base"]}
@@ -39,6 +41,7 @@ def answered(content, own_results):
         experiment = Experiment(resolve(whole))
         column, rng = experiment.plan.product(experiment.config.answer)[0], np.random.default_rng(0)
         difficulty = rng.random(IMAGES)
+        made_from = pack(experiment, column.dataset, [0, 1] * 10, [0] * IMAGES)
         for row, (validation, test) in accuracies.items():
             for run in experiment.plan.fixed_runs(cell_of(row, column)):
                 right = difficulty + rng.normal(0, 0.05, IMAGES) < test / 100
@@ -47,7 +50,8 @@ def answered(content, own_results):
                 files.model.write_text(run.id)
                 digests = {files.model.name: file_digest(files.model)}
                 val = validation + run.seed / 10
-                write_run(experiment, run, 100 * right.mean(), right, val=val, files=digests)
+                more = {"val": val, "files": digests, "digests": made_from}
+                write_run(experiment, run, 100 * right.mean(), right, **more)
         return experiment, column
 
     return answered
@@ -173,10 +177,12 @@ def test_the_seed_of_the_searchs_winner_takes_no_part(content, answered):
     search = {"unlabeled_weight": "search", "search_seed": "first", "tables": {}}
     searched = Experiment(resolve(content | search | {"answer": {"rows": ["generative/pssl"]}}))
     cell = cell_of("generative/pssl", column)
+    made_from = read_record(experiment, experiment.plan.fixed_runs(cell)[0]).digests
     for run in searched.plan.search_runs(cell):
-        write_run(searched, run, 99, val=99 if run.lambda_ == "1" else 50)
+        val = 99 if run.lambda_ == "1" else 50
+        write_run(searched, run, 99, val=val, digests=made_from)
     for run in searched.plan.fixed_runs(cell):
-        write_run(searched, run, 85, val=70, lambda_=1.0)
+        write_run(searched, run, 85, val=70, lambda_=1.0, digests=made_from)
     accuracies = {"0.25": 50, "1": 99}
     write_made(searched.paths.selected(cell), {"lambda": "1", "val_accuracy": accuracies})
     found = outcome(Records(searched, []), column)

@@ -4,6 +4,7 @@ Every run here is a real one of `wiring_world`; what is expected is worked out b
 """
 
 import contextlib
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -102,7 +103,7 @@ def test_images_of_a_class_are_learned_with_its_label(world):
 )
 def test_a_class_without_foundation_classes_is_named(mapped, message):
     with pytest.raises(UserError, match=message):
-        gather._class_map(mapped, ["one", "two"], known=5)
+        gather._class_map(mapped, ["one", "two"], SimpleNamespace(classes=5))
 
 
 def test_a_seed_may_have_a_split_of_its_own(world):

@@ -67,7 +67,7 @@ def own_images() -> dict:
     for k in range(12):
         draw(Path(f"own/{'ab'[k % 2]}/{k}.png"), 10 * k)
         draw(Path(f"more/{k}.png"), 200 + k)
-    Path("out.csv").write_text("file\nown/a/0.png\n")
+    Path("out.csv").write_text("file\na/0.png\n")
     more = {"unlabeled": "more", "exclude": "out.csv"}
     return {"adapter": "folder", "title": "Own", "path": "own"} | more
 
@@ -130,6 +130,16 @@ def shipped_foundation(content: dict) -> dict:
     }
 
 
+def pool(content: dict) -> dict:
+    """The same with images that a generator made before."""
+    make = {"generator": {"kind": "shipped"}, "images_per_class": 1}
+    generator = {"kind": "images", "path": "pool", "make": make}
+    return content | {
+        "foundation": content["foundation"] | {"generator": generator},
+        "unlabeled_weight": 0.5,
+    }
+
+
 def steps(config: str) -> list[list[str]]:
     """The steps of the pipeline, in order, and what people call before and after."""
     datasets = [["pack", name] for name in ("digits", "glyphs", "own", "dtd", "imagenet")]
@@ -174,11 +184,14 @@ def main(out: Path) -> None:
         content = experiment(server)
         Path("keys.yaml").write_text(yaml.safe_dump(content))
         Path("python.yaml").write_text(yaml.safe_dump(other_foundation(content)))
+        Path("pool.yaml").write_text(yaml.safe_dump(pool(content)))
         Path("shipped.yaml").write_text(yaml.safe_dump(shipped_foundation(content)))
         record(reads)
         for arguments in steps("keys.yaml"):
             run(*arguments)
     run("train", "--config", "python.yaml", RUNS.format("generative/naive_gssl", "0.5", 0))
+    for arguments in (["generate"], ["pack-pool"], ["check-pool", "digits"]):
+        run(arguments[0], "--config", "pool.yaml", *arguments[1:])
     run("plan", "--config", "shipped.yaml")
     run("plan", "--config", "config/config.yaml")
     try:

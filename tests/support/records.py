@@ -3,6 +3,8 @@
 import numpy as np
 
 from mpssl.common.files import file_digest, write_made
+from mpssl.data import store
+from mpssl.data.split import read_split, write_split
 from mpssl.plan.cells import SELECTED, Column, Run, cell_of
 from mpssl.plan.experiment import Experiment
 from mpssl.results.records import read_record
@@ -57,8 +59,30 @@ def write_record(experiment: Experiment, record: RunRecord) -> None:
     write_made(path, record.model_dump(mode="json", by_alias=True))
 
 
+def pack(experiment: Experiment, dataset: str, pool, test, classes=("ant", "bee")) -> dict:
+    """Pack black images of these classes and split them; returns the digests of their runs.
+
+    Args:
+        experiment: whose data it is.
+        dataset: name of the data set.
+        pool: classes of the training pool.
+        test: classes of the test images.
+        classes: names of the classes.
+    """
+    labels = np.concatenate([pool, test]).astype(np.int64)
+    images = np.zeros((len(labels), 8, 8, 3), np.uint8)
+    folder = experiment.paths.packed(dataset)
+    store.save(folder, store.Reading(images, labels, list(classes), len(pool)), 8)
+    packed, digests = store.load(folder), dict(DIGESTS)
+    for fraction in {c.fraction for c in experiment.plan.wanted_cells() if c.dataset == dataset}:
+        path = experiment.paths.split(dataset, fraction, experiment.config.seeds[0])
+        write_split(path, packed, fraction, experiment.config.split)
+        digests |= {"data": packed.digest, "split": read_split(path, packed)["digest"]}
+    return digests
+
+
 def write_run(
-    experiment: Experiment, run: Run, test: float, right: np.ndarray | None = None, **more
+    experiment: Experiment, run: Run, test: float, right=None, label=None, **more
 ) -> None:
     """Write the record and the predictions of a finished run; `more` is of `record_of`.
 
@@ -68,11 +92,13 @@ def write_run(
         test: its test accuracy, percent.
         right: whether the model is right about each test image; if not given, it is about the
             first `test` percent of IMAGES.
+        label: class of each test image, 0 or 1; if not given, 0.
     """
     right = np.arange(IMAGES) < test * IMAGES / 100 if right is None else np.asarray(right, bool)
-    files, label = experiment.paths.run(run), np.zeros(len(right), np.uint16)
+    label = np.zeros(len(right), np.uint16) if label is None else np.asarray(label, np.uint16)
+    files = experiment.paths.run(run)
     files.folder.mkdir(parents=True, exist_ok=True)
-    predicted = np.where(right, 0, 1).astype(np.uint16)
+    predicted = np.where(right, label, 1 - label).astype(np.uint16)
     probability = np.full(len(right), 0.75, np.float16)
     np.savez(files.predictions, label=label, predicted=predicted, probability=probability)
     digests = {files.predictions.name: file_digest(files.predictions)}

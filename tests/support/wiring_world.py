@@ -26,7 +26,7 @@ from torch import Tensor
 
 from mpssl.common.files import file_digest, read_made, write_made
 from mpssl.config.experiment import Config
-from mpssl.config.foundation import TrainedGenerator
+from mpssl.config.generators import TrainedGenerator
 from mpssl.config.reading import resolve
 from mpssl.data.split import write_split
 from mpssl.data.store import Reading, load, save

@@ -9,7 +9,7 @@ import torch
 from pytorch_pretrained_biggan import BigGANConfig
 
 from benchmarks import gpu_check
-from mpssl.config.foundation import TrainedGenerator
+from mpssl.config.generators import TrainedGenerator
 from mpssl.config.reading import load
 from mpssl.models import generator
 from mpssl.plan.cost import Calibration

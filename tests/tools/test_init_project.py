@@ -33,8 +33,7 @@ def images(tmp_path):
 
 
 def initialize(images, tmp_path, name="My Project", foundation="small", **more):
-    settings = {"test": None, "unlabeled": None, "architecture": None} | more
-    text = init_project.initialize(tmp_path / name, images, foundation=foundation, **settings)
+    text = init_project.initialize(tmp_path / name, images, foundation=foundation, **more)
     return text, reading.load(tmp_path / name / "config.yaml")
 
 
@@ -144,6 +143,9 @@ def test_an_architecture_that_is_not_shipped_is_trained_on_glyphs(images, tmp_pa
 # ------------------------------------------------------------------------- what the pictures are
 
 
+KEEP = {"near_duplicates": "keep"}
+
+
 def folder_of(tmp_path, pictures):
     """Two classes that share `pictures`, each with a mark of its own, so that none are equal."""
     for name in ("one", "two"):
@@ -174,7 +176,7 @@ def wide(kind, *greatest):
     ],
 )
 def test_one_range_is_chosen_for_all_wide_pictures(tmp_path, pictures, values):
-    text, config = initialize(folder_of(tmp_path, pictures), tmp_path)
+    text, config = initialize(folder_of(tmp_path, pictures), tmp_path, **KEEP)
     assert config.packing.values == values
     assert config.packing.size == 32  # the rest of the line stays
     assert f"{values[1]:g} white (packing.values)" in text
@@ -184,7 +186,7 @@ def test_one_range_is_chosen_for_all_wide_pictures(tmp_path, pictures, values):
 def test_a_range_with_negative_values_is_that_of_the_pictures(tmp_path):
     ramp = np.linspace(-1000, 2000, 1600).reshape(40, 40).astype(np.int32)
     images = folder_of(tmp_path, [Image.fromarray(ramp + i) for i in range(4)])
-    _, config = initialize(images, tmp_path, foundation="biggan-deep-256")
+    _, config = initialize(images, tmp_path, foundation="biggan-deep-256", **KEEP)
     low, high = config.packing.values
     assert low == pytest.approx(-1000, abs=5)
     assert high == pytest.approx(2000, abs=5)
@@ -202,7 +204,7 @@ def test_ink_in_the_alpha_channel_alone_is_seen(tmp_path):
         picture = Image.new("RGBA", (40, 40), (0, 0, 0, 0))
         picture.paste((0, 0, 0, 255), (i * 5, 10, i * 5 + 10, 20))
         pictures.append(picture)
-    text, _ = initialize(folder_of(tmp_path, pictures), tmp_path)
+    text, _ = initialize(folder_of(tmp_path, pictures), tmp_path, **KEEP)
     assert "left out" not in text
     assert "transparent: 8 of 8 pictures; they are put on white" in text
 
@@ -210,7 +212,7 @@ def test_ink_in_the_alpha_channel_alone_is_seen(tmp_path):
 def test_long_pictures_are_said_and_the_sheet_shows_what_the_network_sees(tmp_path):
     picture = Image.new("RGB", (120, 40), "#ff0000")
     picture.paste("#0000ff", (50, 0, 70, 40))  # most of the middle that is kept
-    text, _ = initialize(folder_of(tmp_path, [picture] * 4), tmp_path)
+    text, _ = initialize(folder_of(tmp_path, [picture] * 4), tmp_path, **KEEP)
     assert "warning: 8 pictures are more than 2 times as long as wide" in text
     assert str(tmp_path / "My Project/images.png") in text
     with Image.open(tmp_path / "My Project/images.png") as sheet:

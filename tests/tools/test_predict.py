@@ -1,4 +1,4 @@
-"""A model file alone labels images, and becomes ONNX."""
+"""A model file alone labels images."""
 
 import json
 import os
@@ -13,7 +13,7 @@ from PIL import Image
 from mpssl.common.errors import UserError
 from mpssl.models import model_file
 from mpssl.models.classifier import Classifier
-from mpssl.tools import export, predict
+from mpssl.tools import predict
 
 CLASSES = ["red fox", "Ä 七", "c"]
 
@@ -165,21 +165,3 @@ def test_a_description_that_cannot_be_is_refused(tmp_path, model, wrong):
     fields = asdict(model_file.load(tmp_path)[1]) | wrong
     with pytest.raises(ValueError):
         model_file.Description(**fields)
-
-
-@pytest.mark.slow
-def test_onnx_agrees_and_carries_the_labels(tmp_path, model):
-    import onnx
-
-    difference = export.export_onnx(tmp_path / "model.safetensors", tmp_path / "m.onnx")
-    assert difference < 1e-5
-    graph = onnx.load(tmp_path / "m.onnx")
-    assert "Ä 七" in {p.key: p.value for p in graph.metadata_props}["mpssl"]
-
-
-@pytest.mark.slow
-def test_onnx_that_differs_is_not_written(tmp_path, model, monkeypatch):
-    monkeypatch.setattr(export, "TOLERANCE", -1.0)
-    with pytest.raises(UserError, match="differ by"):
-        export.export_onnx(tmp_path / "model.safetensors", tmp_path / "m.onnx")
-    assert not list(tmp_path.glob("*.onnx"))

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from mpssl.training.rng import Shuffled, Streams
+from mpssl.training.rng import Balanced, Shuffled, Streams
 
 CPU = torch.device("cpu")
 
@@ -79,3 +79,44 @@ def test_shuffled_goes_on_from_its_state():
     shuffled.next(4)
     resumed.load_state_dict(shuffled.state_dict())
     assert resumed.next(6).tolist() == shuffled.next(6).tolist()
+
+
+@pytest.mark.parametrize(
+    ("sizes", "count"),
+    [
+        ((100, 4), 8),
+        ((100, 4), 7),
+        ((5, 5, 5), 3),
+        ((17, 3, 1), 6),
+        ((1, 1), 1),
+        ((40, 9, 2, 2), 64),
+    ],
+)
+def test_balanced_batches_have_each_class_equally_often(sizes, count):
+    torch.manual_seed(0)
+    labels = torch.cat([torch.full((n,), 3 * k) for k, n in enumerate(sizes)])
+    labels = labels[torch.randperm(len(labels))]
+    balanced, rounds = Balanced(labels), max(sizes)
+    batches = [balanced.next(count) for _ in range(2 * rounds * len(sizes))]
+    assert all(len(batch) == count and batch.dtype == torch.long for batch in batches)
+    rows = torch.cat(batches)
+    one_pass = rows[: rounds * len(sizes)]
+    for round_ in labels[one_pass].view(rounds, -1):
+        assert round_.sort().values.tolist() == [3 * k for k in range(len(sizes))]
+    if rounds > 1 and len(sizes) > 1:
+        assert len(set(map(tuple, labels[one_pass].view(rounds, -1).tolist()))) > 1
+    for k, n in enumerate(sizes):  # within a class no image comes more than once more than another
+        often = torch.bincount(one_pass, minlength=len(labels))[labels == 3 * k]
+        assert set(often.tolist()) <= {rounds // n, -(-rounds // n)}
+    for batch in batches:
+        often = torch.bincount(labels[batch] // 3, minlength=len(sizes))
+        assert often.max() - often.min() <= 2  # a batch may begin and end within a round
+
+
+def test_balanced_goes_on_from_its_state():
+    torch.manual_seed(0)
+    labels = torch.tensor([0, 0, 0, 0, 0, 1])
+    balanced, resumed = Balanced(labels), Balanced(labels)
+    balanced.next(4)
+    resumed.load_state_dict(balanced.state_dict())
+    assert resumed.next(6).tolist() == balanced.next(6).tolist()

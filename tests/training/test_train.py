@@ -7,7 +7,7 @@ from mpssl.common.errors import UserError
 from mpssl.config.training import Training
 from mpssl.training import checkpoint
 from mpssl.training.train import Loop, learning_rate_at, train
-from tests.support.toys import METHODS, toy_task
+from tests.support.toys import METHODS, TASK_SIDE, ToyBatches, toy_task
 
 
 def test_step_schedule_of_the_paper():
@@ -82,6 +82,18 @@ def test_the_objective_changes_the_training(source, objective, options):
     base_weights = torch.cat([p.flatten() for p in base.model.backbone.parameters()])
     weights = torch.cat([p.flatten() for p in other.model.backbone.parameters()])
     assert (base_weights - weights).abs().max() > 1e-6
+
+
+@pytest.mark.parametrize(("sampling", "counts"), [("shuffled", [20, 4]), ("balanced", [12, 12])])
+def test_labeled_batches_are_sampled_as_the_key_says(sampling, counts):
+    """Of 20 images of one class and 4 of another, in a pass of four batches of six."""
+    task, seen = toy_task(labeled_sampling=sampling, steps_per_epoch=4), []
+    labels = torch.cat([torch.zeros(20), torch.ones(4)]).long()
+    task.labeled = ToyBatches(torch.rand(24, 3, TASK_SIDE, TASK_SIDE), labels)
+    whole = task.labeled.whole
+    task.labeled.whole = lambda rows: (seen.append(rows), whole(rows))[1]
+    Loop(task).run_epoch()
+    assert torch.bincount(labels[torch.cat(seen)]).tolist() == counts
 
 
 @pytest.mark.parametrize(("statistics", "moved"), [("labeled", False), ("all", True)])

@@ -10,6 +10,7 @@ from mpssl.compat.snakemake import lift_default_rate_limit
 from mpssl.config.reading import read_yaml, resolve
 from mpssl.plan import job_memory
 from mpssl.plan.cells import ANY_CELL, ANY_RUN, CELL_PATTERNS, RUN_PATTERNS, Cell, Run
+from mpssl.plan.claim import claim
 from mpssl.plan.experiment import Experiment
 from mpssl.plan.plan import run_modules
 from mpssl.shipped import FOUNDATION, PAPER_RESULTS, REPORT_STYLE, REPORT_TEMPLATE
@@ -18,10 +19,12 @@ try:
     for file in workflow.configfiles:  # Snakemake's own reader lets a repeated key pass
         read_yaml(file)
     experiment = Experiment(resolve(config, strict=False))
+    plan = experiment.plan
+    plan.wanted_cells()  # a pool of generated images is looked at
 except UserError as error:
     raise WorkflowError(str(error)) from None
 
-settings, plan, paths = experiment.config, experiment.plan, experiment.paths
+settings, paths, maker = experiment.config, experiment.paths, experiment.maker
 
 
 wildcard_constraints:
@@ -36,6 +39,14 @@ NAMES = json.dumps(
         "titles": {name: dataset.title for name, dataset in settings.datasets.items()},
     }
 )
+
+
+def claim_results(results, configfiles):
+    """Write down that the results are those of the project in which the configuration is."""
+    try:
+        claim(Path(results), Path(configfiles[-1]).parent)
+    except UserError as error:
+        raise WorkflowError(str(error)) from None
 
 
 def packed(dataset):
@@ -89,6 +100,8 @@ def run_inputs(wildcards):
     inputs = {"packed": packed(cell.dataset), "split": split}
     if "generator" in needs:
         inputs["generator"] = watched(paths.generator_files())
+        if settings.foundation.generator.kind == "images":
+            inputs["pool_check"] = paths.pool_check(cell.dataset)
         if settings.domain:  # read by a person; the run itself does not depend on it
             inputs["domain"] = ancient(paths.domain(cell.dataset, cell.architecture))
     if "foundation_classifier" in needs:

@@ -22,13 +22,13 @@ for folder, download in plan.weight_downloads():
             " > {log} 2>&1"
 
 
-if settings.foundation.generator.kind == "trained":
+if maker and maker.config.foundation.generator.kind == "trained":
 
     rule train_generator:
         input:
             packed=packed(settings.foundation.dataset),
         output:
-            paths.generator_files(),
+            maker.paths.generator_files(),
         log:
             paths.logs / "foundation/generator.log",
         benchmark:
@@ -42,10 +42,87 @@ if settings.foundation.generator.kind == "trained":
             runtime=240,
         params:
             config=paths.resolved_config,
-            settings=settings.foundation.generator.model_dump_json(),
+            settings=maker.config.foundation.generator.model_dump_json(),
             code=code_digest("mpssl.foundation.jobs"),
         shell:
             "exec python -m mpssl train-generator --config {params.config} --threads {threads} > {log} 2>&1"
+
+
+if settings.foundation.generator.kind == "images":
+
+    if settings.foundation.generator.make:
+
+        # Once for all runs; a job that was stopped goes on.
+        rule make_pool:
+            input:
+                generator=watched(maker.paths.generator_files()),
+            output:
+                paths.pool_made,
+            log:
+                paths.logs / "foundation/make_pool.log",
+            benchmark:
+                paths.benchmarks / "foundation/make_pool.tsv"
+            priority: 10
+            conda:
+                "../../environment.yml"
+            resources:
+                gpu=1,
+                mem_mb=6000,
+                runtime=480,
+            params:
+                config=paths.resolved_config,
+                make=settings.foundation.generator.make.model_dump_json(),
+                image_size=settings.training.image_size,
+                truncation=settings.foundation.truncation,
+                shipped=shipped_digest,
+                code=code_digest("mpssl.foundation.pool"),
+            shell:
+                "exec python -m mpssl generate --config {params.config} --threads {threads} > {log} 2>&1"
+
+    rule pack_pool:
+        input:
+            made=paths.pool_made if settings.foundation.generator.make else [],
+        output:
+            paths.generator_files(),
+        log:
+            paths.logs / "foundation/pack_pool.log",
+        benchmark:
+            paths.benchmarks / "foundation/pack_pool.tsv"
+        priority: 10
+        conda:
+            "../../environment.yml"
+        threads: 2
+        resources:
+            mem_mb=4000,
+            runtime=240,
+        params:
+            config=paths.resolved_config,
+            pool=settings.foundation.generator.model_dump_json(include={"path", "exclude"}),
+            packing=settings.packing.model_dump_json(exclude={"size"}),
+            image_size=settings.training.image_size,
+            code=code_digest("mpssl.data.pool", "mpssl.data.store"),
+        shell:
+            "exec python -m mpssl pack-pool --config {params.config} > {log} 2>&1"
+
+    rule check_pool:
+        input:
+            pool=paths.generator_files(),
+            packed=packed("{dataset}"),
+        output:
+            paths.pool_check("{dataset}"),
+        log:
+            paths.logs / "foundation/check_pool-{dataset}.log",
+        priority: 10
+        conda:
+            "../../environment.yml"
+        resources:
+            mem_mb=4000,
+            runtime=60,
+        params:
+            config=paths.resolved_config,
+            code=code_digest("mpssl.data.pool"),
+        shell:
+            "exec python -m mpssl check-pool --config {params.config} {wildcards.dataset} > {log} 2>&1"
 
 
 if settings.foundation.classifier.kind == "trained":

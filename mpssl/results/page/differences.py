@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from mpssl.results.comparison import Difference
-from mpssl.results.gains import Compared
+from mpssl.results.gains import Compared, bounds
 from mpssl.results.page import svg
 from mpssl.results.page.naming import row_of
 from mpssl.results.page.outcome import GROUPS, Outcome, interval, points, signed
@@ -71,7 +71,7 @@ def _scale(found: list[Difference]) -> svg.Scale:
     effects = [0.0, *(d.effect for d in found)]
     low, high = min(effects), max(effects)
     room = max(high - low, 1.0)
-    ends = [end for d in found if d.known for end in (d.low, d.high)]
+    ends = [end for d in found if d.known for end in bounds(d)]
     low = min(low - 0.05 * room, max(min(ends, default=low), low - room))
     high = max(high + 0.05 * room, min(max(ends, default=high), high + room))
     return svg.Scale(low, high)
@@ -81,9 +81,10 @@ def _line(scale: svg.Scale, behind: list[Markup], place: int, entry: Compared, b
     difference, setting = entry.difference, entry.cell.setting
     parts = [*behind, _zero(scale)]
     if difference.known:
-        low, high = scale.percent(difference.low), scale.percent(difference.high)
+        ends = bounds(difference)
+        low, high = map(scale.percent, ends)
         parts.append(svg.line(low, MIDDLE, high, MIDDLE, "interval"))
-        for end, x, right in ((difference.low, low, False), (difference.high, high, True)):
+        for end, x, right in zip(ends, (low, high), (False, True), strict=True):
             if scale.low <= end <= scale.high:
                 parts.append(svg.line(x, MIDDLE - 4, x, MIDDLE + 4, "interval"))
             else:
@@ -110,9 +111,10 @@ def _band(scale: svg.Scale, setting: str, difference: Difference) -> Markup:
     middle = svg.line(at, 0, at, STRIP, f"middle {setting}")
     if not difference.known:
         return middle
-    low, high = (scale.part(end) for end in (difference.low, difference.high))
+    ends = bounds(difference)
+    low, high = map(scale.part, ends)
     width = f"{scale.width * (high - low):.2f}%"
-    x = scale.percent(difference.low)
+    x = scale.percent(ends[0])
     area = svg.tag("rect", x=x, y=0, width=width, height=STRIP, class_=f"band {setting}")
     return area + middle
 

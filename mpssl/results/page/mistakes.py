@@ -7,6 +7,7 @@ from markupsafe import Markup
 from scipy.stats import binomtest
 
 from mpssl.data import store
+from mpssl.results.by_class import Confusion, absent, classes_of, confusion_of
 from mpssl.results.page import pictures, svg
 from mpssl.results.page.outcome import Outcome
 from mpssl.results.predictions import predictions
@@ -38,6 +39,8 @@ class Mistakes:
     title: str
     model: str
     """Its method and seed."""
+    balanced: float
+    """Mean of the accuracies of the classes, percent."""
     classes: list[str]
     matrix: np.ndarray | None
     """Test images [true class, predicted class]; None if there are too many classes."""
@@ -48,6 +51,8 @@ class Mistakes:
     axis: Markup
     left_out: int
     """Classes with test images that `by_class` does not show."""
+    absent: list[str]
+    """Sentences on classes without labeled or without test images."""
     wrong: list[Wrong]
     """The wrong images with the highest probability first."""
 
@@ -66,20 +71,22 @@ def _of(records: Records, outcome: Outcome) -> Mistakes:
     true, predicted = found["label"].astype(int), found["predicted"].astype(int)
     packed = store.load(experiment.paths.packed(outcome.column.dataset))
     names, count = packed.classes, len(packed.classes)
-    matrix = np.bincount(true * count + predicted, minlength=count**2).reshape(count, count)
+    confusion = confusion_of(experiment, record, count)
     order = np.argsort(-np.where(true != predicted, found["probability"], -1), kind="stable")
     order = order[: min(PICTURES, int((true != predicted).sum()))]
-    accuracy = matrix.diagonal() / np.maximum(matrix.sum(axis=1), 1)
-    tested = [c for c in np.argsort(accuracy, kind="stable") if matrix[c].sum()]
+    shown = np.argsort(confusion.accuracy, kind="stable")  # without test images they come last
+    tested = [c for c in shown if confusion.tested[c]]
     return Mistakes(
         outcome.title,
         f"{best.label}, seed {record.run.seed}",
+        confusion.balanced,
         names,
-        matrix if count <= MATRIX else None,
-        _pairs(matrix, names),
-        [_class(names[c], matrix[c, c], matrix[c].sum()) for c in tested[:CLASSES]],
+        confusion.matrix if count <= MATRIX else None,
+        _pairs(confusion.matrix, names),
+        [_class(names[c], confusion, c) for c in tested[:CLASSES]],
         _axis(),
         max(0, len(tested) - CLASSES),
+        absent(classes_of(experiment, record)),
         [
             Wrong(
                 pictures.of_pixels(np.asarray(packed.images[packed.test[i]])),
@@ -99,8 +106,9 @@ def _pairs(matrix: np.ndarray, names: list[str]) -> list[tuple[str, str, int]]:
     return [(names[a], names[b], int(wrong[a, b])) for a, b in places if wrong[a, b]]
 
 
-def _class(name: str, right: int, tested: int) -> tuple[str, Markup, str]:
+def _class(name: str, confusion: Confusion, place: int) -> tuple[str, Markup, str]:
     """The accuracy of a class with Wilson's 95 % interval."""
+    right, tested = confusion.right[place], confusion.tested[place]
     ends = binomtest(int(right), int(tested)).proportion_ci(method="wilson")
     said = f"{100 * right / tested:.0f} % ({right} of {tested})"
     low, high = PERCENT.percent(100 * ends.low), PERCENT.percent(100 * ends.high)

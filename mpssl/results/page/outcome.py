@@ -13,6 +13,7 @@ from mpssl.results.gains import (
     HURTS,
     OPEN,
     Compared,
+    bounds,
     choose,
     compared,
     difference_of,
@@ -162,7 +163,8 @@ def interval(difference: Difference) -> str:
     """The 95 % interval with a space before it; empty if there is none."""
     if not difference.known:
         return ""
-    return f" [{signed(difference.low)}, {signed(difference.high)}]"
+    low, high = bounds(difference)
+    return f" [{signed(low)}, {signed(high)}]"
 
 
 def signed(value: float) -> str:

@@ -1,6 +1,7 @@
 """What the page says of LMO, of the chosen model's mistakes and of the claims."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -17,6 +18,9 @@ from mpssl.results.page.converter import maps, recorded
 from mpssl.results.page.mistakes import mistakes
 from mpssl.results.page.outcome import outcomes
 from mpssl.results.records import Records, read_record
+from mpssl.results.report import make_report
+from mpssl.results.tables import make_table
+from tests.support import records as records_
 from tests.support.records import write_record
 
 RUNS = {
@@ -42,19 +46,16 @@ def again(records):
 
 @pytest.fixture
 def pack(monkeypatch, tmp_path):
-    """A function: packs the data of finished runs, 4 training and 200 test images."""
+    """A function: packs the data of finished runs, 20 training and 200 test images."""
     monkeypatch.setattr(Paths, "resources", property(lambda _: tmp_path / "resources"))
-    folder = tmp_path / "resources/packed/mnist"
 
     def packed(records):
-        images = np.zeros((204, 8, 8, 3), np.uint8)
-        labels = np.concatenate([[0, 1, 2, 0], np.zeros(180), np.ones(20)]).astype(np.int64)
-        store.save(folder, store.Reading(images, labels, ["ant", "bee", "<cat>"], 4), 8)
+        experiment, test = records.experiment, [0] * 180 + [1] * 20
+        found = records_.pack(experiment, "mnist", [0, 1, 2, 0] * 5, test, ("ant", "bee", "<cat>"))
         for run in records.plan.runs(records.plan.wanted_cells()):
-            digests = read_record(records.experiment, run).digests
-            digests = digests.model_copy(update={"data": store.load(folder).digest})
-            change(records.experiment, run, digests=digests)
-        return store.load(folder)
+            digests = read_record(experiment, run).digests.model_copy(update=found)
+            change(experiment, run, digests=digests)
+        return store.load(experiment.paths.packed("mnist"))
 
     return packed
 
@@ -112,12 +113,25 @@ def answered(made, column, pack):
 def test_mistakes_are_those_of_the_best_seed_of_the_best_method(answered):
     (found,) = mistakes(answered, outcomes(answered))
     assert found.model == "P-SSL, seed 4"
+    assert found.balanced == pytest.approx((100 * 174 / 180 + 90) / 2)
+    assert found.absent == ["Without test images, so that nothing is known of them: <cat>."]
     assert found.matrix.tolist() == [[174, 0, 6], [2, 18, 0], [0, 0, 0]]
     assert found.pairs == [("ant", "<cat>", 6), ("bee", "ant", 2)]
     assert [(name, said) for name, _, said in found.by_class] == [
         ("bee", "90 % (18 of 20)"),
         ("ant", "97 % (174 of 180)"),
     ]
+
+
+def test_the_page_names_classes_without_images_and_no_number_is_missing(answered):
+    experiment = answered.experiment
+    for name in answered.plan.wanted:
+        make_table(experiment, name)
+    make_report(experiment)
+    text = experiment.paths.report.read_text()
+    assert "Test accuracy as a mean over the classes: 93.3 %." in text
+    assert "Without test images, so that nothing is known of them: &lt;cat&gt;." in text
+    assert not re.search(r"\bnan\b", text.partition('id="mistakes"')[2].partition("</section>")[0])
 
 
 def test_the_most_surely_wrong_come_first(answered):

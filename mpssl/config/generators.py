@@ -1,0 +1,128 @@
+"""The kinds of the generator G_F: networks, and images that any tool made."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, StringConstraints
+
+from mpssl.config.downloads import Download, Downloadable
+from mpssl.config.fields import AS_IN_YAML_1_2, Closed, Count, NonNegative, Place, Positive
+
+
+class ShippedGenerator(Downloadable):
+    """The small BigGAN of 98 classes of glyphs that the package carries (docs/mini.md)."""
+
+    kind: Literal["shipped"] = Field(description="Kind of the generator.")
+
+
+class TrainedGenerator(Downloadable):
+    """A small BigGAN trained by the pipeline on the foundation data set.
+
+    It is the decoder of a conditional variational autoencoder, sharpened by a discriminator.
+    """
+
+    kind: Literal["trained"] = Field(description="Kind of the generator.")
+    steps: Count = Field(description="Number of training steps.")
+    batch_size: Count = Field(
+        32, description="Number of real images in a batch; as many are sampled."
+    )
+    learning_rate: Positive = Field(
+        2e-3, description="Learning rate of Adam at the start; it falls to zero as a half cosine."
+    )
+    warmup_steps: Count = Field(
+        150,
+        description="Number of steps over which the discriminator's weight in the generator's "
+        "loss grows from zero to its full value.",
+    )
+    kl_weight: NonNegative = Field(
+        1,
+        description="Weight of the divergence from the prior in the autoencoder's loss.",
+    )
+    adversarial_weight: NonNegative = Field(
+        0.02, description="Weight of the discriminator's verdict real or generated."
+    )
+    class_weight: NonNegative = Field(
+        0.02, description="Weight of the discriminator's class loss on generated images."
+    )
+    averaging: Annotated[float, Field(ge=0, lt=1), AS_IN_YAML_1_2] = Field(
+        0.995,
+        description="Decay of the moving average of the generator's weights, which is what is "
+        "kept; 0 keeps the last weights.",
+    )
+    z_dim: Count = Field(32, description="Length of the latent z and of the class's embedding.")
+    channel_width: Count = Field(16, description="Unit in which `layers` counts channels.")
+    layers: list[tuple[bool, Count, Count]] = Field(
+        [(True, 16, 8), (False, 8, 4), (True, 4, 2), (True, 2, 1)],
+        description="Blocks of the generator, each as (whether it doubles the side, input "
+        "channels, output channels); the first side is 4 pixels and the last must be "
+        "`packing.size`.",
+    )
+    helper_width: Count = Field(
+        32, description="Number of channels of the encoder and the discriminator at half the side."
+    )
+    seed: int = Field(0, description="Seed of the weights, batches and latents.")
+
+
+class PretrainedGenerator(Downloadable):
+    """A folder with a BigGAN's config.json and pytorch_model.bin."""
+
+    kind: Literal["pretrained"] = Field(description="Kind of the generator.")
+    path: Place = Field(
+        description="Folder of the generator's files.",
+        examples=["resources/weights/biggan-deep-256"],
+    )
+    downloads: list[Download] = Field(
+        [], description="Files to fetch into that folder; without any they must be there."
+    )
+
+    @property
+    def to_download(self) -> list[Download]:
+        """The generator's files."""
+        return self.downloads
+
+
+class PythonGenerator(Downloadable):
+    """Any class-conditional generator, built by a Python function (docs/generators.md)."""
+
+    kind: Literal["python"] = Field(description="Kind of the generator.")
+    entry: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")] = Field(
+        description="Function that builds the network, as `module:function`.",
+        examples=["my_generator:build"],
+    )
+    options: dict[str, Any] = Field(
+        {}, description="Keyword arguments of the function.", examples=[{"weights": "my.pt"}]
+    )
+    files: list[Place] = Field(
+        [], description="Files that the function reads: runs depend on their content."
+    )
+
+
+Network = ShippedGenerator | TrainedGenerator | PretrainedGenerator | PythonGenerator
+
+
+class PoolMaking(Closed):
+    """How the pipeline makes the images of a pool, once for all runs."""
+
+    generator: Annotated[Network, Field(discriminator="kind")] = Field(
+        description="Generator that makes the images."
+    )
+    images_per_class: Count = Field(description="Number of images of each of its classes.")
+    seed: Annotated[int, Field(ge=0)] = Field(0, description="Seed of the latents, 0 or more.")
+
+
+class ImagePool(Downloadable):
+    """A pool: images in a folder, made before training by any tool (docs/generators.md)."""
+
+    kind: Literal["images"] = Field(description="Kind of the generator.")
+    path: Place = Field(
+        description="Folder of the images: one folder for each class of the data or of the "
+        "generator, or images without classes.",
+        examples=["images/generated"],
+    )
+    exclude: Place | None = Field(
+        None, description="List of images to leave out: a CSV with a column `file`."
+    )
+    make: PoolMaking | None = Field(
+        None,
+        description="How the pipeline makes the images in that folder; without it they must be "
+        "there.",
+    )

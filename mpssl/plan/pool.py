@@ -1,0 +1,69 @@
+"""What a pool of images can serve, said before anything runs. No torch here."""
+
+from functools import cache
+
+from mpssl.config.experiment import Config
+from mpssl.config.foundation import Foundation
+from mpssl.config.generators import ImagePool
+from mpssl.config.method import Method
+from mpssl.data.pool import FLAT, list_pool
+from mpssl.training.sources import SOURCES
+
+
+def folders(foundation: Foundation) -> list[str]:
+    """Names of the folders of classes of a pool whose images are given; else there are none.
+
+    Raises:
+        UserError: the pool is not there, or a folder of it has no images.
+    """
+    pool = foundation.generator
+    given = pool.kind == "images" and pool.make is None
+    return [name for name in _listed(pool) if name != FLAT] if given else []
+
+
+def packed_bytes(config: Config) -> int | None:
+    """Bytes of a packed pool, 0 without one, None if its images are still to be made.
+
+    Raises:
+        UserError: as `folders`.
+    """
+    pool = config.foundation.generator
+    if pool.kind != "images":
+        return 0
+    if pool.make is not None:
+        return None
+    return sum(_listed(pool).values()) * config.training.image_size**2 * 3
+
+
+@cache  # Snakemake asks for each cell
+def _listed(pool: ImagePool) -> dict[str, int]:
+    """The number of images by folder."""
+    return {name: len(files) for name, files in list_pool(pool).items()}
+
+
+def lacks(foundation: Foundation, method: Method) -> str | None:
+    """Why a method cannot use the generator of a configuration, or None.
+
+    Raises:
+        UserError: as `folders`.
+    """
+    pool, source = foundation.generator, method.source
+    if "generator" not in SOURCES[source].needs:
+        return None
+    by_folder = bool(folders(foundation))
+    if pool.kind == "images":
+        if source == "lmo":
+            return (
+                "the source lmo learns through the generator, and images in a folder have no "
+                "gradient; name a network in foundation.generator (kind: shipped, trained, "
+                "pretrained or python)"
+            )
+        chooses = source in ("mapped", "pseudo") or method.classes is not None
+        if chooses and not by_folder and pool.make is None:
+            return (
+                f"it chooses among classes, and the pool {pool.path} has no folders of classes; "
+                "make some, or take a row of the source uniform without `classes`"
+            )
+    if source == "mapped" and not foundation.class_map and not by_folder:
+        return "foundation.class_map is empty"
+    return None
