@@ -180,8 +180,8 @@ def summary(report: Report, split: Split, fraction: int = 100) -> str:
     lines += _of_classes("no test image of", untested, KEPT)
     if loose := parts.loose_pictures(dataset):
         lines.append(
-            f"warning: {len(loose)} pictures beside the folders of classes have no label and are "
-            f"not used, such as {loose[0]}"
+            f"warning: beside the folders of classes, without a label, not used: {len(loose)}, "
+            f"such as {loose[0]}"
         )
     lost = sorted(set(report.listed.classes) - set(train))
     lines += _of_classes("all images are left out of", lost)
@@ -220,16 +220,16 @@ def _near_lines(report: Report) -> list[str]:
     again = [reason for reason in reasons if reason.endswith(AGAIN)]
     found = []
     if report.near and keeps:
-        found.append(f"warning: {len(report.near)} pictures are test pictures, saved again; kept")
+        found.append(f"warning: test pictures, saved again for training: {len(report.near)}, kept")
         found += _files(report.near)
     if report.mislabeled:
         count = len(report.mislabeled)
-        found.append(f"warning: {count} pictures nearly are test pictures of another class; kept")
+        found.append(f"warning: nearly test pictures, but of another class: {count}, kept")
         found += _files(report.mislabeled)
     if len(again) > MANY * len(report.images.parts["training"]):
         found.append(
-            f"warning: {len(again)} pictures are test pictures, saved again; if these are of "
-            "one film or session, name it by group_by, and none is left out"
+            f"warning: {len(again)} pictures are test pictures, saved again: those of one film or "
+            "session are not left out if group_by names it"
         )
     return found
 
