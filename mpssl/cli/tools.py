@@ -9,7 +9,6 @@ import click
 from mpssl.cli.arguments import PATH, Place, known, of_dataset, of_experiment, threads_option
 from mpssl.common.errors import UserError
 from mpssl.config import reading
-from mpssl.config.data import ImageFolder
 from mpssl.plan.experiment import Experiment
 
 
@@ -130,24 +129,26 @@ def data_check(experiment: Experiment, dataset: str, write: bool) -> None:
 
     settings, folder = experiment.config.datasets[dataset], experiment.paths.data(dataset)
     if settings.adapter == "folder":
-        _check_images(experiment, settings, write)
+        _check_images(experiment, dataset, write)
         return
     if settings.adapter not in official.LISTINGS:
         raise UserError(f"{settings.title} has no official files to check")
     click.echo(official.check(settings, folder))
 
 
-def _check_images(experiment: Experiment, settings: ImageFolder, write: bool) -> None:
+def _check_images(experiment: Experiment, dataset: str, write: bool) -> None:
     """Check a person's images; exit with code 1 if some should be left out and are not listed."""
     from mpssl.data.excluded import add_excluded
     from mpssl.tools.check import check, summary
 
+    settings, cells = experiment.config.datasets[dataset], experiment.plan.wanted_cells()
+    fractions = [cell.fraction for cell in cells if cell.dataset == dataset]
     if write and settings.exclude is None:
         raise UserError("the data set has no key `exclude`: write `exclude: excluded.csv` first")
     if write and not settings.exclude.exists():
         add_excluded(settings.exclude, settings, {})
     report = check(settings)
-    click.echo(summary(report, experiment.config.split))
+    click.echo(summary(report, experiment.config.split, min(fractions, default=100)))
     if report.excluded and write:
         add_excluded(settings.exclude, settings, report.excluded)
         click.echo(f"added {len(report.excluded)} files to {settings.exclude}")
