@@ -114,6 +114,13 @@ class Config(Closed):
         description="Comparison for which `answer.md` and a copy of the chosen model file are "
         "written; none if this is empty.",
     )
+    paper_results: Place | None = Field(
+        None,
+        description="CSV file of the values that a paper prints, which stand beside ours in the "
+        "tables; its columns are those of `mpssl/shipped/paper_results.csv`, which is taken if "
+        "this is empty.",
+        examples=["/home/me/other_paper.csv"],
+    )
     domain: Domain | None = Field(
         None,
         description="Measurement, before training, of how far the generator is from the data; "

@@ -20,7 +20,8 @@ def recipes(experiment: Experiment) -> dict[str, str]:
     )
     # Names that are printed beside numbers.
     words = {name: data.title for name, data in config.datasets.items()}, plain["methods"]
-    paper = file_digest(PAPER_RESULTS)
+    paper = config.paper_results or PAPER_RESULTS
+    paper = file_digest(paper) if paper.is_file() else str(paper)  # the table says it is missing
 
     def recipe(code: str, cells: list[Cell], *more) -> str:
         made_of = [_names(experiment, cell) for cell in cells]
