@@ -50,9 +50,12 @@ def collect_runs(experiment: Experiment) -> None:
         UserError: a run of the wanted tables is damaged, or does not belong to the others.
     """
     plan, paths = experiment.plan, experiment.paths
-    records = Records(experiment, plan.wanted_cells())
+    wanted = plan.wanted_cells()
+    records = Records(experiment, wanted)
     runs, searches = [], []
-    for cell in plan.all_cells():
+    # A row of an unwanted table that is a wanted one by its settings would be in them twice.
+    others = experiment.names.distinct([*wanted, *plan.all_cells()])
+    for cell in dict.fromkeys([*wanted, *others]):
         runs += records.of(cell).records
         searches += records.search(cell)
     for target, rows in ((paths.runs_table, runs), (paths.searches_table, searches)):

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from tests.support.pipeline import jobs, snakemake, trainings
+from tests.support.pipeline import copy_workflow, jobs, snakemake, trainings
 
 # Table 1: 7 cells; Table 2 adds base and three generative ones at 100 %; Table 3 adds 3 variants.
 CELLS, BASE_CELLS = 14, 2
@@ -223,12 +223,10 @@ def test_only_runs_that_depend_on_a_change_run_again(tiny, change, runs):
     assert planned(folder, "--config", change) == runs
 
 
-def test_one_gpu_is_shared_by_turns(tiny):
-    folder, _ = tiny
-    show = ["--quiet", "host", "--forcerun", "train_run", "train_chosen"]
-    result = snakemake(folder, "-n", "--configfile", "tiny.yaml", *show)
-    asked = re.findall(
-        r"rule train_(?:run|chosen):.*?resources: ([^\n]*)", result.stdout, re.DOTALL
-    )
+def test_one_gpu_is_shared_by_turns(tmp_path):
+    folder = copy_workflow(tmp_path)
+    result = snakemake(folder, "-n", "--configfile", "tiny.yaml", "--quiet", "host")
+    job = r"rule train_(?:run|chosen):.*?resources: ([^\n]*)"
+    asked = re.findall(job, result.stdout, re.DOTALL)
     assert len(asked) == RUNS
     assert all("gpu=1" in line for line in asked)
