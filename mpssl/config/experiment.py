@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from pydantic import Field, ValidationError, model_validator
 
 from mpssl.common.errors import nearest
-from mpssl.config.architectures import BACKBONES, UNSPLITTABLE, UNSPLITTABLE_REASON
+from mpssl.config.architectures import BACKBONES, unusable
 from mpssl.config.data import Dataset, Packing, Split
 from mpssl.config.fields import (
     BASE_ROW,
@@ -194,9 +194,8 @@ def architectures_exist(config: Config) -> None:
     """The roles name classifiers that can be split into features and a head."""
     for role, names in config.roles.architectures.items():
         for name in names:
-            if name in UNSPLITTABLE:
-                raise ValueError(f"roles.architectures.{role}: {name} {UNSPLITTABLE_REASON}")
-            known(f"roles.architectures.{role}", name, BACKBONES)
+            if reason := unusable(name):
+                raise ValueError(f"roles.architectures.{role}: {reason}")
 
 
 def wanted_exists(config: Config) -> None:
@@ -259,6 +258,11 @@ def images_are_large_enough(config: Config) -> None:
             at_least = "of" if backbone.fixed else "of at least"
             raise ValueError(
                 f"{name} takes images {at_least} {backbone.smallest} pixels; "
+                f"training.image_size is {side}"
+            )
+        if side % backbone.multiple:
+            raise ValueError(
+                f"{name} takes images whose side is a multiple of {backbone.multiple} pixels; "
                 f"training.image_size is {side}"
             )
 

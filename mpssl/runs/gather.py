@@ -80,8 +80,7 @@ def gather(
         foundation_classifier = load_foundation_classifier(
             paths.classifier(cell.architecture),
             cell.architecture,
-            settings.training.normalize_mean,
-            settings.training.normalize_std,
+            *settings.training.normalization(cell.architecture),
         ).to(device)
         digests["foundation_classifier"] = input_digests.classifier_digest(
             experiment, cell.architecture

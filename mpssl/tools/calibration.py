@@ -177,8 +177,7 @@ def random_task(
             foundation_classifier = Classifier(
                 cell.architecture,
                 frozen.classes if frozen is not None else classes,
-                training.normalize_mean,
-                training.normalize_std,
+                *training.normalization(cell.architecture),
             )
         foundation_classifier.to(device).eval().requires_grad_(False)
     class_map = [[0]] * classes if settings.source == "mapped" else None
