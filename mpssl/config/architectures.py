@@ -102,6 +102,17 @@ UNSPLITTABLE = [name for name, backbone in _LISTED.items() if backbone is None]
 UNSPLITTABLE_REASON = "cannot be split into features g and a last linear layer h; take another"
 
 
+def wrong_side(name: str, side: int) -> str | None:
+    """Which images a classifier takes if it takes none of that side in pixels, or None."""
+    known = BACKBONES[name]
+    if side < known.smallest or (known.fixed and side != known.smallest):
+        at_least = "of" if known.fixed else "of at least"
+        return f"{name} takes images {at_least} {known.smallest} pixels"
+    if side % known.multiple:
+        return f"{name} takes images whose side is a multiple of {known.multiple} pixels"
+    return None
+
+
 def unusable(name: str) -> str | None:
     """Why a name is not that of a classifier that can be trained, or None."""
     if name in BACKBONES:

@@ -201,7 +201,7 @@ def _problem(network: UserNetwork) -> str:
 
 
 def load_configured(config: Config, folder: Path) -> FrozenGenerator:
-    """Load a configuration's generator: BigGAN from `folder`, or a Python entry point.
+    """Load a configuration's generator: BigGAN or a pipeline in `folder`, or a Python entry point.
 
     Raises:
         UserError: it cannot be loaded.
@@ -209,4 +209,8 @@ def load_configured(config: Config, folder: Path) -> FrozenGenerator:
     foundation, size = config.foundation, config.training.image_size
     if foundation.generator.kind == "python":
         return load_python_generator(foundation.generator.entry, foundation.generator.options, size)
+    if foundation.generator.kind == "diffusers":
+        from mpssl.models.consistency import load_consistency  # slow: diffusers
+
+        return FrozenGenerator(load_consistency(folder), size)
     return load(folder, size, foundation.truncation)

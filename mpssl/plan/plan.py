@@ -67,7 +67,7 @@ class Plan:
             return "foundation.dataset names no real images"
         if reason := self._nothing_to_train(cell):
             return reason
-        if reason := lacks(self.config.foundation, self.method(cell)):
+        if reason := lacks(self.config.foundation, self.method(cell), cell):
             return reason
         group = self.method(cell).classes
         if group is not None and group not in self.config.foundation.class_groups:

@@ -82,7 +82,7 @@ def random_generator(
     config, folder = experiment.config, experiment.paths.generator()
     foundation, size = config.foundation, config.training.image_size
     settings = foundation.generator
-    if settings.kind in ("python", "shipped"):
+    if settings.kind in ("python", "shipped", "diffusers"):
         return generator.load_configured(config, folder).to(device)
     if settings.kind == "pretrained" and generator_weights(folder).exists():
         return generator.load(folder, size, foundation.truncation).to(device)
