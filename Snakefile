@@ -29,12 +29,14 @@ include: "workflow/rules/results.smk"
 
 # Jobs read the whole configuration from one file; what they depend on is in their params.
 onstart:
+    if settings.answer:  # a project of `mpssl init`
+        claim_results(paths.results, workflow.configfiles)
     write_made(paths.resolved_config, settings.model_dump(mode="json"))
     lift_default_rate_limit(workflow.scheduler)
 
 
 onsuccess:
-    if settings.answer:
+    if settings.answer and paths.answer("md").exists():  # not after --until
         shell(f"cat {paths.answer('md')}")
     shell("python -m mpssl times --config {paths.resolved_config}")
 

@@ -7,10 +7,26 @@ from pathlib import Path
 import click
 
 from mpssl.common.errors import UserError, nearest
+from mpssl.common.files import refuse_undecodable
 from mpssl.plan.cells import Cell, Run
 from mpssl.plan.experiment import Experiment
 
-PATH = click.Path(path_type=Path)
+
+class Place(click.Path):
+    """A path whose name can be written into a configuration."""
+
+    def convert(self, value, parameter, context) -> Path:
+        """The path.
+
+        Raises:
+            UserError: its name is not UTF-8.
+        """
+        path = Path(super().convert(value, parameter, context)).absolute()
+        refuse_undecodable(path)
+        return Path(value)
+
+
+PATH = Place()
 threads_option = click.option(
     "--threads", default=1, show_default=True, type=click.IntRange(min=1), help="CPU threads."
 )

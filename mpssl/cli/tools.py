@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from mpssl.cli.arguments import PATH, known, of_dataset, of_experiment, threads_option
+from mpssl.cli.arguments import PATH, Place, known, of_dataset, of_experiment, threads_option
 from mpssl.common.errors import UserError
 from mpssl.config import reading
 from mpssl.config.data import ImageFolder
@@ -14,12 +14,13 @@ from mpssl.plan.experiment import Experiment
 
 
 @click.command()
-@click.argument("project", type=click.Path(file_okay=False, path_type=Path))
+@click.argument("project", type=Place(file_okay=False))
 @click.option("--images", required=True, type=PATH, help="A folder of class folders, or a CSV.")
 @click.option("--test", type=PATH, help="Test images, laid out alike; else a fifth is held out.")
 @click.option("--unlabeled", type=PATH, help="A folder of unlabeled images.")
 @click.option("--root", type=PATH, help="Where the paths of a CSV start; else at its folder.")
 @click.option("--group-by", help="Regular expression: what it finds in a path stays on one side.")
+@click.option("--merge-classes", is_flag=True, default=None, help="Take Cat and cat as one class.")
 @click.option(
     "--near-duplicates",
     type=click.Choice(["leave_out", "keep"]),
@@ -47,10 +48,9 @@ def init(project: Path, images: Path, foundation: str, near_duplicates: str, **m
         more["near_duplicates"] = near_duplicates
     click.echo(init_project.initialize(project, images, foundation=foundation, **more))
     click.echo(
-        f"\nwrote {project}/config.yaml, foundation {foundation}. What it takes, then the runs:\n"
-        f"  mpssl plan --config {project}/config.yaml\n"
-        f"  snakemake --cores all --configfile {project}/config.yaml"
+        f"\nwrote {project}/config.yaml, foundation {foundation}. What it takes, then the runs:"
     )
+    click.echo("\n".join(f"  {line}" for line in init_project.commands(project)))
 
 
 @click.command()

@@ -18,6 +18,18 @@ from mpssl.common.errors import UserError
 CHECKSUM = "checksum"  # the key of a made JSON file, and of a weights file's metadata
 
 
+def refuse_undecodable(path: Path) -> None:
+    """Raise UserError if a path is no UTF-8, which neither a list nor a configuration can hold."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        shown = str(path).encode(errors="backslashreplace").decode()
+        raise UserError(
+            f"the name {shown} is not UTF-8; rename it, as convmv -f latin1 -t utf8 -r does for a "
+            "whole folder"
+        ) from None
+
+
 @contextmanager
 def atomic(path: Path | str) -> Iterator[Path]:
     """Yield a temporary path beside `path`; rename it to `path` if the block succeeds.

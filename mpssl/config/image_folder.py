@@ -29,12 +29,17 @@ class ImageFolder(DatasetSettings):
     )
     unlabeled: Place | None = Field(
         None,
-        description="Folder of unlabeled images at any depth, which join D_u of the oracle "
-        "methods.",
+        description="Folder of unlabeled images at any depth, or a CSV with a column `path`, which "
+        "join D_u of the oracle methods.",
     )
     root: Place | None = Field(
         None,
         description="Folder that the relative paths of a CSV start at; empty: the CSV's own.",
+    )
+    merge_classes: bool = Field(
+        False,
+        description="Whether classes whose names differ only in case, blanks or Unicode form are "
+        "one, under the name that most images have; else they are refused.",
     )
     group_by: Expression | None = Field(
         None,

@@ -1,5 +1,6 @@
 """Read the user's own images: one folder for each class, or a CSV of paths and labels."""
 
+from collections import Counter, defaultdict
 from collections.abc import Set
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 from mpssl.common.errors import UserError, nearest
 from mpssl.config.data import ImageFolder, Packing
 from mpssl.data import excluded, groups
+from mpssl.data.class_names import alike, refuse_alike
 from mpssl.data.groups import Groups
 from mpssl.data.parts import FilesByClass, list_parts, list_unlabeled
 from mpssl.data.pictures import read_images
@@ -49,6 +51,8 @@ class Listed:
     """The files of a data set, before test images are held out."""
 
     dataset: ImageFolder
+    classes: list[str]
+    """Of the training images, also if none is left of one."""
     train: FilesByClass
     test: FilesByClass | None
     """None if they are to be held out."""
@@ -69,12 +73,16 @@ class Listed:
             test = _without(self.test, out)
         for name, part in (("training", train), ("test", test)):
             if not part:
-                raise UserError(f"{dataset.title}: no image is left for {name}; more are needed")
+                groups_ = ", or smaller groups" if self.groups else ""
+                raise UserError(
+                    f"{dataset.title}: no image is left for {name}; more{groups_} are needed"
+                )
         unknown = sorted(set(test) - set(train))
         if unknown:
+            lost = unknown[0] in self.classes
             raise UserError(
                 f"{dataset.title}: no training image has the test class '{unknown[0]}'"
-                f"{nearest(unknown[0], train)}"
+                + ("; all of them are left out" if lost else nearest(unknown[0], train))
             )
         return Images(train, test, [f for f in self.unlabeled if f not in out], self.groups)
 
@@ -132,7 +140,12 @@ def list_all(dataset: ImageFolder) -> Listed:
         UserError: files are missing, or a line of that list matches none.
     """
     train, test, of_group = list_parts(dataset)
-    unlabeled = [] if dataset.unlabeled is None else list_unlabeled(dataset.unlabeled)
+    train, test = _named(train, test, dataset)
+    classes = sorted(train)
+    unlabeled = []
+    if dataset.unlabeled is not None:
+        root = excluded.folders(dataset)["unlabeled"]
+        unlabeled = list_unlabeled(dataset.unlabeled, root)
     labeled = [f for part in (train, test or {}) for files in part.values() for f in files]
     if dataset.group_by is not None:
         of_group = _grouped(dataset, labeled, unlabeled, of_group)
@@ -145,7 +158,32 @@ def list_all(dataset: ImageFolder) -> Listed:
         out = {f for f in labeled + unlabeled if excluded.same(f) in out}
         train, test = _without(train, out), test and _without(test, out)
         unlabeled = [f for f in unlabeled if f not in out]
-    return Listed(dataset, train, test, unlabeled, of_group)
+    return Listed(dataset, classes, train, test, unlabeled, of_group)
+
+
+def _named(
+    train: FilesByClass, test: FilesByClass | None, dataset: ImageFolder
+) -> tuple[FilesByClass, FilesByClass | None]:
+    """Training and test files, those together whose classes are merged.
+
+    Raises:
+        UserError: two classes may be meant as one, and the data set does not say so.
+    """
+    counts = sum(
+        (Counter({n: len(f) for n, f in part.items()}) for part in (train, test or {})), Counter()
+    )
+    if not dataset.merge_classes:
+        refuse_alike(counts, dataset.title)
+        return train, test
+    names = alike(counts)
+
+    def merged(part: FilesByClass) -> FilesByClass:
+        found = defaultdict(list)
+        for name, files in part.items():
+            found[names.get(name, name)] += files
+        return {name: sorted(set(found[name])) for name in sorted(found)}
+
+    return merged(train), test and merged(test)
 
 
 def _without(files: FilesByClass, out: Set[Path]) -> FilesByClass:

@@ -7,14 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mpssl.common.errors import UserError
+from mpssl.common.files import refuse_undecodable
+from mpssl.data.dicom import is_dicom
 from mpssl.data.pictures import SUFFIXES
 
 # What systems leave behind; so do all names that begin with a dot (.DS_Store, ._*, checkpoints).
 LEFT_BEHIND = {
-    *("__macosx", "@eadir", "lost+found", "thumbs.db", "ehthumbs.db", "desktop.ini"),
+    *("__macosx", "@eadir", "lost+found", "thumbs.db", "ehthumbs.db", "desktop.ini", "dicomdir"),
     *("$recycle.bin", "system volume information", "__pycache__"),
 }
 KINDS = 5  # of files that are named
+ARCHIVES = {".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar"}
 PARTS = {
     "train": ("train", "training"),
     "test": ("test", "testing", "tests"),
@@ -42,7 +45,7 @@ def list_files(folder: Path) -> Listing:
     found, others = [], Counter()
     for file in _files(folder, set()):
         suffix = file.suffix.lower()
-        if suffix in SUFFIXES:
+        if suffix in SUFFIXES or (not suffix and is_dicom(file)):
             found.append(file)
         else:
             others[suffix] += 1
@@ -57,6 +60,7 @@ def _files(folder: Path, entered: set[str]) -> Iterator[Path]:
     for inner in sorted(folder.iterdir()):
         if nobodys(inner.name):
             continue
+        refuse_undecodable(inner)
         if inner.is_dir() and inner.suffix.lower() not in SUFFIXES:
             yield from _files(inner, entered)
         else:
@@ -74,7 +78,10 @@ def folders_in(path: Path) -> list[Path]:
     """The folders in a folder, sorted, without what systems leave behind."""
     if not path.is_dir():
         return []
-    return sorted(inner for inner in path.iterdir() if inner.is_dir() and not nobodys(inner.name))
+    found = [f for f in path.iterdir() if f.is_dir() and not nobodys(f.name)]
+    for folder in found:
+        refuse_undecodable(folder)
+    return sorted(found)
 
 
 def pictures_in(path: Path) -> list[Path]:
@@ -87,6 +94,41 @@ def has_pictures(path: Path) -> bool:
     return bool(pictures_in(path))
 
 
+def data_folder(path: Path) -> Path:
+    """The folder that holds classes or parts: one given, or the only one in it, at any depth.
+
+    Raises:
+        UserError: there is no such folder.
+    """
+    refuse_no_folder(path, "CLASS/IMAGE.jpg")
+    folders = folders_in(path)
+    while len(folders) == 1 and not has_pictures(path) and not has_pictures(folders[0]):
+        inner = folders_in(folders[0])
+        if not inner or _part(folders[0]):
+            break
+        path, folders = folders[0], inner
+    return path
+
+
+def refuse_no_folder(path: Path, expected: str) -> None:
+    """Raise UserError if a path is no folder, which says what it is; `expected` is in one."""
+    if path.is_dir():
+        return
+    suffix = path.suffix.lower()
+    if not path.exists():
+        raise UserError(f"the image folder {path} does not exist; expected {path}/{expected}")
+    if suffix in ARCHIVES:
+        raise UserError(f"{path} is an archive; unpack it and name the folder")
+    if suffix in SUFFIXES:
+        raise UserError(f"{path} is one picture; name the folder of all, {path.parent}?")
+    raise UserError(f"{path} is no folder of images and no list; expected {expected} or a CSV")
+
+
+def _part(folder: Path) -> str | None:
+    """Which of PARTS a folder is by its name."""
+    return next((part for part, names in PARTS.items() if folder.name.lower() in names), None)
+
+
 def parts_of(path: Path) -> dict[str, Path]:
     """The folders of training, test and validation images, if a folder holds such parts.
 
@@ -95,35 +137,38 @@ def parts_of(path: Path) -> dict[str, Path]:
     Raises:
         UserError: there is no folder of training images, or none that is known of test images.
     """
-    found, named = {}, {name: part for part, names in PARTS.items() for name in names}
-    others = []
+    found, others = {}, []
     for folder in folders_in(path):
-        part = named.get(folder.name.lower())
+        part = _part(folder)
         if part is not None and folders_in(folder) and part not in found:
             found[part] = folder
         else:
             others.append(folder)
-    absent = "train" if "train" not in found else "test"
-    if found and (absent == "train" or others):
-        beside = ", ".join(folder.name for folder in (*found.values(), *others))
-        raise UserError(f"the image folder {path / absent} does not exist; {path} has {beside}")
-    return found
+    if not found or ("train" in found and not others):
+        return found
+    train, flat = found.get("train"), next((f for f in others if _part(f)), None)
+    if train and flat and has_pictures(flat):
+        raise UserError(
+            f"{flat} holds pictures, but no folder for each class; to train on {train.name} alone: "
+            f"--images {train} --unlabeled {flat}"
+        )
+    absent = path / ("train" if train is None else "test")
+    beside = ", ".join(folder.name for folder in (*found.values(), *others))
+    alone = f"; to use {train.name} alone: --images {train}" if train else ""
+    raise UserError(f"the image folder {absent} does not exist; {path} has {beside}{alone}")
 
 
 def class_folders(path: Path) -> list[Path]:
-    """The folders of classes in a folder, or in the only folder that it holds.
+    """The folders of classes in a folder.
 
     Raises:
         UserError: there is no such folder, or it holds pictures and no folders.
     """
-    if not path.is_dir():
-        raise UserError(f"the image folder {path} does not exist; expected {path}/CLASS/IMAGE.jpg")
+    path = data_folder(path)
     folders = folders_in(path)
     if not folders and has_pictures(path):
         raise UserError(
             f"{path} holds pictures, but no folder for each class; expected {path}/CLASS/IMAGE.jpg"
             f" (if it is a class itself, name {path.parent})"
         )
-    if len(folders) == 1 and not has_pictures(folders[0]) and len(folders_in(folders[0])) > 1:
-        return folders_in(folders[0])
     return folders

@@ -47,14 +47,14 @@ def labeled_lines(path: Path, root: Path) -> list[Line]:
     return found
 
 
-def listed_files(path: Path) -> list[Path]:
-    """The files of a list with the column `path`, in its order; they start at its folder.
+def listed_files(path: Path, root: Path) -> list[Path]:
+    """The files of a list with the column `path`, in its order; relative paths start at `root`.
 
     Raises:
         UserError: the column is missing, or no file of the list is there.
     """
-    files = [_file_of(path.parent, row["path"]) for row in rows(path, {"path"})]
-    _some_are_there(path, path.parent, files)
+    files = [_file_of(root, row["path"]) for row in rows(path, {"path"})]
+    _some_are_there(path, root, files)
     return files
 
 

@@ -8,7 +8,7 @@ from mpssl.config.data import ImageFolder
 from mpssl.data import listing
 from mpssl.data.excluded import folders
 from mpssl.data.groups import Groups
-from mpssl.data.lists import is_list, labeled_lines
+from mpssl.data.lists import is_list, labeled_lines, listed_files
 
 FilesByClass = dict[str, list[Path]]  # classes and files are sorted
 
@@ -17,9 +17,10 @@ def layout(dataset: ImageFolder) -> str:
     """How the folders were understood, in one line; nothing if they are folders of classes."""
     if is_list(dataset.path):
         return ""
-    parts = listing.parts_of(dataset.path)
+    found = listing.data_folder(dataset.path)
+    parts = listing.parts_of(found)
     if not parts:
-        return ""
+        return "" if found == dataset.path else f"classes: those in {found}"
     names = {part: folder.name for part, folder in parts.items()}
     said = [f"training: {names['train']}"]
     if dataset.test is None:
@@ -37,6 +38,34 @@ def other_files(dataset: ImageFolder) -> Counter:
     return sum((listing.list_files(folder).others for folder in folders), Counter())
 
 
+def parts_in(path: Path) -> dict[str, Path]:
+    """The folders of training, test and validation images; none if a folder holds classes.
+
+    Raises:
+        UserError: there is no such folder, or its parts are not understood.
+    """
+    return listing.parts_of(listing.data_folder(path))
+
+
+def loose_pictures(dataset: ImageFolder) -> list[Path]:
+    """Pictures beside the folders of classes, which have no label."""
+    if is_list(dataset.path):
+        return []
+    folders = [*(parts_in(dataset.path).values() or [dataset.path])]
+    if dataset.test is not None and not is_list(dataset.test):
+        folders.append(dataset.test)
+    return sorted(f for place in folders for f in listing.pictures_in(listing.data_folder(place)))
+
+
+def empty_folders(dataset: ImageFolder, classes: list[str]) -> list[str]:
+    """The folders beside those of the classes in which there is no picture."""
+    if is_list(dataset.path):
+        return []
+    train = parts_in(dataset.path).get("train", dataset.path)
+    others = [folder for folder in listing.class_folders(train) if folder.name not in classes]
+    return [folder.name for folder in others if not listing.list_files(folder).pictures]
+
+
 def list_parts(dataset: ImageFolder) -> tuple[FilesByClass, FilesByClass | None, Groups]:
     """List training and test files by class; no test files if these are to be held out.
 
@@ -49,7 +78,7 @@ def list_parts(dataset: ImageFolder) -> tuple[FilesByClass, FilesByClass | None,
         UserError: there is no such folder or file, or no image in it.
     """
     base = folders(dataset)
-    parts = {} if is_list(dataset.path) else listing.parts_of(dataset.path)
+    parts = {} if is_list(dataset.path) else parts_in(dataset.path)
     if dataset.test is not None:
         train, groups = _list_labeled(parts.get("train", dataset.path), base["path"])
         test, more = _list_labeled(dataset.test, base["test"])
@@ -96,15 +125,18 @@ def list_labeled(path: Path) -> FilesByClass:
     return found
 
 
-def list_unlabeled(path: Path) -> list[Path]:
-    """List the image files at any depth of a folder, sorted.
+def list_unlabeled(path: Path, root: Path) -> list[Path]:
+    """List the image files at any depth of a folder, sorted, or those of a list.
 
     Raises:
-        UserError: there is no such folder, or no image in it.
+        UserError: there is no such folder or list, or no image in it.
     """
-    files = listing.list_files(path).pictures if path.is_dir() else []
+    if is_list(path):
+        return listed_files(path, root)
+    listing.refuse_no_folder(path, "IMAGE.jpg")
+    files = listing.list_files(path).pictures
     if not files:
-        raise UserError(f"the folder of unlabeled images {path} does not exist or has no images")
+        raise UserError(f"the folder of unlabeled images {path} has no images")
     return files
 
 

@@ -13,6 +13,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError, features
 
 from mpssl.common.errors import UserError
 from mpssl.config.data import Packing
+from mpssl.data.dicom import is_dicom, open_dicom
 
 with suppress(ImportError):  # iPhones' format, which Pillow leaves to this package
     import pillow_heif
@@ -23,7 +24,7 @@ Result = TypeVar("Result")
 SUFFIXES = {
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".bmp", ".dib", ".webp", ".tif", ".tiff"),
     *(".gif", ".jp2", ".j2k", ".jpx", ".ppm", ".pgm", ".pbm", ".pnm", ".avif", ".avifs"),
-    *(".heic", ".heif", ".hif"),
+    *(".heic", ".heif", ".hif", ".dcm", ".dicom", ".ima"),
 }
 # Formats by content, not by suffix. Pillow's others start programs (EPS) or hold no pictures.
 FORMATS = (
@@ -36,17 +37,19 @@ MOST_PIXELS = 90_000_000  # about Pillow's own bound, 270 MB as RGB
 FULL_RANGE = (0, 65535)  # of integers wider than 8 bits
 # What a file that Pillow cannot open begins with, and what helps.
 KNOWN = [
-    (
-        (b"ftypheic", b"ftypheix", b"ftypmif1", b"ftypmsf1"),
-        "a HEIC picture: pip install pillow-heif, or export it as JPEG",
-    ),
-    ((b"ftypavif", b"ftypavis"), "an AVIF picture: pip install --upgrade pillow"),
     ((b"%!PS", b"%PDF"), "a PDF or PostScript file: export it as PNG"),
     ((b"<svg", b"<?xml"), "an SVG or XML file: export it as PNG"),
     ((b"<!DOCTYPE", b"<html", b"<HTML"), "a web page, not a picture: download it again"),
-    ((b"DICM",), "a DICOM file: export it as PNG or TIFF"),
     ((b"version https://git-lfs",), "a pointer of Git LFS: run git lfs pull"),
 ]
+# The same of formats that may be in FORMATS, or not.
+OPTIONAL = {
+    "HEIF": (
+        (b"ftypheic", b"ftypheix", b"ftypmif1", b"ftypmsf1"),
+        "a HEIC picture: pip install pillow-heif, or export it as JPEG",
+    ),
+    "AVIF": ((b"ftypavif", b"ftypavis"), "an AVIF picture: pip install --upgrade pillow"),
+}
 
 
 def read_images(files: list[Path], packing: Packing) -> Iterator[np.ndarray]:
@@ -102,6 +105,8 @@ def open_upright(file: Path) -> Image.Image:
             "or remove it"
         ) from None
     except UnidentifiedImageError as error:
+        if is_dicom(file):
+            return open_dicom(file)
         raise UserError(f"the image {file} {_unidentified(file, error)}") from None
     except Exception as error:  # Pillow has many exceptions for damaged files
         if isinstance(error, OSError) and error.errno is not None:
@@ -134,7 +139,8 @@ def _unidentified(file: Path, error: Exception) -> str:
         head = opened.read(200)
     if not head:
         return "is empty; remove it"
-    for marks, words in KNOWN:
+    absent = [known for name, known in OPTIONAL.items() if name not in FORMATS]
+    for marks, words in KNOWN + absent:
         if any(mark in head for mark in marks):
             return f"is {words}; or remove it"
     return f"is corrupt ({one_sentence(error)}); repair or remove it"

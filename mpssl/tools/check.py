@@ -177,9 +177,14 @@ def summary(report: Report, split: Split) -> str:
         lines.append(f"groups: {_groups(report.images)}; none has images on two sides")
     untested = [name for name in names if not test[name]]
     lines += _of_classes("no test image of", untested)
-    lines += _of_classes(
-        "no image is left of", sorted(set(report.listed.train) - set(report.images.train))
-    )
+    if loose := parts.loose_pictures(dataset):
+        lines.append(
+            f"warning: {len(loose)} pictures beside the folders of classes have no label and are "
+            f"not used, such as {loose[0]}"
+        )
+    lost = sorted(set(report.listed.classes) - set(train))
+    lines += _of_classes("all images are left out of", lost)
+    lines += _of_classes("no picture is in", parts.empty_folders(dataset, report.listed.classes))
     try:
         lines += _of_classes("no validation image of", unvalidated(report.images, split))
     except UserError as error:

@@ -1,6 +1,8 @@
 """`mpssl init`: a configuration for the user's own images, and a check of them."""
 
+import itertools
 import re
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +15,12 @@ from mpssl.common.files import write_text
 from mpssl.config import reading
 from mpssl.config.data import ImageFolder
 from mpssl.data.excluded import add_excluded
-from mpssl.shipped import OWN_DATA_TEMPLATE, PRESETS, SCHEMA, shipped_classifiers
+from mpssl.plan.claim import is_free
+from mpssl.shipped import OWN_DATA_TEMPLATE, PRESETS, SCHEMA, SHIPPED, shipped_classifiers
 from mpssl.tools.check import Report, check, left_out, summary, unvalidated
 from mpssl.tools.looks import write_sheet
 
+REPOSITORY = SHIPPED.parent.parent  # where the package is installed as a wheel, it has no Snakefile
 SHIPPED_CLASSIFIER = "classifier: {kind: shipped}"
 TRAINED_CLASSIFIER = "classifier: {kind: trained, steps: 2000}"
 PACKING = re.compile(r"^packing: \{(.*)\}$", re.MULTILINE)
@@ -46,9 +50,7 @@ def initialize(
     target = project / "config.yaml"
     if target.exists():
         raise UserError(f"{target} is there already; edit it, or delete it to begin again")
-    name = re.sub(r"[^a-z0-9_.-]+", "-", project.resolve().name.lower()).strip("-_.")
-    if not name:
-        raise UserError(f"'{project.name}' has no letter a-z or digit to name the results by")
+    name = _experiment(project)
     keys = {"path": images, "test": test, "unlabeled": unlabeled} | more
     keys = {
         key: str(value.absolute()) if isinstance(value, Path) else value
@@ -69,6 +71,36 @@ def initialize(
     write_text(target, text)
     found = summary(report, config.split)
     return f"{found}\n{project / 'images.png'} shows some as the network sees them"
+
+
+def commands(project: Path) -> list[str]:
+    """What a person may type next, where they stand."""
+    config = shlex.quote(str(project / "config.yaml"))
+    snakefile, where = REPOSITORY / "Snakefile", ""
+    if snakefile.exists() and snakefile.parent != Path.cwd():
+        where = f"--snakefile {shlex.quote(str(snakefile))} "
+    return [
+        f"mpssl plan --config {config}",
+        f"snakemake {where}--cores all --configfile {config}",
+    ]
+
+
+def _experiment(project: Path) -> str:
+    """A name for the results that no other project has where the user stands.
+
+    Raises:
+        UserError: the project's name has no letter or digit, or is that of a shipped experiment.
+    """
+    name = re.sub(r"[^a-z0-9_.-]+", "-", project.resolve().name.lower()).strip("-_.")
+    if not name:
+        raise UserError(f"'{project.name}' has no letter a-z or digit to name the results by")
+    for file in sorted((REPOSITORY / "config").glob("*.yaml")):
+        if reading.read_yaml(file).get("experiment") == name:
+            raise UserError(
+                f"results/{name} has the results of config/{file.name}; take another name"
+            )
+    names = itertools.chain([name], (f"{name}-{number}" for number in itertools.count(2)))
+    return next(found for found in names if is_free(Path("results") / found, project))
 
 
 def _dataset(entry: dict) -> ImageFolder:

@@ -64,7 +64,7 @@ def find_images(places: list[Path]) -> list[Path]:
         elif not place.exists():
             raise UserError(f"{place} does not exist")
         elif is_list(place):
-            files += listed_files(place)
+            files += listed_files(place, place.parent)
         else:
             files.append(place)
     return files

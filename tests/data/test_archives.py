@@ -13,7 +13,7 @@ from mpssl.common.errors import UserError
 from mpssl.config.data import Download
 from mpssl.data import download
 from mpssl.data.download import prepare, unpack
-from tests.support.official_fixtures import tar
+from tests.support.official_files import tar
 
 NAME = "data.tgz"
 BODY = random.Random(0).randbytes(300_000)

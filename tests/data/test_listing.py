@@ -7,7 +7,7 @@ from PIL import Image
 from mpssl.common.errors import UserError
 from mpssl.config.data import ImageFolder
 from mpssl.data.folder import list_images
-from mpssl.data.parts import layout, list_unlabeled, other_files
+from mpssl.data.parts import layout, list_unlabeled, loose_pictures, other_files
 from mpssl.tools.predict import find_images
 
 PIXELS = np.random.default_rng(0)
@@ -46,6 +46,9 @@ LAYOUTS = {
     "class folders": (pictures("cat", "dog"), HELD_OUT),
     "nested": (pictures("cat/monday", "dog", count=5), HELD_OUT),
     "one folder too high": (pictures("data/cat", "data/dog"), HELD_OUT),
+    "three folders too high": (pictures("a/b/c/cat", "a/b/c/dog"), HELD_OUT),
+    "parts too high": (pictures("d/train/cat", "d/train/dog", "d/test/cat", "d/test/dog"), GIVEN),
+    "only train too high": (pictures("a/train/cat", "a/train/dog"), HELD_OUT),
     "train and test": (pictures("train/cat", "train/dog", "test/cat", "test/dog"), GIVEN),
     "Train and Test": (pictures("Train/cat", "Train/dog", "Test/cat", "Test/dog"), GIVEN),
     "training and testing": (
@@ -78,6 +81,7 @@ def test_a_layout_is_understood(tmp_path, names, expected):
     ("name", "said"),
     [
         ("class folders", ""),
+        ("three folders too high", "classes: those in {folder}/a/b/c"),
         ("Train and Test", "training: Train; test: Test"),
         ("train, valid, test", "training: train and valid; test: test"),
         ("train and val", "training: train; test: val"),
@@ -86,7 +90,9 @@ def test_a_layout_is_understood(tmp_path, names, expected):
     ],
 )
 def test_how_a_layout_was_understood_is_said(tmp_path, name, said):
-    assert layout(of(fill(tmp_path / "images", *LAYOUTS[name][0]))) == said
+    assert layout(of(fill(tmp_path / "images", *LAYOUTS[name][0]))) == said.format(
+        folder=tmp_path / "images"
+    )
 
 
 @pytest.mark.parametrize(
@@ -95,12 +101,47 @@ def test_how_a_layout_was_understood_is_said(tmp_path, name, said):
         (["0.png", "1.png"], r"holds pictures, but no folder for each class"),
         (pictures("test/cat", "test/dog", "rest/cat"), r"images/train does not exist"),
         (pictures("train/cat", "train/dog", "rest/cat"), r"images/test does not exist; .* rest"),
+        (
+            [*pictures("train/cat", "train/dog"), "test/0.png"],
+            r"images/test holds pictures, but no .*: --images .*/train --unlabeled .*/test",
+        ),
         (["cat/0.txt"], "has no images"),
     ],
 )
 def test_what_is_not_understood_is_one_line(tmp_path, names, message):
     with pytest.raises(UserError, match=message):
         list_images(of(fill(tmp_path / "images", *names)))
+
+
+@pytest.mark.parametrize("key", ["path", "test", "unlabeled"])
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("a.zip", r"a\.zip is an archive; unpack it and name the folder"),
+        ("a.tar.gz", r"a\.tar\.gz is an archive"),
+        ("0.png", r"0\.png is one picture; name the folder of all, "),
+        ("a.xlsx", r"a\.xlsx is no folder of images and no list"),
+        ("nothing", r"the image folder .*nothing does not exist"),
+    ],
+)
+def test_what_is_there_is_never_said_to_be_missing(tmp_path, key, name, message):
+    fill(tmp_path, *pictures("images/cat", "images/dog"), *([] if name == "nothing" else [name]))
+    with pytest.raises(UserError, match=message):
+        list_images(of(**{"path": tmp_path / "images", key: tmp_path / name}))
+
+
+def test_unlabeled_images_may_be_in_a_list(tmp_path):
+    fill(tmp_path, *pictures("images/cat", "images/dog", "more"))
+    (tmp_path / "list.csv").write_text("path\nmore/1.png\nmore/2.png\n")
+    images = list_images(of(tmp_path / "images", unlabeled=tmp_path / "list.csv"))
+    assert [file.name for file in images.unlabeled] == ["1.png", "2.png"]
+
+
+def test_pictures_beside_the_folders_of_classes_are_found(tmp_path):
+    parts = pictures("train/cat", "train/dog", "test/cat", "test/dog")
+    folder = fill(tmp_path, *parts, "train/lost.png", "test/lost.gif", "test/a.txt")
+    assert loose_pictures(of(folder)) == [folder / "test/lost.gif", folder / "train/lost.png"]
+    assert loose_pictures(of(fill(tmp_path / "more", *pictures("a", "b")))) == []
 
 
 def test_a_folder_that_links_lead_to_twice_is_read_once(tmp_path):
@@ -120,7 +161,7 @@ def test_the_same_files_are_read_everywhere(tmp_path):
     names = ["a.png", "deep/b.gif", ".hidden/c.png", "__MACOSX/d.png", "e.txt"]
     folder = fill(tmp_path / "images", *names)
     expected = [folder / "a.png", folder / "deep/b.gif"]
-    assert list_unlabeled(folder) == expected
+    assert list_unlabeled(folder, folder) == expected
     assert find_images([folder]) == expected
 
 

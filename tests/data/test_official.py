@@ -9,20 +9,17 @@ from mpssl.common.errors import UserError
 from mpssl.data import official, store
 from mpssl.data.layouts import LISTINGS, OfficialFolder
 from mpssl.data.split import split_pool
+from tests.support.official_files import A_CLASS, IN_TEST, number_of, write
 from tests.support.official_fixtures import (
-    A_CLASS,
     CLASSES,
     DATASETS,
-    IN_TEST,
     ODD_PETS,
     PACKING,
     VARIANTS,
     imagenet,
     made,
-    number_of,
     read,
     settings,
-    write,
 )
 
 pytestmark = pytest.mark.slow  # thousands of small images

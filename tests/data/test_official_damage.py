@@ -10,19 +10,8 @@ from scipy.io import loadmat
 from mpssl.common.errors import UserError
 from mpssl.data import store
 from mpssl.data.layouts import LISTINGS, OfficialFolder
-from tests.support.official_fixtures import (
-    A_CLASS,
-    DATASETS,
-    PACKING,
-    encoded,
-    imagenet,
-    lines,
-    made,
-    mat,
-    read,
-    settings,
-    write,
-)
+from tests.support.official_files import A_CLASS, encoded, lines, mat, write
+from tests.support.official_fixtures import DATASETS, PACKING, imagenet, made, read, settings
 
 
 def refuses(name, root, *texts, **changes):

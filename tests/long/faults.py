@@ -8,10 +8,8 @@ Ends with the counts; the exit code is 1 where a fault was not survived or not r
 
 import argparse
 import copy
-import hashlib
 import os
 import random
-import shutil
 import signal
 import subprocess
 import sys
@@ -21,10 +19,10 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.support.fault_tools import clock_backwards, damaged, downloaded, fill, remount, snakemake
 from tests.support.fault_world import FETCHED, Stage, World, configuration, killed_at, warm_up
 from tests.support.local_server import Server, running
-from tests.support.official_fixtures import tar
-from tests.support.pipeline import ROOT
+from tests.support.official_files import tar
 
 DAY_S = 86400
 KINDS = ("cut", "empty", "one bit")
@@ -61,7 +59,7 @@ class Faults:
         warm_up()
         self.content = configuration(extent.methods)
         members = {f"images/{n}.jpg": bytes([n]) * 5000 for n in range(20)}
-        self.content["datasets"][FETCHED] = _downloaded(server, tar(members))
+        self.content["datasets"][FETCHED] = downloaded(server, tar(members))
         self.reference = World(folder / "reference", self.content)
         self.stages = self.reference.stages(list(members))
         for stage in self.stages:
@@ -136,13 +134,13 @@ class Faults:
                 size = sum((world.folder / output).stat().st_size for output in stage.outputs)
                 for free in (0, size // 2):
                     world.forget(stage)
-                    filler = _fill(disk, free)
+                    filler = fill(disk, free)
                     self.refused(
                         "full disk", world, stage, f"{stage.name}, {free} bytes", filler.unlink
                     )
                 world.forget(stage)
-                _remount(disk, "ro")
-                self.refused("read-only", world, stage, stage.name, lambda: _remount(disk, "rw"))
+                remount(disk, "ro")
+                self.refused("read-only", world, stage, stage.name, lambda: remount(disk, "rw"))
         finally:
             subprocess.run(["umount", "-l", str(disk)], check=True)
 
@@ -195,7 +193,7 @@ class Faults:
         path, stage = world.folder / name, self.stage(reader)
         world.forget(stage)
         before = path.read_bytes()
-        path.write_bytes(_damaged(before, kind, self.rng))
+        path.write_bytes(damaged(before, kind, self.rng))
         ended = world.run(stage)
         named = str(Path(name).parent) in ended.text
         made = bool(world.contents(stage))
@@ -217,7 +215,7 @@ class Faults:
             patience *= 1.1
             if (world.folder / stage.outputs[0]).exists():
                 world.forget(stage)
-        path.write_bytes(_damaged(path.read_bytes(), kind, self.rng))
+        path.write_bytes(damaged(path.read_bytes(), kind, self.rng))
         ended = world.run(stage)
         seen = "is damaged; using the one before it" in ended.text
         equal = ended.code == 0 and world.equal(stage)
@@ -238,7 +236,7 @@ class Faults:
                 self.say("clock", f"files of {name}, {stage.name}", text, good)
         stage = self.stage(RUN)
         world.forget(stage)
-        ended = world.run(stage, before=_clock_backwards)
+        ended = world.run(stage, before=clock_backwards)
         good = ended.code == 0 and world.equal(stage)
         self.say("clock", f"backwards, {stage.name}", "equal" if good else ended.text[-300:], good)
         self.stale_runs(world)
@@ -276,9 +274,9 @@ class Faults:
         if not self.extent.pipelines:
             return
         world = World(self.folder / "pipeline", self.content)
-        first = _snakemake(world.folder)
+        first = snakemake(world.folder)
         time.sleep(8)
-        second = _snakemake(world.folder)
+        second = snakemake(world.folder)
         output, _ = second.communicate()
         locked = second.returncode != 0 and "lock" in output
         self.say("two pipelines", "second Snakemake, same folder",
@@ -289,62 +287,15 @@ class Faults:
             alive = first.poll() is None
             os.killpg(first.pid, signal.SIGKILL)
             first.communicate()
-            unlock = _snakemake(world.folder, "--unlock")
+            unlock = snakemake(world.folder, "--unlock")
             unlock.communicate()
             where = f"the process group, {seconds:.0f} s on"
             self.say("node loss", where, "killed" if alive else "had ended", unlock.returncode == 0)
-            first = _snakemake(world.folder)
+            first = snakemake(world.folder)
         output, _ = first.communicate()
         stage = self.stage("collect")
         equal = first.returncode == 0 and world.equal(stage)
         self.say("node loss", "runs.csv at the end", "equal" if equal else output[-600:], equal)
-
-
-def _snakemake(folder: Path, *arguments: str) -> subprocess.Popen:
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
-    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    command = [sys.executable, "-m", "snakemake", "--cores", "2", "--configfile", "faults.yaml"]
-    return subprocess.Popen(
-        [*command, *arguments], cwd=folder, env=environment, text=True, start_new_session=True,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-    )  # fmt: skip
-
-
-def _downloaded(server: Server, archive: bytes) -> dict:
-    """A data set of one archive that the server has."""
-    download = {
-        "file": "images.tar.gz",
-        "urls": [server.serve("/images.tar.gz", archive)],
-        "bytes": len(archive),
-        "sha256": hashlib.sha256(archive).hexdigest(),
-    }
-    return {"adapter": "dtd", "title": "Textures", "downloads": [download]}
-
-
-def _damaged(content: bytes, kind: str, rng: random.Random) -> bytes:
-    if kind == "cut":
-        return content[: rng.randrange(1, len(content) - 2)]
-    if kind == "empty":
-        return b""
-    place = rng.randrange(len(content) - 2)  # not the last newline
-    return content[:place] + bytes([content[place] ^ 1 << rng.randrange(8)]) + content[place + 1 :]
-
-
-def _fill(disk: Path, free: int) -> Path:
-    """A file that leaves `free` bytes of a disk."""
-    filler = disk / "filler"
-    with open(filler, "wb", buffering=0) as file:
-        os.posix_fallocate(file.fileno(), 0, max(1, shutil.disk_usage(disk).free - free))
-    return filler
-
-
-def _remount(disk: Path, mode: str) -> None:
-    subprocess.run(["mount", "-o", f"remount,{mode}", str(disk)], check=True)
-
-
-def _clock_backwards() -> None:
-    moments = iter(range(2_000_000_000, 0, -1000))
-    time.time = lambda: float(next(moments))
 
 
 def main() -> int:

@@ -13,7 +13,8 @@ import safetensors.torch
 import yaml
 
 from tests.support.local_server import Answer, without_proxies
-from tests.support.official_fixtures import A_CLASS, DATASETS, DOWNLOADABLE, packed, write
+from tests.support.official_files import A_CLASS, packed, write
+from tests.support.official_fixtures import DATASETS, DOWNLOADABLE
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SHIPPED = yaml.safe_load((ROOT / "mpssl/shipped/datasets.yaml").read_text())["datasets"]

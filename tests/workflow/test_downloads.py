@@ -8,7 +8,8 @@ import yaml
 
 from mpssl.data import store
 from tests.support.local_server import running
-from tests.support.official_fixtures import A_CLASS, CLASSES, DATASETS, DOWNLOADABLE, number_of
+from tests.support.official_files import A_CLASS, number_of
+from tests.support.official_fixtures import CLASSES, DATASETS, DOWNLOADABLE
 from tests.support.pipeline import (
     OWN_COPIES,
     ROOT,

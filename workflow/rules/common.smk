@@ -10,6 +10,7 @@ from mpssl.compat.snakemake import lift_default_rate_limit
 from mpssl.config.reading import read_yaml, resolve
 from mpssl.plan import job_memory
 from mpssl.plan.cells import ANY_CELL, ANY_RUN, CELL_PATTERNS, RUN_PATTERNS, Cell, Run
+from mpssl.plan.claim import claim
 from mpssl.plan.experiment import Experiment
 from mpssl.plan.plan import run_modules
 from mpssl.shipped import FOUNDATION, PAPER_RESULTS, REPORT_STYLE, REPORT_TEMPLATE
@@ -38,6 +39,14 @@ NAMES = json.dumps(
         "titles": {name: dataset.title for name, dataset in settings.datasets.items()},
     }
 )
+
+
+def claim_results(results, configfiles):
+    """Write down that the results are those of the project in which the configuration is."""
+    try:
+        claim(Path(results), Path(configfiles[-1]).parent)
+    except UserError as error:
+        raise WorkflowError(str(error)) from None
 
 
 def packed(dataset):

@@ -1,6 +1,7 @@
 """What the page says of LMO, of the chosen model's mistakes and of the claims."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -17,6 +18,8 @@ from mpssl.results.page.converter import maps, recorded
 from mpssl.results.page.mistakes import mistakes
 from mpssl.results.page.outcome import outcomes
 from mpssl.results.records import Records, read_record
+from mpssl.results.report import make_report
+from mpssl.results.tables import make_table
 from tests.support import records as records_
 from tests.support.records import write_record
 
@@ -118,6 +121,17 @@ def test_mistakes_are_those_of_the_best_seed_of_the_best_method(answered):
         ("bee", "90 % (18 of 20)"),
         ("ant", "97 % (174 of 180)"),
     ]
+
+
+def test_the_page_names_classes_without_images_and_no_number_is_missing(answered):
+    experiment = answered.experiment
+    for name in answered.plan.wanted:
+        make_table(experiment, name)
+    make_report(experiment)
+    text = experiment.paths.report.read_text()
+    assert "Test accuracy as a mean over the classes: 93.3 %." in text
+    assert "Without test images, so that nothing is known of them: &lt;cat&gt;." in text
+    assert not re.search(r"\bnan\b", text.partition('id="mistakes"')[2].partition("</section>")[0])
 
 
 def test_the_most_surely_wrong_come_first(answered):

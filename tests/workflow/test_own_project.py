@@ -1,0 +1,43 @@
+"""A person's project through Snakemake, from outside of the repository."""
+
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.support.commands import mpssl
+from tests.support.pipeline import ROOT, snakemake
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def place(tmp_path):
+    """A project x/dig, and a copy of it of the same name."""
+    rng = np.random.default_rng(0)
+    for name in ("cat", "dog"):
+        (tmp_path / "images" / name).mkdir(parents=True)
+        for i in range(10):
+            pixels = rng.integers(0, 256, (12, 12, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / f"images/{name}/{i}.png")
+    words = ["init", "x/dig", "--images", "images", "--foundation", "small"]
+    assert mpssl(*words, cwd=tmp_path).returncode == 0
+    shutil.copytree(tmp_path / "x/dig", tmp_path / "with blank/dig")
+    return tmp_path
+
+
+def test_a_start_ends_well_before_the_answer_and_claims_the_results(place):
+    def start(project):
+        words = ["--snakefile", ROOT / "Snakefile", "--cores", "1", "--until", "pack_images"]
+        return snakemake(place, *map(str, words), "--configfile", f"{project}/config.yaml")
+
+    first = start("x/dig")
+    assert first.returncode == 0, first.stdout
+    assert "answer.md" not in first.stdout
+    second = start("with blank/dig")
+    assert second.returncode == 1
+    assert "results/dig has the results of" in second.stdout
+    assert "give with blank/dig/config.yaml another name" in second.stdout.replace(f"{place}/", "")
+    shutil.rmtree(place / "x")
+    assert start("with blank/dig").returncode == 0
