@@ -25,10 +25,12 @@ include: "workflow/rules/data.smk"
 include: "workflow/rules/foundation.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/results.smk"
+include: "workflow/rules/cluster.smk"
 
 
 # Jobs read the whole configuration from one file; what they depend on is in their params.
 onstart:
+    check_cluster()
     if settings.answer:  # a project of `mpssl init`
         claim_results(paths.results, workflow.configfiles)
     write_made(paths.resolved_config, settings.model_dump(mode="json"))
@@ -42,4 +44,5 @@ onsuccess:
 
 
 onerror:
+    reasons.tell_all()
     shell("python -m mpssl failures --config {paths.resolved_config} >&2 || true")

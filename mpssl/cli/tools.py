@@ -9,7 +9,6 @@ import click
 from mpssl.cli.arguments import PATH, Place, known, of_dataset, of_experiment, threads_option
 from mpssl.common.errors import UserError
 from mpssl.config import reading
-from mpssl.config.data import ImageFolder
 from mpssl.plan.experiment import Experiment
 
 
@@ -130,24 +129,26 @@ def data_check(experiment: Experiment, dataset: str, write: bool) -> None:
 
     settings, folder = experiment.config.datasets[dataset], experiment.paths.data(dataset)
     if settings.adapter == "folder":
-        _check_images(experiment, settings, write)
+        _check_images(experiment, dataset, write)
         return
     if settings.adapter not in official.LISTINGS:
         raise UserError(f"{settings.title} has no official files to check")
     click.echo(official.check(settings, folder))
 
 
-def _check_images(experiment: Experiment, settings: ImageFolder, write: bool) -> None:
+def _check_images(experiment: Experiment, dataset: str, write: bool) -> None:
     """Check a person's images; exit with code 1 if some should be left out and are not listed."""
     from mpssl.data.excluded import add_excluded
     from mpssl.tools.check import check, summary
 
+    settings, cells = experiment.config.datasets[dataset], experiment.plan.wanted_cells()
+    fractions = [cell.fraction for cell in cells if cell.dataset == dataset]
     if write and settings.exclude is None:
         raise UserError("the data set has no key `exclude`: write `exclude: excluded.csv` first")
     if write and not settings.exclude.exists():
         add_excluded(settings.exclude, settings, {})
     report = check(settings)
-    click.echo(summary(report, experiment.config.split))
+    click.echo(summary(report, experiment.config.split, min(fractions, default=100)))
     if report.excluded and write:
         add_excluded(settings.exclude, settings, report.excluded)
         click.echo(f"added {len(report.excluded)} files to {settings.exclude}")
@@ -176,6 +177,22 @@ def failures(experiment: Experiment) -> None:
     from mpssl.tools.failures import failures_text
 
     click.echo(failures_text(experiment))
+
+
+@click.command(context_settings={"ignore_unknown_options": True})
+@click.option(
+    "--profile", default="profiles/slurm", show_default=True, type=PATH, help="Of Snakemake."
+)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def preflight(profile: Path, arguments: tuple[str, ...]) -> None:
+    """Say which jobs SLURM would not start, and why.
+
+    ARGUMENTS are further ones of snakemake, such as --configfile config/mini.yaml. Nothing is
+    trained; one short job a partition looks whether nodes see this folder.
+    """
+    from mpssl.tools.preflight import start_snakemake
+
+    sys.exit(start_snakemake(profile, arguments))
 
 
 @click.command()

@@ -3,7 +3,7 @@
 import unicodedata
 from collections import Counter, defaultdict
 
-from mpssl.common.errors import UserError
+from mpssl.common.errors import UserError, one_line
 
 
 def alike(names: Counter) -> dict[str, str]:
@@ -24,11 +24,12 @@ def alike(names: Counter) -> dict[str, str]:
 def refuse_alike(names: Counter, title: str) -> None:
     """Raise UserError if two names may be meant as one."""
     for other, first in alike(names).items():
-        shown = (first, other)
-        if unicodedata.normalize("NFKC", first) == unicodedata.normalize("NFKC", other):
-            shown = (ascii(first)[1:-1], ascii(other)[1:-1])  # they look the same
-        raise UserError(
+        shown = [first, other]
+        if len({" ".join(unicodedata.normalize("NFKC", name).split()) for name in shown}) == 1:
+            shown = [ascii(name)[1:-1].replace(" ", "␣") for name in shown]  # else they look alike
+        wrong = (
             f"{title}: the classes '{shown[0]}' ({names[first]} images) and '{shown[1]}' "
             f"({names[other]}) differ only in case, blanks or Unicode form; rename one, or merge "
             "them by the key merge_classes (mpssl init --merge-classes)"
         )
+        raise UserError(one_line(wrong))

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from mpssl.common.errors import UserError
+from mpssl.common.errors import UserError, one_line
 from mpssl.common.files import csv_text, write_text
 from mpssl.config.data import ImageFolder
 from mpssl.data import lists
@@ -46,10 +46,8 @@ def read_excluded(dataset: ImageFolder) -> dict[str, str]:
     for number, row in enumerate(lists.rows(path, {"file"}), start=2):
         place = (row.get("place") or "").strip() or "path"
         if place not in places:
-            raise UserError(
-                f"{path}, line {number}: the place is '{place}'; this data set has "
-                f"{', '.join(places)}"
-            )
+            found = f"{path}, line {number}: the place is '{place}'"
+            raise UserError(one_line(f"{found}; this data set has {', '.join(places)}"))
         found[same(places[place] / row["file"])] = f"{path}, line {number}: {row['file']}"
     return found
 
@@ -69,7 +67,8 @@ def refuse_unknown(excluded: dict[str, str], listed: Iterable[Path], dataset: Im
     if unknown:
         line = next(line for file, line in excluded.items() if file in unknown)
         where = ", ".join(f"{key} at {folder}" for key, folder in folders(dataset).items())
-        raise UserError(f"{line} is no image of {dataset.title} ({where}); mend or remove the line")
+        wrong = f"{line} is no image of {dataset.title} ({where}); mend or remove the line"
+        raise UserError(one_line(wrong))
 
 
 def add_excluded(path: Path, dataset: ImageFolder, reasons: dict[Path, str]) -> None:

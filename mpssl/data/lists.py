@@ -4,7 +4,7 @@ import csv
 from dataclasses import dataclass
 from pathlib import Path
 
-from mpssl.common.errors import UserError
+from mpssl.common.errors import UserError, one_line
 from mpssl.data import listing
 
 
@@ -38,9 +38,8 @@ def labeled_lines(path: Path, root: Path) -> list[Line]:
         if not row["path"] or not label:
             raise UserError(f"{path}, line {number}: a path or a label is empty")
         if word and word not in named:
-            raise UserError(
-                f"{path}, line {number}: the split is '{word}'; expected train, test or validation"
-            )
+            wrong = f"{path}, line {number}: the split is '{word}'"
+            raise UserError(one_line(f"{wrong}; expected train, test or validation"))
         group = (row.get("group") or "").strip() or None
         found.append(Line(_file_of(root, row["path"]), label, named.get(word), group))
     _some_are_there(path, root, [line.file for line in found])
@@ -70,10 +69,8 @@ def _some_are_there(path: Path, root: Path, files: list[Path]) -> None:
     """Raise UserError if no file of a list exists; single ones are named when they are read."""
     if files and not any(file.exists() for file in files):
         reason = "is a web address" if ":/" in str(files[0]) else "is not there"
-        raise UserError(
-            f"none of the {len(files)} files of {path} exists; the first, {files[0]}, {reason}; "
-            f"relative paths start at {root}"
-        )
+        wrong = f"none of the {len(files)} files of {path} exists; the first, {files[0]}, {reason}"
+        raise UserError(one_line(f"{wrong}; relative paths start at {root}"))
 
 
 def rows(path: Path, columns: set[str]) -> list[dict[str, str]]:
@@ -94,7 +91,7 @@ def rows(path: Path, columns: set[str]) -> list[dict[str, str]]:
         raise UserError(f"cannot read {path}: {error}") from None
     missing = sorted(columns - set(names))
     if missing:
-        raise UserError(_without_column(path, missing[0], names, found))
+        raise UserError(one_line(_without_column(path, missing[0], names, found)))
     for number, row in enumerate(found, start=2):
         if any(row[column] is None for column in columns):
             raise UserError(f"{path}, line {number}: a column is missing")

@@ -12,8 +12,10 @@ from mpssl.common.files import json_digest, read_made
 from mpssl.config.run_settings import RunSettings
 from mpssl.data import store
 from mpssl.data.batches import Batches, batches_of
+from mpssl.data.groups import take_whole
 from mpssl.data.pool import classes_by_name
 from mpssl.data.split import read_split
+from mpssl.data.store import Packed
 from mpssl.models.classifier import load_foundation_classifier
 from mpssl.models.generator import FrozenGenerator
 from mpssl.plan import input_digests
@@ -60,7 +62,7 @@ def gather(
     def part(rows) -> Batches:
         return batches_of(packed, rows, size, device, share)
 
-    learning, choosing = _validation(split["validation"], settings)
+    learning, choosing = _validation(split["validation"], settings, packed)
     unlabeled = frozen = foundation_classifier = None
     if "unlabeled" in needs:
         unlabeled = part(split["unlabeled"])
@@ -114,10 +116,13 @@ def gather(
     )
 
 
-def _validation(rows: list[int], settings: RunSettings) -> tuple[list[int] | None, list[int]]:
+def _validation(
+    rows: list[int], settings: RunSettings, packed: Packed
+) -> tuple[list[int] | None, list[int]]:
     """The rows of D_val that only LMO learns from, or None, and those that choose the epoch.
 
-    The former are spread evenly over D_val, whose rows may be in the order of the classes.
+    The former are spread evenly over D_val, whose rows may be in the order of the classes; if
+    images belong together, they are whole groups, by class.
 
     Raises:
         UserError: one of the two parts is empty.
@@ -126,6 +131,10 @@ def _validation(rows: list[int], settings: RunSettings) -> tuple[list[int] | Non
     if part == 1:
         return None, rows
     learns = [int((i + 1) * part) > int(i * part) for i in range(len(rows))]
+    if packed.groups is not None:
+        labels, rng = packed.labels[rows], np.random.default_rng(0)
+        wanted = np.round(np.bincount(labels) * part)
+        learns = take_whole(labels, packed.groups[rows], wanted, rng, leave_one=False).tolist()
     if all(learns) or not any(learns):
         raise UserError(
             f"lmo.validation_part {part:g} of {len(rows)} images of D_val leaves a part empty; "

@@ -19,6 +19,7 @@ from mpssl.tools.looks import Look, Looks, look
 
 SHOWN = 5  # files named in the summary, of each kind
 CLASSES_SHOWN = 20
+KEPT = ": too few images, which are for training"
 AGAIN = ", saved again"
 MANY = 0.1  # part of the training images from which on near duplicates are no accident
 
@@ -155,8 +156,8 @@ def unvalidated(images: Images, split: Split, fraction: int = 100) -> list[str]:
     return [name for label, name in enumerate(names) if label not in there]
 
 
-def summary(report: Report, split: Split) -> str:
-    """A check in a few lines."""
+def summary(report: Report, split: Split, fraction: int = 100) -> str:
+    """A check in a few lines; `fraction` percent of the training images are labeled."""
     dataset, (train, test) = report.listed.dataset, report.counts
     lines = [
         f"{dataset.title}: {train.total()} training and {test.total()} test images of "
@@ -176,17 +177,19 @@ def summary(report: Report, split: Split) -> str:
     if report.images.groups:
         lines.append(f"groups: {_groups(report.images)}; none has images on two sides")
     untested = [name for name in names if not test[name]]
-    lines += _of_classes("no test image of", untested)
+    lines += _of_classes("no test image of", untested, KEPT)
     if loose := parts.loose_pictures(dataset):
         lines.append(
-            f"warning: {len(loose)} pictures beside the folders of classes have no label and are "
-            f"not used, such as {loose[0]}"
+            f"warning: beside the folders of classes, without a label, not used: {len(loose)}, "
+            f"such as {loose[0]}"
         )
     lost = sorted(set(report.listed.classes) - set(train))
     lines += _of_classes("all images are left out of", lost)
     lines += _of_classes("no picture is in", parts.empty_folders(dataset, report.listed.classes))
     try:
-        lines += _of_classes("no validation image of", unvalidated(report.images, split))
+        lines += _of_classes(
+            "no validation image of", unvalidated(report.images, split, fraction), KEPT
+        )
     except UserError as error:
         lines.append(f"warning: {error}")
     if len(names) > 1 and train[names[-1]] >= 10 * train[names[0]]:
@@ -217,16 +220,16 @@ def _near_lines(report: Report) -> list[str]:
     again = [reason for reason in reasons if reason.endswith(AGAIN)]
     found = []
     if report.near and keeps:
-        found.append(f"warning: {len(report.near)} pictures are test pictures, saved again; kept")
+        found.append(f"warning: test pictures, saved again for training: {len(report.near)}, kept")
         found += _files(report.near)
     if report.mislabeled:
         count = len(report.mislabeled)
-        found.append(f"warning: {count} pictures nearly are test pictures of another class; kept")
+        found.append(f"warning: nearly test pictures, but of another class: {count}, kept")
         found += _files(report.mislabeled)
     if len(again) > MANY * len(report.images.parts["training"]):
         found.append(
-            f"warning: {len(again)} pictures are test pictures, saved again; if these are of "
-            "one film or session, name it by group_by, and none is left out"
+            f"warning: {len(again)} pictures are test pictures, saved again: those of one film or "
+            "session are not left out if group_by names it"
         )
     return found
 
@@ -236,8 +239,8 @@ def _files(reasons: dict[Path, str]) -> list[str]:
     return [f"  {f}: {reasons[f]}" for f in files[:SHOWN]] + ["  ..."] * (len(files) > SHOWN)
 
 
-def _of_classes(what: str, names: list[str]) -> list[str]:
-    return [f"warning: {what} {', '.join(names[:SHOWN])}{_more(names)}"] if names else []
+def _of_classes(what: str, names: list[str], done: str = "") -> list[str]:
+    return [f"warning: {what} {', '.join(names[:SHOWN])}{_more(names)}{done}"] if names else []
 
 
 def _more(names: Iterable) -> str:

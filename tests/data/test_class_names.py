@@ -53,7 +53,7 @@ def test_names_that_may_be_meant_as_one(names, expected):
     ("folders", "message"),
     [
         (["cat", "Cat", "dog"], r"the classes 'Cat' \(5 images\) and 'cat' \(5\) differ only in"),
-        (["red fox", "red  fox"], r"'red  fox' \(5 images\) and 'red fox'"),
+        (["red fox", "red  fox"], r"'red␣␣fox' \(5 images\) and 'red␣fox'"),
         ([DECOMPOSED, COMPOSED], r"'cafe\\u0301' \(5 images\) and 'caf\\xe9'"),
         (["train/cat", "train/dog", "test/Cat", "test/dog"], "'Cat' .* and 'cat' .* merge them by"),
     ],

@@ -180,7 +180,9 @@ def image_lists(folder: Path) -> Target:
     """CSV files of path and label, and lists of files to leave out."""
     for i in (1, 2, 3, 4):
         (folder / f"{i}.png").touch()
-    sound = st.sampled_from(["1.png,cat", "2.png,cat", "3.png,cat", "4.png,dog"])
+    sound = st.sampled_from(
+        ["1.png,cat", "2.png,cat", "3.png,cat", "4.png,dog", "1.png,cat,train", "4.png,dog,test"]
+    )
     odd = st.lists(CELLS | st.text(max_size=4), max_size=4).map(",".join)
     rows = st.lists(sound | sound | sound | odd, max_size=8)
     heads = st.sampled_from(
@@ -188,6 +190,8 @@ def image_lists(folder: Path) -> Target:
             "path,label",
             "path,label",
             "path,label,file",
+            "path,label,group",
+            "path,label,split",
             "file,path",
             "label,path,path",
             "",
