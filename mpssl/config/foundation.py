@@ -124,12 +124,14 @@ class Foundation(Closed):
     )
 
     @model_validator(mode="after")
-    def _images_of_texts_are_a_pool(self) -> "Foundation":
+    def _several_steps_are_for_a_pool(self) -> "Foundation":
         generator = self.generator
-        if generator.kind == "diffusers" and generator.prompts is not None:
+        of_texts = generator.kind == "diffusers" and generator.prompts is not None
+        if of_texts and (generator.steps > 1 or generator.guidance > 1):
             raise ValueError(
-                "generator: a text-to-image model makes a pool; write {kind: images, path: FOLDER, "
-                "make: {generator: {kind: diffusers, ...}, images_per_class: 100}}"
+                "generator: in training a text-to-image model takes one step without guidance; for "
+                "more write {kind: images, path: FOLDER, make: {generator: {kind: diffusers, ...}, "
+                "images_per_class: 100}}"
             )
         return self
 

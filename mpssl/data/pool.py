@@ -2,6 +2,7 @@
 
 import hashlib
 from collections import defaultdict
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -113,22 +114,29 @@ def class_numbers(names: list[str]) -> list[int]:
     return list(range(len(names)))
 
 
-def classes_by_name(pool: list[str], data: list[str]) -> dict[str, list[int]]:
-    """The number of the pool's class of the same name, for each class of the data.
+def classes_by_name(
+    made: list[str], data: list[str], numbers: Iterable[int]
+) -> dict[str, list[int]]:
+    """The number of the generated class of the same name, for each class of the data.
+
+    Args:
+        made: names of the generated classes.
+        data: names of the data's classes.
+        numbers: of the generated classes, in their order.
 
     Raises:
         UserError: a class of the one is none of the other.
     """
     for name in data:
-        if name not in pool:
+        if name not in made:
             raise UserError(
-                f"the pool has no folder for the class {name}{nearest(name, pool)}; add it, or say "
-                "in foundation.class_map which folders look like it"
+                f"there are no generated images for the class {name}{nearest(name, made)}; add its "
+                "folder or prompt, or say in foundation.class_map which classes look like it"
             )
-    for name in pool:
+    for name in made:
         if name not in data:
             raise UserError(
-                f"the pool's folder {name} is no class of the data{nearest(name, data)}; rename or "
-                "remove it, or say in foundation.class_map which folders look like a class"
+                f"the generated class {name} is none of the data{nearest(name, data)}; rename or "
+                "remove it, or say in foundation.class_map which classes look like one"
             )
-    return {name: [number] for name, number in zip(pool, class_numbers(pool), strict=True)}
+    return {name: [number] for name, number in zip(made, numbers, strict=True)}

@@ -171,7 +171,7 @@ def check_pool(experiment: Experiment, dataset: str) -> str:
                     f"{a_step}; make more, or take a smaller training.batch_size or unlabeled_ratio"
                 )
         if plan.method(cell).source == "mapped" and not experiment.config.foundation.class_map:
-            pool.classes_by_name(packed.classes, data.classes)
+            pool.classes_by_name(packed.classes, data.classes, pool.class_numbers(packed.classes))
     if found := pool.leaks(packed, data):
         files, _, _ = pool.kept_files(settings)
         raise UserError(

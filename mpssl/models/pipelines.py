@@ -8,7 +8,7 @@ from typing import Any
 from mpssl.common.errors import UserError, one_line
 
 INDEX = "model_index.json"
-CLASSES, TEXTS = "ConsistencyModelPipeline", "TextToImage"
+CLASSES, ONE_STEP = "ConsistencyModelPipeline", "StableDiffusionPipeline"
 
 
 def import_diffusers():
@@ -67,8 +67,13 @@ def weight_files(folder: Path) -> list[Path]:
     )
 
 
-def problem(folder: Path, with_prompts: bool) -> str | None:
+def problem(folder: Path, with_prompts: bool, in_training: bool = False) -> str | None:
     """Why a folder's pipeline cannot be the generator that is asked for, or None.
+
+    Args:
+        folder: of the pipeline.
+        with_prompts: whether it is to make images of texts.
+        in_training: whether it makes them in the training step, and not for a pool.
 
     Raises:
         UserError: as `index_of`.
@@ -76,6 +81,8 @@ def problem(folder: Path, with_prompts: bool) -> str | None:
     name = index_of(folder)["_class_name"]
     if name == CLASSES:
         return f"the {name} in {folder} makes classes, not texts" if with_prompts else None
+    if with_prompts and in_training and name != ONE_STEP:
+        return f"the {name} in {folder} is not known in training; make a pool of it"
     if not with_prompts:
         return (
             f"the {name} in {folder} is no class-conditional consistency model; if it makes images "

@@ -43,7 +43,7 @@ class TextToImage:
         number = torch.float16 if device.type == "cuda" else torch.float32
         self.pipeline = pipelines.opened(kind.from_pretrained, settings.folder, torch_dtype=number)
         if settings.lora is not None:
-            _load_lora(self.pipeline, settings.lora)
+            load_lora(self.pipeline, settings.lora)
         self.pipeline.to(device)
         self.pipeline.set_progress_bar_config(disable=True)
         self.names = list(settings.prompts.classes)
@@ -87,7 +87,12 @@ class TextToImage:
         return resized.clamp(0, 1)
 
 
-def _load_lora(pipeline, path: Path) -> None:
+def load_lora(pipeline, path: Path) -> None:
+    """Give a pipeline LoRA weights, a file or a folder with one.
+
+    Raises:
+        UserError: they cannot be loaded.
+    """
     if not path.exists():
         raise UserError(f"the LoRA weights {path} do not exist")
     folder, file = (path, None) if path.is_dir() else (path.parent, path.name)

@@ -33,7 +33,8 @@ def _of_pipeline(foundation: Foundation) -> str | None:
     network = foundation.network
     if network is None or network.kind != "diffusers" or (network.of_hub and not there(network)):
         return None
-    return problem(network.folder, network.prompts is not None)
+    in_training = network is foundation.generator
+    return problem(network.folder, network.prompts is not None, in_training)
 
 
 def there(network: DiffusersGenerator) -> bool:

@@ -153,7 +153,8 @@ def _class_map(
         UserError: a target class has none, or one is not among those of the generator.
     """
     if not mapped:
-        mapped = classes_by_name(frozen.names, classes)
+        numbers = getattr(frozen, "present", range(frozen.classes))
+        mapped = classes_by_name(frozen.names, classes, numbers)
     for name in classes:
         if not mapped.get(name):
             raise UserError(

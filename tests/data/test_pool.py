@@ -132,9 +132,9 @@ def test_a_class_has_the_number_of_its_name_or_place(names, numbers):
 
 
 def test_classes_of_the_same_name():
-    assert pool.classes_by_name(["b", "a"], ["a", "b"]) == {"b": [0], "a": [1]}
-    assert pool.classes_by_name(["3", "5"], ["3", "5"]) == {"3": [3], "5": [5]}
-    with pytest.raises(UserError, match="no folder for the class dog.*did you mean 'dogs'"):
-        pool.classes_by_name(["cat", "dogs"], ["cat", "dog"])
-    with pytest.raises(UserError, match="the pool's folder cow is no class of the data"):
-        pool.classes_by_name(["cat", "cow", "dog"], ["cat", "dog"])
+    assert pool.classes_by_name(["b", "a"], ["a", "b"], [0, 1]) == {"b": [0], "a": [1]}
+    assert pool.classes_by_name(["3", "5"], ["3", "5"], [3, 5]) == {"3": [3], "5": [5]}
+    with pytest.raises(UserError, match="images for the class dog.*did you mean 'dogs'"):
+        pool.classes_by_name(["cat", "dogs"], ["cat", "dog"], [0, 1])
+    with pytest.raises(UserError, match="the generated class cow is none of the data"):
+        pool.classes_by_name(["cat", "cow", "dog"], ["cat", "dog"], [0, 1, 2])

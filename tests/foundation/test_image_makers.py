@@ -147,6 +147,18 @@ def test_another_folder_is_refused_by_the_plan(write, pipelines, generator, text
     fails(mpssl("plan", "--config", "it.yaml", "controls"), text)
 
 
-def test_a_model_of_texts_is_no_generator_by_itself(write, pipelines):
-    with pytest.raises(UserError, match="a text-to-image model makes a pool; write"):
-        write(of_texts(pipelines)["make"]["generator"])
+def test_a_model_of_texts_learns_through_one_step_and_no_more(write, pipelines):
+    network = of_texts(pipelines)["make"]["generator"]
+    experiment = Experiment(write(network, class_map={}))
+    column, frozen = Column("mnist", 24, "resnet8"), random_generator(experiment)
+    assert (frozen.classes, frozen.names) == (10, list(DIGITS))
+    for row in ("generative/mpssl", "generative/supervised"):
+        cell = cell_of(row, column)
+        assert experiment.plan.impossible(cell) is None
+        task = random_task(experiment.plan, cell, CPU, frozen)
+        task.model.train()
+        record = Loop(task).step(0, 0.1)
+        assert all(value.isfinite().all() for value in record.values())
+    for more in ({"steps": 2}, {"guidance": 3}):
+        with pytest.raises(UserError, match="takes one step without guidance; for more write"):
+            write(network | more)

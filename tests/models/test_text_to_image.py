@@ -161,3 +161,76 @@ def test_a_hub_that_is_not_there_names_the_files_and_the_folder(folder, tmp_path
     assert "huggingface.co/stabilityai/sd-turbo/tree/b261" in str(caught.value)
     assert f"into {tmp_path / 'it'}" in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+# ------------------------------------------------------------------------ in the training step
+
+
+def in_training(folder, **settings):
+    from mpssl.models.one_step_texts import load_one_step_texts
+
+    given = {"kind": "diffusers", "model": str(folder), "prompts": {"classes": CLASSES}}
+    return load_one_step_texts(DiffusersGenerator(**given | settings))
+
+
+def test_one_step_is_that_of_the_pipeline(folder):
+    network = in_training(folder)
+    z = torch.randn(2, network.z_dim, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        ours = (network(z, torch.eye(2)) + 1) / 2
+    theirs = (
+        model(folder)
+        .pipeline(
+            prompt=["a photo of a cat", "a photo of a small dog"],
+            latents=z.view(2, *network.shape),
+            num_inference_steps=1,
+            guidance_scale=0.0,
+            output_type="pt",
+        )
+        .images
+    )
+    assert (network.classes, network.names) == (2, ["cat", "dog"])
+    torch.testing.assert_close(ours, theirs.clamp(0, 1), atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("predicts", ["epsilon", "v_prediction"])
+def test_gradients_of_one_step_are_finite_differences(folder, predicts):
+    network = in_training(folder).double()
+    network.predicts = predicts
+    torch.manual_seed(0)
+    z = 0.1 * torch.randn(2, network.z_dim, dtype=torch.float64)
+    y = torch.rand(2, 2, dtype=torch.float64).softmax(dim=1)
+    with torch.no_grad():  # inside of the clip, whose kink finite differences would meet
+        network.vae.decoder.conv_out.weight.mul_(0.1)
+    inputs = [z.requires_grad_(), y.requires_grad_()]
+    weight = torch.randn(2, 3, 8, 8, dtype=torch.float64)
+
+    def value(z, y):
+        return (network(z, y) * weight).sum()
+
+    gradients = torch.autograd.grad(value(*inputs), inputs)
+    for place, gradient in enumerate(gradients):
+        assert gradient.abs().max() > 0
+        direction, h, ends = torch.randn_like(gradient), 1e-5, []
+        for sign in (1, -1):
+            moved = list(inputs)
+            moved[place] = inputs[place] + sign * h * direction
+            with torch.no_grad():
+                ends.append(value(*moved).item())
+        slope = (ends[0] - ends[1]) / (2 * h)
+        assert (gradient * direction).sum().item() == pytest.approx(slope, rel=1e-4)
+
+
+def test_other_pipelines_and_schedulers_are_for_pools(folder, tmp_path):
+    import json
+    import shutil
+
+    other = shutil.copytree(folder, tmp_path / "other")
+    index = json.loads((other / "model_index.json").read_text())
+    (other / "model_index.json").write_text(json.dumps(index | {"_class_name": "SanaPipeline"}))
+    with pytest.raises(UserError, match="SanaPipeline .* is not known in training; make a pool"):
+        in_training(other)
+    index["scheduler"] = ["diffusers", "LCMScheduler"]
+    (other / "model_index.json").write_text(json.dumps(index))
+    with pytest.raises(UserError, match="is a LCMScheduler; .* make a pool"):
+        in_training(other)
