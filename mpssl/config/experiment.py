@@ -19,10 +19,12 @@ from mpssl.config.fields import (
     Name,
     NonNegative,
     ObjectiveName,
+    Place,
     Positive,
     Probability,
     Setting,
     merge,
+    moved,
 )
 from mpssl.config.foundation import Foundation, check_shipped_classifiers
 from mpssl.config.method import Lmo, Method, Objectives, split_row
@@ -105,6 +107,13 @@ class Config(Closed):
         description="Comparison for which `answer.md` and a copy of the chosen model file are "
         "written; none if this is empty.",
     )
+    paper_results: Place | None = Field(
+        None,
+        description="CSV file of the values that a paper prints, which stand beside ours in the "
+        "tables; its columns are those of `mpssl/shipped/paper_results.csv`, which is taken if "
+        "this is empty.",
+        examples=["/home/me/other_paper.csv"],
+    )
     domain: Domain | None = Field(
         None,
         description="Measurement, before training, of how far the generator is from the data; "
@@ -157,18 +166,8 @@ class Config(Closed):
                 lmo = Lmo.model_validate(merge(lmo.model_dump(), changes.lmo), strict=True)
             except ValidationError as error:
                 place = ("methods", setting, name, "variants", variant, "lmo")
-                raise _moved(error, place) from None
+                raise moved(error, place) from None
         return method, lmo
-
-
-def _moved(error: ValidationError, place: tuple[str, ...]) -> ValidationError:
-    """`error`, as of a value at `place`."""
-    details = [
-        {key: value for key, value in line.items() if key in ("type", "input", "ctx")}
-        | {"loc": place + line["loc"]}
-        for line in error.errors()
-    ]
-    return ValidationError.from_exception_data(error.title, details)
 
 
 # ------------------------------------------- what must hold between the parts; ValueError if not

@@ -12,6 +12,7 @@ from pydantic import (
     ConfigDict,
     Field,
     StringConstraints,
+    ValidationError,
 )
 
 
@@ -101,3 +102,13 @@ def merge(base: dict, changes: dict) -> dict:
         both = isinstance(value, dict) and isinstance(merged.get(key), dict)
         merged[key] = merge(merged[key], value) if both else value
     return merged
+
+
+def moved(error: ValidationError, place: tuple[str, ...]) -> ValidationError:
+    """`error`, as of a value at `place`."""
+    details = [
+        {key: value for key, value in line.items() if key in ("type", "input", "ctx")}
+        | {"loc": place + line["loc"]}
+        for line in error.errors()
+    ]
+    return ValidationError.from_exception_data(error.title, details)

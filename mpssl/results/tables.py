@@ -6,6 +6,7 @@ from statistics import mean
 
 import pandas as pd
 
+from mpssl.common.errors import UserError, one_line
 from mpssl.common.files import write_text
 from mpssl.config.experiment import Config
 from mpssl.plan.cells import CELL_PATTERNS, Cell, Column, cell_of
@@ -17,13 +18,23 @@ from mpssl.results.records import CellRecords, Records
 from mpssl.shipped import PAPER_RESULTS
 
 
-def paper_values() -> dict[Cell, PaperValue]:
-    """The paper's printed results by cell, where they are legible."""
-    printed = pd.read_csv(PAPER_RESULTS, dtype={"note": str}).dropna(subset=["mean"])
-    identity = list(CELL_PATTERNS)
+def paper_values(config: Config) -> dict[Cell, PaperValue]:
+    """The results that a paper prints by cell, those that are legible.
+
+    Raises:
+        UserError: the file of `paper_results` cannot be read, or a column is missing.
+    """
+    path, identity = config.paper_results or PAPER_RESULTS, list(CELL_PATTERNS)
+    try:
+        printed = pd.read_csv(path, dtype={"note": str, "variant": str})
+    except (OSError, ValueError) as error:
+        raise UserError(one_line(f"paper_results: cannot read {path}: {error}")) from None
+    absent = [name for name in (*identity, "mean", "std", "note") if name not in printed]
+    if absent:
+        raise UserError(f"paper_results: {path} has no column {', '.join(absent)}")
     return {
         Cell(*row[identity]): PaperValue(row["mean"], row["std"], row["note"])
-        for _, row in printed.fillna({"note": ""}).iterrows()
+        for _, row in printed.dropna(subset=["mean"]).fillna({"note": ""}).iterrows()
     }
 
 
@@ -41,7 +52,7 @@ def make_table(experiment: Experiment, name: str) -> None:
 
 def texts(experiment: Experiment, name: str) -> dict[str, str]:
     """Table `name` by the suffix of its file."""
-    config, plan, paper = experiment.config, experiment.plan, paper_values()
+    config, plan, paper = experiment.config, experiment.plan, paper_values(experiment.config)
     records, columns = Records(experiment, plan.cells(name)), plan.columns(name)
     rows = [
         [_entry(records, name, row, column, paper) for column in columns]

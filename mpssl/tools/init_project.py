@@ -64,7 +64,9 @@ def initialize(
         if value is not None
     }
     entry = {"adapter": "folder", "title": project.resolve().name} | keys
-    report = check(_dataset(entry))
+    dataset = _dataset(entry)
+    _refuse_inside(project, dataset)
+    report = check(dataset)
     _enough(report)
     excluded = (project / "excluded.csv").absolute()
     entry["exclude"] = str(excluded)
@@ -117,6 +119,20 @@ def _dataset(entry: dict) -> ImageFolder:
         return ImageFolder.model_validate(entry)
     except ValidationError as error:
         raise UserError(error.errors()[0]["msg"].removeprefix("Value error, ")) from None
+
+
+def _refuse_inside(project: Path, dataset: ImageFolder) -> None:
+    """Raise UserError if what is written would be taken for images: images.png, results/."""
+    for place in (dataset.path, dataset.test, dataset.unlabeled):
+        if place is None or not place.is_dir():
+            continue
+        if project.resolve().is_relative_to(place.resolve()):
+            raise UserError(f"the project {project} is inside the images' folder {place}; move it")
+        if Path.cwd().is_relative_to(place.resolve()):
+            raise UserError(
+                f"results go to where you are, which is inside the images' folder {place}; change "
+                "to another folder first"
+            )
 
 
 def _enough(report: Report) -> None:

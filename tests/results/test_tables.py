@@ -1,6 +1,7 @@
 """Tables from records with values worked out by hand."""
 
 import json
+import os
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,7 @@ from mpssl.plan.experiment import Experiment
 from mpssl.results.collect import collect_runs, select_lambda
 from mpssl.results.comparison import two_way
 from mpssl.results.records import Records
-from mpssl.results.tables import make_table
+from mpssl.results.tables import make_table, paper_values
 from tests.support.records import ACCURACIES, DIGESTS, IMAGES, write_all, write_run
 
 
@@ -210,3 +211,37 @@ def test_a_table_of_ours_says_what_a_run_takes_and_the_papers_point_to_it(conten
     numbers = pd.read_csv(other.paths.table("controls", "csv"))
     assert set(numbers.seconds) == {1.5} and set(numbers.images) == {4000}
     assert "seconds" not in pd.read_csv(other.paths.table("table1", "csv"))
+
+
+@pytest.mark.parametrize("absolute", [True, False])
+def test_printed_values_from_a_file_of_ones_own(content, experiment, tmp_path, absolute):
+    """The file may be anywhere, and is named from the root of the file system or from here."""
+    path = tmp_path / "printed.csv"
+    path.write_text(
+        "table,dataset,fraction,setting,method,variant,architecture,mean,std,note\n"
+        "t,mnist,50,generative,pssl,default,resnet8,12.34,0.56,\n"
+    )
+    named = path if absolute else os.path.relpath(path)
+    write_all(experiment)
+    make_table(Experiment(resolve(content | {"paper_results": str(named)})), "table1")
+    table = pd.read_csv(experiment.paths.table("table1", "csv"))
+    assert table.paper_mean.dropna().tolist() == [12.34]
+    assert "12.34" in read(experiment, "md")
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        (None, "paper_results: cannot read"),
+        ("dataset,mean\nmnist,1\n", "has no column fraction, setting, method, variant"),
+        ("", "paper_results: cannot read"),
+    ],
+)
+def test_printed_values_that_cannot_be_read_are_one_line(content, tmp_path, text, part):
+    path = tmp_path / "printed.csv"
+    if text is not None:
+        path.write_text(text)
+    config = resolve(content | {"paper_results": str(path)})
+    with pytest.raises(UserError, match=part) as caught:
+        paper_values(config)
+    assert str(path) in str(caught.value) and "\n" not in str(caught.value)

@@ -59,7 +59,7 @@ rule test_claims:
 rule make_table:
     input:
         lambda w: records(plan.cells(w.table)),
-        paper=PAPER_RESULTS,
+        paper=settings.paper_results or PAPER_RESULTS,
     output:
         report(
             table_files("{table}"),
