@@ -1,14 +1,17 @@
 """Write `mpssl/shipped/timm.csv`: what timm's classifiers need, and which cannot be split.
 
-    python -m benchmarks.list_timm              # all: half an hour of one core
+    python -m benchmarks.list_timm              # all: a quarter of an hour of one core
     python -m benchmarks.list_timm --families   # docs/timm.md: a step of MP-SSL in each family
 
-Networks are listed without memory (on torch's meta device). A family is a module of timm; of each
-the smallest network is built and takes a step of MP-SSL on random images, in float64.
+The list is gone on with: small networks with published weights first, one of each family after the
+other. They are described without memory (on torch's meta device). A family is a module of timm; of
+each the smallest network is built and takes a step of MP-SSL on random images, in float64.
 """
 
 import argparse
 import csv
+import itertools
+import re
 import warnings
 from collections import defaultdict
 from pathlib import Path
@@ -28,6 +31,8 @@ from mpssl.training.meta_gradient import validation_gradient
 from mpssl.training.objectives import build_objective
 
 SIDES = (32, 64, 96, 128, 160, 192, 224, 240, 256, 288, 299, 320, 384, 448, 512)
+SMALL = re.compile(r"test_|tiny|small|nano|pico|atto|femto|_xx?s|_s_|_s$|_?b0|18|26|34|50|_0\d\d")
+COLUMNS = ["name", "bytes", "features", "maps", "smallest", "fixed", "multiple", "reason"]
 PAGE = Path("docs/timm.md")
 MOST_BYTES = 200_000_000  # of the weights of a network that takes a step, as float32
 
@@ -83,27 +88,39 @@ def of_weights(name: str, headless: bool) -> dict:
     }
 
 
+def in_order(names: list[str], tagged: dict[str, list[str]]) -> list[str]:
+    """Names with published weights first, small networks first, a family after the other."""
+    by_family = defaultdict(list)
+    for name in sorted(names, key=lambda n: (not tagged[n], not SMALL.search(n))):
+        by_family[family(name)].append(name)
+    rounds = itertools.zip_longest(*by_family.values())
+    return [name for one_each in rounds for name in one_each if name is not None]
+
+
 def write_list() -> None:
     timm = timm_network.import_timm()
     tagged = defaultdict(list)
     for name in timm.list_pretrained():
         tagged[name.partition(".")[0]].append(name)
-    rows = []
-    columns = ["bytes", "features", "maps", "smallest", "fixed", "multiple", "reason"]
-    for number, name in enumerate(names := timm.list_models()):
+    with open(TIMM_MODELS, newline="") as file:
+        rows = list(csv.DictReader(file))
+    known = {row["name"] for row in rows}
+    left = [name for name in in_order(timm.list_models(), tagged) if name not in known]
+    for number, name in enumerate(left, start=1):
         try:
             facts, reason = describe(name)
         except Exception as error:  # each network has its own
             facts, reason = {}, f"{type(error).__name__}: {error}"[:120]
-        row = {"name": name} | dict.fromkeys(columns, "") | facts
         headless = bool(facts and reason)
-        rows.append(row | {"reason": " ".join(reason.split())} | of_weights(name, headless))
+        row = {"name": name} | facts | {"reason": " ".join(reason.split())}
+        rows.append(row | of_weights(name, headless))
         if facts:
             for tag in sorted(set(tagged[name]) - {name}):
                 rows.append({"name": tag} | of_weights(tag, headless))
-        if number % 100 == 0:
-            print(f"{number} of {len(names)}", flush=True)
-    write_text(TIMM_MODELS, csv_text(rows))
+        if number % 10 == 0 or number == len(left):
+            rows.sort(key=lambda row: row["name"])
+            write_text(TIMM_MODELS, csv_text(rows, COLUMNS))
+            print(f"{number} of {len(left)}", flush=True)
 
 
 # ------------------------------------------------------------------------------------- families
@@ -187,8 +204,9 @@ def write_families() -> None:
 (`pip install 'mpssl[timm]'`). This page is made by `python -m benchmarks.list_timm --families` with
 timm {version}. A family is a module of timm; of each, the smallest network was built with random
 weights, split into features and head, and took a step of MP-SSL in float64. `networks` counts those
-that can be split; `mpssl/shipped/timm.csv` has the reason for each of the others. Networks without
-a single linear head serve as classifiers, but their weights know no classes, which P-SSL needs.
+that can be split, of those in `mpssl/shipped/timm.csv`, which has the reason for each of the others.
+Networks without a single linear head serve as classifiers, but their weights know no classes, which
+P-SSL needs.
 
 | family | networks | tried | split | step of MP-SSL | notes |
 |---|---|---|---|---|---|

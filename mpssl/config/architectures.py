@@ -123,5 +123,5 @@ def unusable(name: str) -> str | None:
         own = [known for known in BACKBONES if not known.startswith(TIMM)]
         return f"unknown architecture '{name}'{nearest(name, own)}"
     close = difflib.get_close_matches(name, BACKBONES, n=1)
-    hint = f"did you mean '{close[0]}'?" if close else "timm.list_models() names them"
-    return f"timm has no model '{name}'; {hint}"
+    hint = f"did you mean '{close[0]}'?" if close else "see timm.list_models()"
+    return f"no model '{name}' is in the list mpssl/shipped/timm.csv; {hint}"
