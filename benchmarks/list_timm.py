@@ -204,7 +204,7 @@ def write_families() -> None:
 (`pip install 'mpssl[timm]'`). This page is made by `python -m benchmarks.list_timm --families` with
 timm {version}. A family is a module of timm; of each, the smallest network was built with random
 weights, split into features and head, and took a step of MP-SSL in float64. `networks` counts those
-that can be split, of those in `mpssl/shipped/timm.csv`, which has the reason for each of the others.
+that can be split, of those in `mpssl/shipped/timm.csv`, which has the reason for each of the rest.
 Networks without a single linear head serve as classifiers, but their weights know no classes, which
 P-SSL needs.
 
