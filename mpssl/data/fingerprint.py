@@ -5,7 +5,7 @@ Every file is hashed once; later only those whose size or time has changed are r
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from mpssl.config.fields import Closed
 from mpssl.data import listing
 from mpssl.data.lists import is_list, listed_files
 
+WORTH_BYTES = 1 << 24  # of files whose digests are kept; fewer are hashed in no time
 PLACES = ("path", "test", "unlabeled", "exclude")  # keys of a data set or a pool that name files
 
 
@@ -44,6 +45,15 @@ def fingerprint(settings: Closed, store: Path) -> str:
     }
     hashed.keep()
     return json_digest(found)
+
+
+def contents(files: Iterable[Path], store: Path) -> list[str]:
+    """Digests of what files hold, or "unreadable"; `store` is as of `fingerprint`."""
+    files = [file.absolute() for file in files]
+    hashed = _Hashed(store / "fingerprints" / f"{json_digest(sorted(map(str, files)))}.json")
+    found = [hashed.digest(file) for file in files]
+    hashed.keep()
+    return found
 
 
 def _files(place: Path, root: Path | None) -> Iterator[tuple[str, Path]]:
@@ -83,6 +93,6 @@ class _Hashed:
         return known[2]
 
     def keep(self) -> None:
-        if self.seen != self.known:
+        if self.seen != self.known and sum(size for size, *_ in self.seen.values()) >= WORTH_BYTES:
             with suppress(OSError):  # of a disk that cannot be written: then all is hashed again
                 write_json(self.path, self.seen, indent=None)

@@ -23,7 +23,11 @@ class Index:
         self.splits: dict[str, tuple[str, int, int]] = Known()
         self.domains: dict[str, tuple[str, str]] = Known()
         self.checks: dict[str, str] = Known()
-        pool = experiment.config.foundation.generator.kind == "images"
+        generator = experiment.config.foundation.generator
+        pool = generator.kind == "images"
+        if pool and generator.make and (varied := generator.make.variations):
+            split = varied.dataset, varied.fraction, 0
+            self.splits[names.split(*split)] = split
         for cell in dict.fromkeys([*plan.all_cells(), *plan.answer_cells()]):
             if plan.searched(cell):
                 self.searches[names.search(cell)] = cell

@@ -8,16 +8,18 @@ made: it is a digest of the names of what goes in.
 from collections.abc import Callable, Iterable
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from mpssl.common.code_digest import code_digest
 from mpssl.common.entry_points import entry_source
-from mpssl.common.files import file_digest, json_digest
+from mpssl.common.files import json_digest
 from mpssl.config.architectures import BACKBONES
 from mpssl.config.data import ImageFolder
 from mpssl.config.downloads import Download
 from mpssl.config.experiment import Config
-from mpssl.data.fingerprint import PLACES, fingerprint
+from mpssl.data.fingerprint import PLACES, contents, fingerprint
 from mpssl.models.file_names import GENERATOR_CONFIG, generator_weights
+from mpssl.models.pipelines import weight_files
 from mpssl.plan.cells import Cell, Run
 from mpssl.plan.plan import Plan, run_modules
 from mpssl.plan.pool import maker_of
@@ -68,6 +70,8 @@ class Names:
         names = Names(maker, Plan(maker), self._fingerprints)
         making = config.foundation.generator.make.model_dump(mode="json", exclude={"generator"})
         of_images = [making, config.training.image_size, config.foundation.truncation]
+        if varied := config.foundation.generator.make.variations:
+            of_images.append(self.split(varied.dataset, varied.fraction, seed=0))
         return json_digest([names.generator(), of_images, code_digest("mpssl.foundation.pool")])
 
     def pool_check(self, dataset: str) -> str:
@@ -159,12 +163,21 @@ class Names:
             return self._trained(generator.model_dump(mode="json"))
         if generator.kind == "images":
             return self._pool()
+        if generator.kind == "diffusers":
+            return self._pipeline()
         if generator.kind == "python":
             files = [entry_source(generator.entry), *generator.files]
-            return json_digest([generator.entry, generator.options, _contents(files)])
+            return json_digest([generator.entry, generator.options, self._contents(files)])
         folder = FOUNDATION if generator.kind == "shipped" else generator.path
         files = [folder / GENERATOR_CONFIG, generator_weights(folder)]
-        return json_digest(_contents(files, generator.to_download))
+        return json_digest(self._contents(files, generator.to_download))
+
+    def _pipeline(self) -> str:
+        pipeline = self.config.foundation.generator
+        files = [] if pipeline.of_hub else weight_files(pipeline.folder)
+        files += [] if pipeline.lora is None else weight_files(pipeline.lora)
+        settings = pipeline.model_dump(mode="json", exclude={"lora"})
+        return json_digest([settings, self._contents(files)])
 
     def _pool(self) -> str:
         making, packing = self.config.foundation.generator.make, self.config.packing
@@ -183,12 +196,12 @@ class Names:
             normalization = [training.normalize_mean, training.normalize_std]
             return self._trained([architecture, classifier.model_dump(mode="json"), normalization])
         if classifier.kind == "shipped":
-            return json_digest(_contents([shipped_classifier(architecture)]))
+            return json_digest(self._contents([shipped_classifier(architecture)]))
         weights = BACKBONES[architecture].weights
-        if weights is not None:  # its name ends in its digest
+        if weights is not None:  # published, and fetched if it is not there
             return json_digest(weights)
         file = classifier.path / f"{architecture}.pth"
-        return json_digest(_contents([file], classifier.to_download))
+        return json_digest(self._contents([file], classifier.to_download))
 
     def _trained(self, settings) -> str:
         return json_digest(
@@ -198,6 +211,15 @@ class Names:
                 "code": code_digest("mpssl.foundation.jobs"),
             }
         )
+
+    def _contents(self, files: list[Path], downloads: Iterable[Download] = ()) -> list[Any]:
+        """What files hold; of one that the pipeline fetches, the digest or address that it says.
+
+        So a name is the same before the file is there.
+        """
+        pinned = {download.file: download.sha256 or download.urls for download in downloads}
+        given = contents([file for file in files if file.name not in pinned], self.config.store)
+        return [given, [pinned[file.name] for file in files if file.name in pinned]]
 
     def _of(self, cell: Cell, seed: int) -> list:
         """All that makes a run but its lambda."""
@@ -225,15 +247,3 @@ class Names:
     def _search(self, cell: Cell) -> str:
         runs = {run.lambda_: self.run(run) for run in self.plan.search_runs(cell)}
         return json_digest({"runs": runs, "code": code_digest("mpssl.results.collect")})
-
-
-def _contents(files: list[Path], downloads: list[Download] = ()) -> list[str]:
-    """What files hold: the pinned digest or that of the content; the place if it is not there."""
-    pinned = {download.file: download.sha256 for download in downloads}
-
-    def content(file: Path) -> str:
-        if pinned.get(file.name):
-            return pinned[file.name]
-        return file_digest(file) if file.is_file() else f"not there: {file}"
-
-    return [content(file) for file in files]

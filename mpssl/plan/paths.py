@@ -152,6 +152,8 @@ class Paths:
     def generator(self) -> Path:
         """Folder of a BigGAN's config.json and weights, or of a packed pool; others have none."""
         generator = self.config.foundation.generator
+        if generator.kind == "diffusers":
+            return generator.folder
         if generator.kind == "shipped":
             return FOUNDATION
         if generator.kind == "pretrained":
@@ -171,6 +173,8 @@ class Paths:
         folder = self.generator()
         if generator.kind == "images":
             return [folder / "meta.json"]
+        if generator.kind == "diffusers":
+            return [folder / "model_index.json"]
         weights = generator_weights(folder, trained=generator.kind == "trained")
         return [folder / GENERATOR_CONFIG, weights]
 
