@@ -10,6 +10,7 @@ import argparse
 import copy
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -243,7 +244,7 @@ class Faults:
         self.stale_runs(world)
 
     def stale_runs(self, world: World) -> None:
-        """Old runs must not meet new data: not by a new setting, nor by files put in their place."""
+        """Old runs must not meet new data: not by a setting, nor by files put in their place."""
         changed = copy.deepcopy(self.content)
         changed["datasets"]["digits"]["seed"] = 1
         other = World(world.folder, changed)
