@@ -108,6 +108,13 @@ def test_two_passes_in_training_are_equal(timm, name):
         assert torch.equal(model(x), model(x))
 
 
+def test_no_layer_is_left_that_cannot_be_differentiated_twice(timm):
+    network = timm_network.build("timm.lcnet_050")
+    kinds = {type(module).__name__ for module in network.modules()}
+    assert "HardSigmoid" in kinds
+    assert "Hardsigmoid" not in kinds
+
+
 def test_facts_are_those_of_the_networks(timm):
     for name in NAMES:
         model, known = Classifier(name, 3, MEAN, STD), BACKBONES[name]
