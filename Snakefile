@@ -28,12 +28,13 @@ include: "workflow/rules/results.smk"
 include: "workflow/rules/cluster.smk"
 
 
-# Jobs read the whole configuration from one file; what they depend on is in their params.
+# Jobs read the whole configuration from one file; what they depend on is in the names they make.
 onstart:
     check_cluster()
     if settings.answer:  # a project of `mpssl init`
         claim_results(paths.results, workflow.configfiles)
-    write_made(paths.resolved_config, settings.model_dump(mode="json"))
+    experiment.write()
+    register(experiment, index)
     lift_default_rate_limit(workflow.scheduler)
 
 

@@ -1,28 +1,49 @@
-"""An experiment: a configuration with its plan and its paths, made once a command."""
+"""An experiment: a configuration with its plan, names and paths, made once a command."""
 
 from functools import cached_property
 from pathlib import Path
 
+from mpssl.common.files import read_made, write_made
 from mpssl.config import reading
 from mpssl.config.experiment import Config
-from mpssl.plan.paths import Paths
+from mpssl.plan.names import Names
+from mpssl.plan.paths import Paths, fingerprints_beside
 from mpssl.plan.plan import Plan
+from mpssl.plan.pool import maker_of
 
 
 class Experiment:
-    """A configuration, the runs that it plans, and the places of its files."""
+    """A configuration, the runs that it plans, and the names and places of what it makes.
 
-    def __init__(self, config: Config) -> None:
+    Args:
+        config: the configuration.
+        fingerprints: of the user's own images as they were at the start, by data set, where others
+            than those on disk now count.
+    """
+
+    def __init__(self, config: Config, fingerprints: dict[str, str] | None = None) -> None:
         self.config = config
+        self._fingerprints = fingerprints or {}
 
     @classmethod
     def load(cls, path: Path | str) -> "Experiment":
         """The experiment of a configuration file.
 
+        A job reads what `write` wrote at the start, and so sees the user's images as of then.
+
         Raises:
             UserError: the file cannot be read, or is no valid configuration.
         """
-        return cls(reading.load(path))
+        config = reading.load(path)
+        beside = fingerprints_beside(Path(path))
+        of_a_start = Path(path) == cls(config).paths.resolved_config and beside.exists()
+        return cls(config, read_made(beside) if of_a_start else None)
+
+    def write(self) -> None:
+        """Write the resolved configuration, and what `load` wants beside it."""
+        path = self.paths.resolved_config
+        write_made(fingerprints_beside(path), self.names.fingerprints)
+        write_made(path, self.config.model_dump(mode="json"))
 
     @cached_property
     def plan(self) -> Plan:
@@ -30,18 +51,20 @@ class Experiment:
         return Plan(self.config)
 
     @cached_property
+    def names(self) -> Names:
+        """What things that it makes are called."""
+        return Names(self.config, self.plan, self._fingerprints)
+
+    @cached_property
     def maker(self) -> "Experiment | None":
         """The experiment whose generator makes images: itself unless the generator is a pool.
 
         None if the images of the pool are given.
         """
-        foundation = self.config.foundation
-        if foundation.network is foundation.generator or foundation.network is None:
-            return self if foundation.network else None
-        changed = foundation.model_copy(update={"generator": foundation.network})
-        return Experiment(self.config.model_copy(update={"foundation": changed}))
+        config = maker_of(self.config)
+        return self if config is self.config else config and Experiment(config, self._fingerprints)
 
     @cached_property
     def paths(self) -> Paths:
         """Where its files are."""
-        return Paths(self.config)
+        return Paths(self.config, self.names)

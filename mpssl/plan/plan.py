@@ -20,7 +20,7 @@ from mpssl.config.run_settings import EntryPoint, RunSettings
 from mpssl.config.tables import Columns, Grid
 from mpssl.config.training import Augmentation
 from mpssl.plan.cells import SELECTED, Cell, Column, Run, cell_of
-from mpssl.plan.paths import Paths
+from mpssl.plan.downloaded import absent
 from mpssl.plan.pool import lacks
 from mpssl.training.objectives import OBJECTIVES, ON_FEATURES
 from mpssl.training.sources import SOURCES
@@ -97,7 +97,7 @@ class Plan:
 
     @cached_property
     def _absent(self) -> set[str]:
-        return {name for name in self.config.datasets if Paths(self.config).absent(name)}
+        return {name for name in self.config.datasets if absent(self.config, name)}
 
     @cached_property
     def wanted(self) -> list[str]:
