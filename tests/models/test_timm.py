@@ -11,6 +11,7 @@ from mpssl.config.experiment import Config
 from mpssl.config.tables import Roles
 from mpssl.models import timm_network
 from mpssl.models.classifier import Classifier, load_foundation_classifier
+from tests.support.extras import need_timm
 
 MEAN, STD = (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)
 # A CNN, a transformer, a ConvNeXt: each of a few thousand weights.
@@ -19,8 +20,7 @@ NAMES = ["timm.test_resnet", "timm.test_vit", "timm.test_convnext"]
 
 @pytest.fixture(scope="module")
 def timm():
-    pytest.importorskip("timm")
-    return timm_network.import_timm()
+    return need_timm()
 
 
 # ------------------------------------------------------------------------- names, without timm
