@@ -81,7 +81,7 @@ class Config(Closed):
         "`halving` all to the first of `unlabeled_weight_rungs`, the better half to the next one.",
     )
     unlabeled_weight_rungs: Rungs = Field(
-        [0.1, 0.3],
+        [0.3, 0.6],
         description="Parts of the epochs, ascending, after which `halving` leaves the worse half.",
     )
     search_seed: Literal["first"] | Annotated[int, Field(ge=0)] = Field(
