@@ -18,6 +18,15 @@ def resolved_config(results: Path) -> Path:
     return results / "config.json"
 
 
+def root_of(config: Path) -> Path:
+    """The folder of `results` and `resources` for a configuration file: the file may be in there.
+
+    A configuration that is elsewhere is for the folder in which the command runs.
+    """
+    made = config.name == "config.json" and config.parent.parent.name == "results"
+    return config.parents[2] if made else Path()
+
+
 @dataclass(frozen=True)
 class RunFiles:
     """The files in the folder of one run. The record is written last: with it the run is whole."""
@@ -83,16 +92,18 @@ class Paths:
     """
 
     config: Config
+    root: Path = Path()
+    """In which `results` and `resources` are; the places that a configuration names are not."""
 
     @property
     def resources(self) -> Path:
         """Packed data, splits and foundation weights."""
-        return Path("resources") / self.config.experiment
+        return self.root / "resources" / self.config.experiment
 
     @property
     def results(self) -> Path:
         """Runs, tables, figures."""
-        return Path("results") / self.config.experiment
+        return self.root / "results" / self.config.experiment
 
     @property
     def resolved_config(self) -> Path:
@@ -112,12 +123,13 @@ class Paths:
     @property
     def downloads(self) -> Path:
         """Archives as downloaded, shared by all experiments."""
-        return Path("resources") / "downloads"
+        return self.root / "resources" / "downloads"
 
     def data(self, dataset: str) -> Path:
         """The unpacked official files of a data set, shared by all experiments."""
         settings = self.config.datasets[dataset]
-        return settings.own_copy or Path("resources") / "data" / dataset / settings.archive_root
+        shared = self.root / "resources" / "data"
+        return settings.own_copy or shared / dataset / settings.archive_root
 
     def absent(self, dataset: str) -> bool:
         """Whether a data set that only a person can fetch is not there."""
@@ -125,7 +137,7 @@ class Paths:
 
     def unpacked(self, dataset: str) -> Path:
         """Written last when a data set has been downloaded and unpacked."""
-        return Path("resources") / "data" / f"{dataset}.json"
+        return self.root / "resources" / "data" / f"{dataset}.json"
 
     def packed(self, dataset: str) -> Path:
         """Folder of a packed data set: images.npy, labels.npy, meta.json."""

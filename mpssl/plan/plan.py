@@ -31,8 +31,8 @@ TORCHVISION_URL = "https://download.pytorch.org/models/"
 class Plan:
     """The runs that the tables and figures of one experiment need."""
 
-    def __init__(self, config: Config) -> None:
-        self.config = config
+    def __init__(self, config: Config, root: Path = Path()) -> None:
+        self.config, self.root = config, root
         self.grids: dict[str, Grid] = {**config.tables, **config.figures}
         self._of_row = cache(config.method)  # Snakemake asks many times for each run
 
@@ -78,7 +78,7 @@ class Plan:
 
     @cached_property
     def _absent(self) -> set[str]:
-        return {name for name in self.config.datasets if Paths(self.config).absent(name)}
+        return {name for name in self.config.datasets if Paths(self.config, self.root).absent(name)}
 
     @cached_property
     def wanted(self) -> list[str]:

@@ -6,7 +6,7 @@ import pytest
 
 from mpssl.config.experiment import Config
 from mpssl.plan.cells import Cell, Run
-from mpssl.plan.paths import Paths
+from mpssl.plan.paths import Paths, root_of
 from mpssl.shipped import FOUNDATION
 
 CELL = Cell("mnist", 50, "generative", "mpssl", "no_lmo", "resnet8")
@@ -75,3 +75,36 @@ def test_experiments_do_not_share_a_folder(content, paths):
     other = Paths(Config.model_validate(content | {"experiment": "other"}))
     assert other.run(Run(CELL, "1", 3)) != paths.run(Run(CELL, "1", 3))
     assert other.packed("mnist") != paths.packed("mnist")
+
+
+def test_an_experiment_may_be_below_a_folder_and_what_the_user_names_is_not(content):
+    content["datasets"]["birds"] = {"adapter": "folder", "title": "Birds", "path": "images"}
+    content["foundation"]["generator"] = {"kind": "pretrained", "path": "weights"}
+    paths, root = Paths(Config.model_validate(content), Path("deep/er")), Path("deep/er")
+    own = [
+        paths.run(Run(CELL, "1", 3)).record,
+        paths.resolved_config,
+        paths.packed("mnist"),
+        paths.unpacked("digits"),
+        paths.downloads,
+        paths.data("digits"),
+    ]
+    assert all(path.is_relative_to(root) for path in own), own
+    assert paths.data("birds") == Path("images")
+    assert paths.generator() == Path("weights")
+
+
+@pytest.mark.parametrize(
+    ("config", "root"),
+    [
+        ("results/tiny/config.json", "."),
+        ("deep/er/results/tiny/config.json", "deep/er"),
+        ("/abs/results/tiny/config.json", "/abs"),
+        ("/abs/config.json", "."),
+        ("deep/results/tiny/config.yaml", "."),
+        ("results/config.json", "."),
+        ("config/config.yaml", "."),
+    ],
+)
+def test_the_root_is_where_the_made_configuration_is(config, root):
+    assert root_of(Path(config)) == Path(root)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from mpssl.common.code_digest import code_digest
 from mpssl.common.errors import UserError
-from mpssl.common.files import file_digest, write_made
+from mpssl.common.files import file_digest, keep_made, write_made
 from mpssl.compat.snakemake import lift_default_rate_limit
 from mpssl.config.reading import read_yaml, resolve
 from mpssl.plan import job_memory
@@ -16,15 +16,18 @@ from mpssl.plan.plan import run_modules
 from mpssl.shipped import FOUNDATION, PAPER_RESULTS, REPORT_STYLE, REPORT_TEMPLATE
 
 try:
-    for file in workflow.configfiles:  # Snakemake's own reader lets a repeated key pass
+    for file in [] if MODULE else workflow.configfiles:  # Snakemake lets a repeated key pass
         read_yaml(file)
-    experiment = Experiment(resolve(config, strict=False))
+    experiment = Experiment(resolve(config, strict=False), ROOT)
     plan = experiment.plan
     plan.wanted_cells()  # a pool of generated images is looked at
 except UserError as error:
     raise WorkflowError(str(error)) from None
 
 settings, paths, maker = experiment.config, experiment.paths, experiment.maker
+
+if MODULE:
+    keep_made(paths.resolved_config, settings.model_dump(mode="json"))
 
 
 wildcard_constraints:
