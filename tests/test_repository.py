@@ -3,6 +3,8 @@
 import ast
 import json
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -37,6 +39,25 @@ def test_conda_environment_and_constraints_agree():
     wanted = project["dependencies"] + project["optional-dependencies"]["dev"]
     names = {normalized(re.match(r"[A-Za-z0-9_-]+", entry)[0]) for entry in wanted}
     assert names == {normalized(name) for name in conda}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("extra", ["timm", "diffusers"])
+def test_an_extra_resolves_beside_the_pinned_versions(extra, tmp_path):
+    """pip chooses what it would install, with the constraints; without a registry it cannot."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = project["dependencies"] + project["optional-dependencies"][extra]
+    options = ("--dry-run", "--quiet", "--constraint", "constraints.txt", "--report")
+    report = tmp_path / "report.json"
+    command = [sys.executable, "-m", "pip", "install", *options, str(report), *wanted]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if result.returncode and "No matching distribution" in result.stderr:
+        pytest.skip("the registry is not there")
+    assert result.returncode == 0, result.stderr[-2000:]
+    versions = {normalized(k): v for k, v in pinned().items()}
+    for package in json.loads(report.read_text())["install"]:
+        found = package["metadata"]
+        assert versions[normalized(found["name"])] == found["version"], found["name"]
 
 
 def test_schema_is_the_one_of_the_models():

@@ -37,6 +37,18 @@ def fetch_weights(experiment: Experiment, file: str) -> None:
 
 
 @click.command()
+@of_experiment
+def fetch_pipeline(experiment: Experiment) -> None:
+    """Fetch the generator's pipeline from the hub."""
+    from mpssl.models import pipelines
+
+    network = experiment.config.foundation.network
+    if network is None or network.kind != "diffusers" or not network.of_hub:
+        raise UserError("the generator is no pipeline of the hub")
+    pipelines.fetch(network.model, network.revision, network.folder)
+
+
+@click.command()
 @of_dataset
 def pack(experiment: Experiment, dataset: str) -> None:
     """Turn DATASET into uint8 arrays, once."""

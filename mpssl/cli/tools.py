@@ -29,12 +29,12 @@ from mpssl.plan.experiment import Experiment
 )
 @click.option(
     "--foundation",
-    type=click.Choice(["auto", "small", "biggan-deep-256"]),
+    type=click.Choice(["auto", "small", "biggan-deep-256", "sd-turbo"]),
     default="auto",
     show_default=True,
-    help="auto: small where there is no GPU.",
+    help="auto: small where there is no GPU. sd-turbo: images of class names, for a GPU.",
 )
-@click.option("--architecture", help="Of the classifier; torchvision's names are known.")
+@click.option("--architecture", help="Of the classifier; torchvision's names, or timm/NAME.")
 def init(project: Path, images: Path, foundation: str, near_duplicates: str, **more) -> None:
     """Write PROJECT/config.yaml for your own images."""
     from mpssl.tools import init_project

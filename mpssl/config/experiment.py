@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from pydantic import Field, ValidationError, model_validator
 
 from mpssl.common.errors import nearest
-from mpssl.config.architectures import BACKBONES, UNSPLITTABLE, UNSPLITTABLE_REASON
+from mpssl.config.architectures import unusable, wrong_side
 from mpssl.config.data import Dataset, Packing, Split
 from mpssl.config.fields import (
     BASE_ROW,
@@ -192,10 +192,8 @@ def grid_names_are_unique(config: Config) -> None:
 def architectures_exist(config: Config) -> None:
     """The roles name classifiers that can be split into features and a head."""
     for role, names in config.roles.architectures.items():
-        for name in names:
-            if name in UNSPLITTABLE:
-                raise ValueError(f"roles.architectures.{role}: {name} {UNSPLITTABLE_REASON}")
-            known(f"roles.architectures.{role}", name, BACKBONES)
+        for reason in filter(None, map(unusable, names)):
+            raise ValueError(f"roles.architectures.{role}: {reason}")
 
 
 def wanted_exists(config: Config) -> None:
@@ -217,10 +215,9 @@ def datasets_exist(config: Config) -> None:
 
 def columns_are_roles(config: Config) -> None:
     """Tables, figures, claims and the answer name roles."""
-    parts = [*config.tables.items(), *config.figures.items(), *config.claims.items()]
-    if config.answer is not None:
-        parts.append(("answer", config.answer))
-    for name, columns in parts:
+    answer = {} if config.answer is None else {"answer": config.answer}
+    parts = config.tables | config.figures | config.claims | answer
+    for name, columns in parts.items():
         for role in ("datasets", "fractions", "architectures"):
             known(f"{name}.{role}", getattr(columns, role), getattr(config.roles, role))
 
@@ -248,29 +245,32 @@ def references_are_rows(config: Config) -> None:
 def images_are_large_enough(config: Config) -> None:
     """Images are cut out of the packed ones, and are such as every classifier takes."""
     side = config.training.image_size
-    if side > config.packing.size:
-        raise ValueError(
-            f"training.image_size {side} is larger than packing.size {config.packing.size}"
-        )
+    packed = config.packing.size
+    if side > packed:
+        raise ValueError(f"training.image_size {side} is larger than packing.size {packed}")
     for name in config.roles.every_architecture:
-        backbone = BACKBONES[name]
-        if side < backbone.smallest or (backbone.fixed and side != backbone.smallest):
-            at_least = "of" if backbone.fixed else "of at least"
-            raise ValueError(
-                f"{name} takes images {at_least} {backbone.smallest} pixels; "
-                f"training.image_size is {side}"
-            )
+        if reason := wrong_side(name, side):
+            raise ValueError(f"{reason}; training.image_size is {side}")
 
 
 def foundation_fits(config: Config) -> None:
     """A trained foundation has images to be trained on, a shipped one what runs start from."""
     foundation, training = config.foundation, config.training
-    parts = (foundation.generator, foundation.classifier)
-    if foundation.dataset is None and any(part.kind == "trained" for part in parts):
+    kinds = {part.kind for part in (foundation.network, foundation.classifier) if part}
+    if foundation.dataset is None and "trained" in kinds:
         raise ValueError("foundation.dataset must name the images to train the foundation on")
     if foundation.classifier.kind == "shipped":
         normalization = training.normalize_mean, training.normalize_std
         check_shipped_classifiers(config.roles.every_architecture, *normalization)
+
+
+def variations_have_one_split(config: Config) -> None:
+    """A pool of varied images is made from one D."""
+    pool = config.foundation.generator
+    if varied := pool.kind == "images" and pool.make and pool.make.variations:
+        known("foundation.generator.make.variations", varied.dataset, config.datasets)
+    if varied and config.split.drawn_for == "seed":
+        raise ValueError("split.drawn_for: seed; a pool of variations is made from one D for all")
 
 
 def values_differ(config: Config) -> None:
@@ -294,5 +294,6 @@ CHECKS: list[Callable[[Config], None]] = [
     references_are_rows,
     images_are_large_enough,
     foundation_fits,
+    variations_have_one_split,
     values_differ,
 ]

@@ -49,6 +49,11 @@ def _expression(value: str) -> str:
     return value
 
 
+def as_text(value: Any) -> Any:
+    """YAML reads a single number as a number."""
+    return str(value) if type(value) is int else value
+
+
 AS_IN_YAML_1_2 = BeforeValidator(_number)
 Number = Annotated[float, AS_IN_YAML_1_2]
 Place = Annotated[Path, BeforeValidator(_place)]

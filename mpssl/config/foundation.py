@@ -1,23 +1,28 @@
 """The foundation: the generator G_F and the foundation classifier f_F (Eq. 5)."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, StringConstraints
+from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
 from mpssl.config.downloads import Download, Downloadable
-from mpssl.config.fields import AS_IN_YAML_1_2, Closed, Count, Name, NonNegative, Place, Positive
+from mpssl.config.fields import (
+    AS_IN_YAML_1_2,
+    Closed,
+    Count,
+    Name,
+    NonNegative,
+    Place,
+    Positive,
+    as_text,
+)
 from mpssl.config.generators import ImagePool, Network
 from mpssl.shipped import shipped_classifiers
 
 SHIPPED_NORMALIZATION = (0.5, 0.5, 0.5)  # mean and standard deviation, of config/foundation.yaml
 
-
-def _text(value: Any) -> Any:
-    """YAML reads a single number as a number."""
-    return str(value) if type(value) is int else value
-
-
-Classes = Annotated[str, StringConstraints(pattern=r"^\d{1,6}(-\d{1,6})?$"), BeforeValidator(_text)]
+Classes = Annotated[
+    str, StringConstraints(pattern=r"^\d{1,6}(-\d{1,6})?$"), BeforeValidator(as_text)
+]
 
 
 class ShippedClassifier(Downloadable):
@@ -98,7 +103,7 @@ class Foundation(Closed):
         "or variant with `classes` draws from a group only.",
         examples=[{"dogs": ["151-268"], "some": ["3", "10-19"]}],
     )
-    class_map: dict[Annotated[str, BeforeValidator(_text)], list[Classes]] = Field(
+    class_map: dict[Annotated[str, BeforeValidator(as_text)], list[Classes]] = Field(
         {},
         description="Foundation classes that look like a target class, by the target class's "
         "name, as numbers or ranges; the source `mapped` draws from them evenly.",
@@ -117,6 +122,18 @@ class Foundation(Closed):
         description="Truncation of BigGAN, which picks its batch-norm statistics; latents are "
         "drawn from N(0, I) whatever it is.",
     )
+
+    @model_validator(mode="after")
+    def _several_steps_are_for_a_pool(self) -> "Foundation":
+        generator = self.generator
+        of_texts = generator.kind == "diffusers" and generator.prompts is not None
+        if of_texts and (generator.steps > 1 or generator.guidance > 1):
+            raise ValueError(
+                "generator: in training a text-to-image model takes one step without guidance; for "
+                "more write {kind: images, path: FOLDER, make: {generator: {kind: diffusers, ...}, "
+                "images_per_class: 100}}"
+            )
+        return self
 
     @property
     def network(self) -> Network | None:

@@ -1,11 +1,22 @@
 """The kinds of the generator G_F: networks, and images that any tool made."""
 
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
 from mpssl.config.downloads import Download, Downloadable
-from mpssl.config.fields import AS_IN_YAML_1_2, Closed, Count, NonNegative, Place, Positive
+from mpssl.config.fields import (
+    AS_IN_YAML_1_2,
+    Closed,
+    Count,
+    Name,
+    NonNegative,
+    Percent,
+    Place,
+    Positive,
+    as_text,
+)
 
 
 class ShippedGenerator(Downloadable):
@@ -96,7 +107,105 @@ class PythonGenerator(Downloadable):
     )
 
 
-Network = ShippedGenerator | TrainedGenerator | PretrainedGenerator | PythonGenerator
+class Prompts(Closed):
+    """Texts of which a text-to-image model makes images of a class."""
+
+    classes: dict[Annotated[str, BeforeValidator(as_text)], str] = Field(
+        min_length=1,
+        description="What to call each class in a prompt, by the class's name.",
+        examples=[{"n02088364": "beagle dog", "terrier": "terrier dog"}],
+    )
+    templates: list[str] = Field(
+        ["a photo of a {class}"],
+        min_length=1,
+        description="Prompts, of which the images of a class take turns: `{class}` is what the "
+        "class is called, `{domain}` the domain.",
+    )
+    domain: str = Field("", description="Words for all images, the `{domain}` of the templates.")
+    negative: str = Field("", description="What must not be in the images; it needs `guidance`.")
+
+    @model_validator(mode="after")
+    def _templates_name_the_class(self) -> "Prompts":
+        for template in self.templates:
+            if "{class}" not in template:
+                raise ValueError(f"templates: '{template}' has no {{class}}")
+            try:
+                template.format(**{"class": "", "domain": ""})
+            except (KeyError, IndexError, ValueError):
+                raise ValueError(
+                    f"templates: '{template}' has other braces than {{class}} and {{domain}}"
+                ) from None
+        return self
+
+    def of(self, name: str) -> list[str]:
+        """The prompts of a class."""
+        words = {"class": self.classes[name], "domain": self.domain}
+        return [template.format(**words) for template in self.templates]
+
+
+class DiffusersGenerator(Downloadable):
+    """A model of the package diffusers: a class-conditional consistency model, or one of texts."""
+
+    kind: Literal["diffusers"] = Field(description="Kind of the generator.")
+    model: str = Field(
+        min_length=1,
+        description="Folder of a pipeline, or its name on the hub.",
+        examples=["stabilityai/sd-turbo"],
+    )
+    revision: str | None = Field(
+        None, description="Commit of a model on the hub, which needs one; a folder has none."
+    )
+    prompts: Prompts | None = Field(
+        None, description="Prompts of a text-to-image model; other models have none."
+    )
+    steps: Annotated[int, Field(ge=1, le=100)] = Field(
+        1, description="Number of denoising steps of a text-to-image model."
+    )
+    guidance: NonNegative = Field(
+        0, description="Guidance scale of a text-to-image model; distilled ones want 0."
+    )
+    lora: Place | None = Field(
+        None, description="File or folder of LoRA weights for a text-to-image model."
+    )
+
+    @model_validator(mode="after")
+    def _has_a_revision(self) -> "DiffusersGenerator":
+        if self.of_hub and not self.revision:
+            raise ValueError(
+                f"model: {self.model} is a name on the hub, or no folder is there; give its "
+                "`revision` (a commit), or write a path such as ./models/it"
+            )
+        return self
+
+    @property
+    def of_hub(self) -> bool:
+        """Whether the model is named as on the hub."""
+        local = self.model.startswith((".", "/", "~")) or Path(self.model).is_dir()
+        return not local and self.model.count("/") == 1
+
+    @property
+    def folder(self) -> Path:
+        """Where the pipeline is, or will be when it is fetched."""
+        if not self.of_hub:
+            return Path(self.model).expanduser()
+        return Path("resources/weights") / f"{Path(self.model).name}-{self.revision[:12]}"
+
+
+Network = (
+    ShippedGenerator | TrainedGenerator | PretrainedGenerator | PythonGenerator | DiffusersGenerator
+)
+
+
+class Variations(Closed):
+    """Labeled images from which a text-to-image model starts, instead of noise."""
+
+    dataset: Name = Field(description="Name of the data set; its D is varied.")
+    fraction: Percent = Field(
+        description="Label fraction of D in percent: the images serve runs with it alone."
+    )
+    strength: Annotated[float, Field(gt=0, le=1), AS_IN_YAML_1_2] = Field(
+        0.5, description="How far an image is changed: 1 is as without it."
+    )
 
 
 class PoolMaking(Closed):
@@ -107,6 +216,18 @@ class PoolMaking(Closed):
     )
     images_per_class: Count = Field(description="Number of images of each of its classes.")
     seed: Annotated[int, Field(ge=0)] = Field(0, description="Seed of the latents, 0 or more.")
+    variations: Variations | None = Field(
+        None,
+        description="Labeled images that a text-to-image model varies; without them it starts "
+        "from noise.",
+    )
+
+    @model_validator(mode="after")
+    def _variations_need_a_model_of_texts(self) -> "PoolMaking":
+        texts = self.generator.kind == "diffusers" and self.generator.prompts is not None
+        if self.variations is not None and not texts:
+            raise ValueError("variations need a generator of the kind diffusers with `prompts`")
+        return self
 
 
 class ImagePool(Downloadable):

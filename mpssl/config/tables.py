@@ -1,10 +1,19 @@
 """What an experiment reports: tables, figures, claims, the answer."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
+from mpssl.config.architectures import TIMM
 from mpssl.config.fields import BASE_ROW, CellRow, Closed, Name, NonNegative, Percent, Positive
+
+
+def _architecture(value: Any) -> Any:
+    """The name of timm's model is also part of a path, where a slash is none."""
+    return value.replace("timm/", TIMM, 1) if isinstance(value, str) else value
+
+
+Architecture = Annotated[Name, BeforeValidator(_architecture)]
 
 
 class Roles(Closed):
@@ -24,10 +33,10 @@ class Roles(Closed):
         "percent. The shipped tables and claims use `default`, `small` and `all`.",
         examples=[{"default": [50], "small": [10], "all": [10, 25, 50, 100]}],
     )
-    architectures: dict[Name, Annotated[list[Name], Field(min_length=1)]] = Field(
-        description="Lists of classifiers by role: names of torchvision's, or `resnet8`, "
-        "`resnet14`, `resnet20` for small images. The shipped tables and claims use `default` and "
-        "`larger`.",
+    architectures: dict[Name, Annotated[list[Architecture], Field(min_length=1)]] = Field(
+        description="Lists of classifiers by role: names of torchvision's, `timm/NAME` for timm's, "
+        "or `resnet8`, `resnet14`, `resnet20` for small images. The shipped tables and claims use "
+        "`default` and `larger`.",
         examples=[{"default": ["resnet18"], "larger": ["resnet50", "resnet101"]}],
     )
 

@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from mpssl.config.architectures import BACKBONES
 from mpssl.config.fields import (
     AS_IN_YAML_1_2,
     Closed,
@@ -135,12 +136,12 @@ class Training(Closed):
     normalize_mean: tuple[Number, Number, Number] = Field(
         (0.485, 0.456, 0.406),
         description="Mean of red, green and blue that is subtracted from pixels in 0 to 1; the "
-        "default is ImageNet's.",
+        "default is ImageNet's. A model of timm has its own.",
     )
     normalize_std: tuple[Positive, Positive, Positive] = Field(
         (0.229, 0.224, 0.225),
         description="Standard deviation of red, green and blue by which pixels are divided; the "
-        "default is ImageNet's.",
+        "default is ImageNet's. A model of timm has its own.",
     )
     evaluation_batch_size: Count = Field(
         256, description="Number of images in a batch of the validation and the test."
@@ -176,11 +177,24 @@ class Training(Closed):
         description="Whether a GPU may use only operations that repeat bit for bit, which are "
         "slower; the CPU always repeats.",
     )
+    train: Literal["all", "head"] = Field(
+        "all",
+        description="Part of the classifier that is trained: `all`, or the linear `head` on the "
+        "frozen features, which batch norm then makes with its running statistics. Objectives on "
+        "features have nothing to train in a head.",
+    )
     snapshots: Annotated[int, Field(ge=0)] = Field(
         5,
         description="Number of epochs, evenly spaced, at which a generative method's samples are "
         "kept for the figures; 0 keeps none.",
     )
+
+    def normalization(
+        self, architecture: str
+    ) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
+        """Mean and standard deviation by which an architecture's images are normalized."""
+        of_weights = BACKBONES[architecture]
+        return of_weights.mean or self.normalize_mean, of_weights.std or self.normalize_std
 
 
 class UnlabeledRatio(Closed):

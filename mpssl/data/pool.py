@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -19,9 +19,6 @@ from mpssl.data.store import Packed, Reading
 
 MADE, SHEET = "generator.json", "sheet.png"  # what `mpssl generate` writes beside the images
 FLAT = ""  # the one class of images without classes
-THUMB = 8  # side of the thumbnails by which pictures are compared, pixels
-TOLERANCE = 4  # most that the thumbnails of one picture differ in two sizes or formats, of 255
-AT_ONCE = 10_000  # images
 
 
 def list_pool(pool: ImagePool) -> FilesByClass:
@@ -100,25 +97,14 @@ def distinct(labels: dict[Path, int]) -> list[Path]:
 
 
 def leaks(pool: Packed, data: Packed) -> list[tuple[int, int]]:
-    """Rows of a pool that show a test image of the data, with the rows of these images.
+    """Rows of a pool that show a test image of the data, in any size or format, and its row."""
+    from mpssl.data.near import near, print_of  # slow
 
-    Two pictures are the same if their thumbnails are, so another format or size does not matter.
-    """
-    from scipy.spatial import cKDTree  # slow
+    def prints(images: np.ndarray) -> list:
+        return [print_of(Image.fromarray(image)) for image in images]
 
-    tree, found = cKDTree(np.concatenate([*_thumbnails(data.images[data.test])])), []
-    for start in range(0, len(pool.images), AT_ONCE):
-        thumbs = np.concatenate([*_thumbnails(pool.images[start : start + AT_ONCE])])
-        _, near = tree.query(thumbs, p=np.inf, distance_upper_bound=TOLERANCE + 0.5)
-        rows = np.nonzero(near < tree.n)[0]
-        found += [(start + int(row), int(data.test[near[row]])) for row in rows]
-    return found
-
-
-def _thumbnails(images: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-    for image in images:
-        small = Image.fromarray(image).resize((THUMB, THUMB), Image.Resampling.BOX)
-        yield np.asarray(small, dtype=np.float32).reshape(1, -1)
+    found = near(prints(pool.images), prints(data.images[data.test]))
+    return [(row, int(data.test[place])) for row, place in found]
 
 
 def class_numbers(names: list[str]) -> list[int]:
@@ -128,22 +114,29 @@ def class_numbers(names: list[str]) -> list[int]:
     return list(range(len(names)))
 
 
-def classes_by_name(pool: list[str], data: list[str]) -> dict[str, list[int]]:
-    """The number of the pool's class of the same name, for each class of the data.
+def classes_by_name(
+    made: list[str], data: list[str], numbers: Iterable[int]
+) -> dict[str, list[int]]:
+    """The number of the generated class of the same name, for each class of the data.
+
+    Args:
+        made: names of the generated classes.
+        data: names of the data's classes.
+        numbers: of the generated classes, in their order.
 
     Raises:
         UserError: a class of the one is none of the other.
     """
     for name in data:
-        if name not in pool:
+        if name not in made:
             raise UserError(
-                f"the pool has no folder for the class {name}{nearest(name, pool)}; add it, or say "
-                "in foundation.class_map which folders look like it"
+                f"there are no generated images for the class {name}{nearest(name, made)}; add its "
+                "folder or prompt, or say in foundation.class_map which classes look like it"
             )
-    for name in pool:
+    for name in made:
         if name not in data:
             raise UserError(
-                f"the pool's folder {name} is no class of the data{nearest(name, data)}; rename or "
-                "remove it, or say in foundation.class_map which folders look like a class"
+                f"the generated class {name} is none of the data{nearest(name, data)}; rename or "
+                "remove it, or say in foundation.class_map which classes look like one"
             )
-    return {name: [number] for name, number in zip(pool, class_numbers(pool), strict=True)}
+    return {name: [number] for name, number in zip(made, numbers, strict=True)}

@@ -67,8 +67,7 @@ def _features(
     classifier = load_foundation_classifier(
         paths.classifier(architecture),
         architecture,
-        training.normalize_mean,
-        training.normalize_std,
+        *training.normalization(architecture),
     ).to(device)
     frozen = load_generator(config, paths.generator(), device)
     real, made = [], []

@@ -53,9 +53,7 @@ def make_classifier(experiment: Experiment, architecture: str, threads: int) -> 
     packed = store.load(paths.packed(config.foundation.dataset))
     training = config.training
     torch.manual_seed(settings.seed)
-    model = Classifier(
-        architecture, len(packed.classes), training.normalize_mean, training.normalize_std
-    )
+    model = Classifier(architecture, len(packed.classes), *training.normalization(architecture))
     try:
         accuracy = train_foundation_classifier(
             settings,

@@ -1,28 +1,24 @@
 """Make a pool of images with a generator, pack one, and compare it with test images."""
 
 import os
-from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
-import torch
-import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
 from mpssl.common.errors import UserError
-from mpssl.common.files import as_json, atomic, file_digest, read_json, write_json
+from mpssl.common.files import as_json, atomic, read_json, write_json
 from mpssl.data import pool, store
+from mpssl.foundation.image_makers import ImageMaker, image_maker
 from mpssl.machine.cpu import prepare_cpu
-from mpssl.machine.determinism import deterministic
 from mpssl.machine.devices import claimed_device
-from mpssl.models.generator import FrozenGenerator, load_configured
+from mpssl.plan import input_digests
 from mpssl.plan.cost import split_sizes
 from mpssl.plan.experiment import Experiment
 
-BATCH = 50  # images at once; another number may change a pixel's last bit
 BEGUN = ".generator.json"  # the same as pool.MADE, before the images
 SHEET_ROWS, SHEET_COLUMNS = 20, 10
 
@@ -54,17 +50,19 @@ def make_pool(
         )
     prepare_cpu(threads)
     maker = experiment.maker
-    with deterministic(True), claimed_device(config.device, config.runs_per_gpu) as device:
-        frozen = load_configured(maker.config, maker.paths.generator()).to(device)
-        names = class_names(frozen)
+    with claimed_device(config.device, config.runs_per_gpu) as device:
+        made = image_maker(experiment, device)
+        names, pool_settings = made.names, config.foundation.generator
+        varied = pool_settings.kind == "images" and pool_settings.make.variations
         said = as_json(
             {
                 "generator": maker.config.foundation.generator.model_dump(mode="json"),
-                "files": file_digest(*maker.paths.generator_files()),
+                "files": input_digests.generator_digest(maker),
                 "truncation": config.foundation.truncation,
                 "image_size": config.training.image_size,
                 "seed": seed,
                 "classes": names,
+                "variations": varied.model_dump(mode="json") if varied else None,
                 "device": device.type,
                 "torch": version("torch"),
             }
@@ -72,19 +70,15 @@ def make_pool(
         _begin(folder, said, images_per_class)
         total = len(names) * images_per_class
         with tqdm(total=total, unit="image", disable=None) as bar:
-            for k, name in enumerate(names):
-                files = [folder / name / f"{i:06d}.png" for i in range(images_per_class)]
-                _make_class(frozen, files, k, seed, device)
-                bar.update(len(files))
+            for name in names:
+                (folder / name).mkdir(exist_ok=True)
+                for start in range(0, images_per_class, made.batch):
+                    numbers = list(range(start, min(start + made.batch, images_per_class)))
+                    _make_batch(made, folder / name, numbers, seed)
+                    bar.update(len(numbers))
     _write_sheet(folder, names)
     write_json(folder / pool.MADE, said | {"images_per_class": images_per_class})
     print(f"{total} images of {len(names)} classes in {folder}; {folder / pool.SHEET} shows some")
-
-
-def class_names(frozen: FrozenGenerator) -> list[str]:
-    """Names of the folders of a generator's classes: its own names, or numbers of one length."""
-    length = len(str(frozen.classes - 1))
-    return [f"{k:0{length}d}" for k in range(frozen.classes)]
 
 
 def _begin(folder: Path, said: dict, images_per_class: int) -> None:
@@ -114,30 +108,16 @@ def _begin(folder: Path, said: dict, images_per_class: int) -> None:
     (folder / pool.MADE).unlink(missing_ok=True)
 
 
-@torch.no_grad()
-def _make_class(
-    frozen: FrozenGenerator, files: list[Path], k: int, seed: int, device: torch.device
-) -> None:
-    """Make the images of a class that are not there, in whole batches."""
-    files[0].parent.mkdir(exist_ok=True)
-    for batch, z in _latents(frozen.z_dim, files, k, seed):
-        if all(file.exists() for file in batch):
-            continue
-        y = F.one_hot(torch.full((BATCH,), k, device=device), frozen.classes).float()
-        images = frozen(z.to(device), y)[: len(batch)]
-        for file, pixels in zip(batch, _as_uint8(images), strict=True):
-            temporary = file.with_name(f".{file.name}")
-            Image.fromarray(pixels).save(temporary, format="PNG")
-            os.replace(temporary, file)
-
-
-def _latents(
-    z_dim: int, files: list[Path], k: int, seed: int
-) -> Iterator[tuple[list[Path], Tensor]]:
-    """The files of a class in batches, each with latents [BATCH, z_dim] of its own."""
-    stream = torch.Generator().manual_seed(1_000_003 * seed + k)
-    for start in range(0, len(files), BATCH):
-        yield files[start : start + BATCH], torch.randn(BATCH, z_dim, generator=stream)
+def _make_batch(made: ImageMaker, folder: Path, numbers: list[int], seed: int) -> None:
+    """Make consecutive images of a class, unless all of them are there."""
+    files = [folder / f"{number:06d}.png" for number in numbers]
+    if all(file.exists() for file in files):
+        return
+    images = made.make(folder.name, numbers, seed)
+    for file, pixels in zip(files, _as_uint8(images), strict=True):
+        temporary = file.with_name(f".{file.name}")
+        Image.fromarray(pixels).save(temporary, format="PNG")
+        os.replace(temporary, file)
 
 
 def _as_uint8(images: Tensor) -> np.ndarray:
@@ -191,7 +171,7 @@ def check_pool(experiment: Experiment, dataset: str) -> str:
                     f"{a_step}; make more, or take a smaller training.batch_size or unlabeled_ratio"
                 )
         if plan.method(cell).source == "mapped" and not experiment.config.foundation.class_map:
-            pool.classes_by_name(packed.classes, data.classes)
+            pool.classes_by_name(packed.classes, data.classes, pool.class_numbers(packed.classes))
     if found := pool.leaks(packed, data):
         files, _, _ = pool.kept_files(settings)
         raise UserError(

@@ -11,10 +11,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from mpssl.common.errors import UserError, nearest
-from mpssl.config.architectures import BACKBONES, SMALL_RESNETS, UNSPLITTABLE, UNSPLITTABLE_REASON
-from mpssl.models import tensor_file
+from mpssl.common.errors import UserError
+from mpssl.config.architectures import SMALL_RESNETS, TIMM, unusable
+from mpssl.models import tensor_file, timm_network
 from mpssl.models.shipped_foundation import verify
+from mpssl.models.small_resnet import small_resnet
 
 # googlenet and inception_v3 are built as for their published weights, but without auxiliary heads.
 BUILD_OPTIONS = dict.fromkeys(
@@ -37,6 +38,8 @@ class Classifier(nn.Module):
 
     TF32 is a matter of the device (`mpssl.machine.precision`).
     """
+    frozen_features = False
+    """True if g is not trained: it keeps its statistics, and its weights have no gradient."""
     passes: Callable[["Classifier", Tensor], Tensor] | None = None
     """How normalized images pass through g, if not at once."""
 
@@ -49,12 +52,30 @@ class Classifier(nn.Module):
     ) -> None:
         super().__init__()
         self.backbone, dimension = _backbone(architecture)
-        self.attends = architecture.startswith(("vit", "maxvit"))
+        self.attends = architecture.startswith(("vit", "maxvit", TIMM))
         self.head = nn.Linear(dimension, classes)
         nn.init.normal_(self.head.weight, std=0.01)
         nn.init.zeros_(self.head.bias)
         self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1), persistent=False)
+
+    def freeze_features(self) -> None:
+        """Leave g as it is from now on; the head alone is trained."""
+        self.frozen_features = True
+        self.backbone.requires_grad_(False)
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> "Classifier":
+        """Set the mode; frozen features stay in evaluation mode."""
+        super().train(mode)
+        if self.frozen_features:
+            self.backbone.eval()
+        return self
+
+    @property
+    def trained(self) -> list[nn.Parameter]:
+        """The parameters that are trained."""
+        return [parameter for parameter in self.parameters() if parameter.requires_grad]
 
     def features(self, x: Tensor) -> Tensor:
         """g(x): [B, 3, H, W] in [0, 1] -> [B, D]."""
@@ -103,7 +124,9 @@ class Classifier(nn.Module):
         network = self.backbone
         if isinstance(network, nn.Sequential):  # a small ResNet
             return [network[:3], *network[3:-2], network[-2:]]
-        if not isinstance(getattr(network, "layer4", None), nn.Sequential):
+        if not isinstance(getattr(network, "layer4", None), nn.Sequential) or not hasattr(
+            network, "relu"
+        ):
             return [network]
         stem = nn.Sequential(network.conv1, network.bn1, network.relu, network.maxpool)
         stages = (network.layer1, network.layer2, network.layer3, network.layer4)
@@ -133,45 +156,6 @@ class HardSigmoid(nn.Module):
         return (x / 6 + 0.5).clamp(0, 1)
 
 
-class BasicBlock(nn.Module):
-    """Two 3x3 convolutions with batch norm and a shortcut (He et al., 2016)."""
-
-    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
-        super().__init__()
-        self.conv1 = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
-        self.bn1 = nn.BatchNorm2d(outputs)
-        self.conv2 = nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False)
-        self.bn2 = nn.BatchNorm2d(outputs)
-        self.shortcut = (
-            nn.Identity()
-            if stride == 1 and inputs == outputs
-            else nn.Sequential(
-                nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs)
-            )
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        """[B, inputs, H, W] -> [B, outputs, H / stride, W / stride]."""
-        y = torch.relu(self.bn1(self.conv1(x)))
-        return torch.relu(self.bn2(self.conv2(y)) + self.shortcut(x))
-
-
-def small_resnet(blocks: int, widths: tuple[int, ...] = (32, 64, 128)) -> tuple[nn.Module, int]:
-    """A ResNet of 6 * blocks + 2 layers for images of about 32 x 32, and its feature size."""
-    layers = [
-        nn.Conv2d(3, widths[0], 3, 2, 1, bias=False),
-        nn.BatchNorm2d(widths[0]),
-        nn.ReLU(),
-    ]
-    inputs = widths[0]
-    for width in widths:
-        for block in range(blocks):
-            layers.append(BasicBlock(inputs, width, stride=2 if block == 0 else 1))
-            inputs = width
-    layers += [nn.AdaptiveAvgPool2d(1), nn.Flatten()]
-    return nn.Sequential(*layers), inputs
-
-
 def choose_layout(model: Classifier, architecture: str, device: torch.device) -> None:
     """Lay weights, and so feature maps, in memory as the device's convolutions want them.
 
@@ -196,10 +180,10 @@ def _contiguous(layer: nn.Module, inputs: tuple[Tensor]) -> tuple[Tensor]:
 def _backbone(architecture: str) -> tuple[nn.Module, int]:
     if architecture in SMALL_RESNETS:
         return small_resnet(SMALL_RESNETS[architecture])
-    if architecture in UNSPLITTABLE:
-        raise UserError(f"{architecture} {UNSPLITTABLE_REASON}")
-    if architecture not in BACKBONES:
-        raise UserError(f"unknown architecture '{architecture}'{nearest(architecture, BACKBONES)}")
+    if reason := unusable(architecture):
+        raise UserError(reason)
+    if architecture.startswith(TIMM):
+        return timm_network.features_of(architecture)
     network = torchvision_network(architecture)
     name, linear = last_linear(network)
     network.set_submodule(name, nn.Identity())
@@ -248,8 +232,10 @@ def load_foundation_classifier(
     """
     verify(path)
     try:
-        if path.suffix == ".safetensors":
-            state: Mapping[str, Tensor] = tensor_file.load(path)[0]
+        if architecture.startswith(TIMM) and not tensor_file.is_ours(path):
+            state: Mapping[str, Tensor] = timm_network.read_weights(path, architecture)
+        elif path.suffix == ".safetensors":
+            state = tensor_file.load(path)[0]
         else:
             state = torch.load(path, map_location="cpu", weights_only=True)
             state = _split_head(state, architecture)

@@ -17,6 +17,7 @@ from mpssl.common.errors import UserError
 from mpssl.common.files import write_text
 from mpssl.compat.repeatable import Repeatable
 from mpssl.config.experiment import Config
+from mpssl.config.generators import DiffusersGenerator
 from mpssl.config.step_memory import ASSUMED_MAPS
 from mpssl.models import tensor_file
 from mpssl.models.file_names import GENERATOR_CONFIG, generator_weights
@@ -38,6 +39,8 @@ class FrozenGenerator(nn.Module):
         self.image_size = image_size
         self.z_dim: int = network.z_dim
         self.classes: int = network.classes
+        self.names: list[str] = getattr(network, "names", [])
+        """Names of the classes, if they have some."""
         self.maps: int = getattr(network, "maps", ASSUMED_MAPS * image_size**2)
         """Numbers that the network's layers return for an image."""
         self.dtype: torch.dtype | None = None
@@ -200,8 +203,19 @@ def _problem(network: UserNetwork) -> str:
     return ""
 
 
+def _pipeline(settings: DiffusersGenerator, folder: Path) -> nn.Module:
+    """A network of the package diffusers, which is slow to import."""
+    if settings.prompts is None:
+        from mpssl.models.consistency import load_consistency
+
+        return load_consistency(folder)
+    from mpssl.models.one_step_texts import load_one_step_texts
+
+    return load_one_step_texts(settings)
+
+
 def load_configured(config: Config, folder: Path) -> FrozenGenerator:
-    """Load a configuration's generator: BigGAN from `folder`, or a Python entry point.
+    """Load a configuration's generator: BigGAN or a pipeline in `folder`, or a Python entry point.
 
     Raises:
         UserError: it cannot be loaded.
@@ -209,4 +223,6 @@ def load_configured(config: Config, folder: Path) -> FrozenGenerator:
     foundation, size = config.foundation, config.training.image_size
     if foundation.generator.kind == "python":
         return load_python_generator(foundation.generator.entry, foundation.generator.options, size)
+    if foundation.generator.kind == "diffusers":
+        return FrozenGenerator(_pipeline(foundation.generator, folder), size)
     return load(folder, size, foundation.truncation)

@@ -51,14 +51,15 @@ class Description:
 def describe(config: Config, architecture: str, classes: list[str]) -> Description:
     """Describe a model that is trained under a configuration."""
     training = config.training
+    mean, std = training.normalization(architecture)
     return Description(
         architecture,
         classes,
         config.packing.size,
         config.packing.resize,
         training.image_size,
-        list(training.normalize_mean),
-        list(training.normalize_std),
+        list(mean),
+        list(std),
         config.packing.background,
         config.packing.values,
     )

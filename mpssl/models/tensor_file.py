@@ -48,6 +48,20 @@ def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     return tensors, metadata
 
 
+def is_ours(path: Path) -> bool:
+    """Whether `save` wrote a file.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: the file is damaged, or is no safetensors file.
+    """
+    try:
+        with safetensors.safe_open(path, "pt") as file:
+            return FORMAT in (file.metadata() or {})
+    except safetensors.SafetensorError as error:
+        raise ValueError(str(error)) from None
+
+
 def _checksum(tensors: Mapping[str, Tensor], metadata: Mapping[str, Any]) -> str:
     digest = hashlib.sha256(json.dumps(metadata, sort_keys=True).encode())
     for name, value in sorted(tensors.items()):

@@ -137,6 +137,10 @@ def space(experiment: Experiment, cells: list[Cell]) -> Space:
         of_pool = packed_bytes(config)
         unknown += ["packed pool"] if of_pool is None else []
         packed += of_pool or 0
+    if any("generator" in plan.needs(cell) for cell in cells):
+        network = config.foundation.network
+        if network is not None and network.kind == "diffusers" and network.of_hub:
+            unknown.append(network.model)
     runs = sum(_run_bytes(plan, run.cell) for run in plan.runs(cells))
     return Space(
         archives=sum(download.bytes or 0 for download in archives),
@@ -188,7 +192,8 @@ def measured_with(config: Config) -> dict:
         "device": config.device,
         "threads": config.threads,
         "generator": generator.model_dump(
-            mode="json", include={"kind", "z_dim", "channel_width", "layers", "entry", "options"}
+            mode="json",
+            include={"kind", "z_dim", "channel_width", "layers", "entry", "options", "model"},
         ),
     }
 

@@ -3,6 +3,7 @@
 from mpssl.common.files import read_json
 from mpssl.config.step_memory import ASSUMED_MAPS, StepMemory, generator_maps
 from mpssl.models.file_names import GENERATOR_CONFIG
+from mpssl.models.pipelines import weight_files
 from mpssl.plan.cells import Cell
 from mpssl.plan.plan import Plan
 from mpssl.shipped import FOUNDATION
@@ -36,6 +37,9 @@ def _generator(plan: Plan) -> tuple[int, int]:
     settings = plan.config.foundation.generator
     if settings.kind == "images":
         return 0, 0
+    if settings.kind == "diffusers":
+        size = sum(path.stat().st_size for path in weight_files(settings.folder))
+        return size or OFFICIAL_BYTES, ASSUMED_MAPS * plan.config.training.image_size**2
     if settings.kind == "shipped":
         described = read_json(FOUNDATION / GENERATOR_CONFIG)
         return 10_000_000, generator_maps(described["layers"], described["channel_width"])

@@ -8,6 +8,7 @@ from mpssl.common.errors import UserError
 from mpssl.common.files import file_digest, read_made
 from mpssl.config.data import Download
 from mpssl.data import store
+from mpssl.models.pipelines import weight_files
 from mpssl.plan.experiment import Experiment
 
 
@@ -17,8 +18,11 @@ def generator_digest(experiment: Experiment) -> str:
     Raises:
         UserError: a file is missing, or not the one that the configuration downloads.
     """
-    downloads = experiment.config.foundation.generator.to_download
-    return _weights_digest(experiment.paths.generator_files(), downloads)
+    generator, files = experiment.config.foundation.generator, experiment.paths.generator_files()
+    if generator.kind == "diffusers":
+        files = weight_files(generator.folder)
+        files += [] if generator.lora is None else weight_files(generator.lora)
+    return _weights_digest(files, generator.to_download)
 
 
 def classifier_digest(experiment: Experiment, architecture: str) -> str:

@@ -157,6 +157,8 @@ class Paths:
         generator = self.config.foundation.generator
         if generator.kind == "images":
             return self.resources / "foundation" / "pool"
+        if generator.kind == "diffusers":
+            return generator.folder
         if generator.kind == "shipped":
             return FOUNDATION
         if generator.kind == "pretrained":
@@ -174,6 +176,8 @@ class Paths:
             return [entry_source(generator.entry), *generator.files]
         if generator.kind == "images":
             return [folder / "meta.json"]
+        if generator.kind == "diffusers":
+            return [folder / "model_index.json"]
         weights = generator_weights(folder, trained=generator.kind == "trained")
         return [folder / GENERATOR_CONFIG, weights]
 

@@ -22,7 +22,7 @@ from mpssl.config.training import Augmentation
 from mpssl.plan.cells import SELECTED, Cell, Column, Run, cell_of
 from mpssl.plan.paths import Paths
 from mpssl.plan.pool import lacks
-from mpssl.training.objectives import OBJECTIVES
+from mpssl.training.objectives import OBJECTIVES, ON_FEATURES
 from mpssl.training.sources import SOURCES
 
 TORCHVISION_URL = "https://download.pytorch.org/models/"
@@ -65,7 +65,9 @@ class Plan:
             return "no unlabeled images are left at 100 %"
         if source == "foundation" and foundation is None:
             return "foundation.dataset names no real images"
-        if reason := lacks(self.config.foundation, self.method(cell)):
+        if reason := self._nothing_to_train(cell):
+            return reason
+        if reason := lacks(self.config.foundation, self.method(cell), cell):
             return reason
         group = self.method(cell).classes
         if group is not None and group not in self.config.foundation.class_groups:
@@ -74,6 +76,23 @@ class Plan:
         for dataset in used:
             if dataset in self._absent:
                 return f"{dataset} must be fetched by hand, see docs/data.md"
+        return None
+
+    def _nothing_to_train(self, cell: Cell) -> str | None:
+        """Why a cell's classifier or its foundation classifier does not serve it, or None."""
+        method, training = self.method(cell), self.config.training
+        if training.train == "head" and method.objective in ON_FEATURES:
+            return (
+                f"{method.objective} compares features, and training.train: head trains none; "
+                "take training.train: all, or an objective on classes such as freematch"
+            )
+        pretrained = self.config.foundation.classifier.kind == "pretrained"
+        known = BACKBONES[cell.architecture].classes
+        if method.source == "pseudo" and pretrained and known == 0:
+            return (
+                "the source pseudo needs classes of the foundation classifier, and the weights of "
+                f"{cell.architecture} have none"
+            )
         return None
 
     @cached_property
@@ -112,8 +131,11 @@ class Plan:
             for architecture in sorted(self.config.roles.every_architecture):
                 file = BACKBONES[architecture].weights
                 if file is not None and file not in found:
-                    digits = file.removesuffix(".pth").rpartition("-")[2]
-                    download = Download(file=file, urls=[TORCHVISION_URL + file], sha256=digits)
+                    url, digits = BACKBONES[architecture].url, None
+                    if url is None:
+                        digits = file.removesuffix(".pth").rpartition("-")[2]
+                        url = TORCHVISION_URL + file
+                    download = Download(file=file, urls=[url], sha256=digits)
                     found[file] = classifier.path, download
         return list(found.values())
 

@@ -2,23 +2,44 @@
 
 from functools import cache
 
+from mpssl.common.errors import UserError
 from mpssl.config.experiment import Config
 from mpssl.config.foundation import Foundation
-from mpssl.config.generators import ImagePool
+from mpssl.config.generators import DiffusersGenerator, ImagePool
 from mpssl.config.method import Method
 from mpssl.data.pool import FLAT, list_pool
+from mpssl.models.pipelines import INDEX, problem
+from mpssl.plan.cells import Cell
 from mpssl.training.sources import SOURCES
 
 
 def folders(foundation: Foundation) -> list[str]:
-    """Names of the folders of classes of a pool whose images are given; else there are none.
+    """Names of the folders of classes of a pool if they are known; of numbers there are none.
 
     Raises:
         UserError: the pool is not there, or a folder of it has no images.
     """
     pool = foundation.generator
     given = pool.kind == "images" and pool.make is None
-    return [name for name in _listed(pool) if name != FLAT] if given else []
+    if given:
+        return [name for name in _listed(pool) if name != FLAT]
+    network = foundation.network
+    texts = network.kind == "diffusers" and network.prompts is not None
+    return list(network.prompts.classes) if texts else []
+
+
+def _of_pipeline(foundation: Foundation) -> str | None:
+    """Why a pipeline that is there cannot be the generator, or None."""
+    network = foundation.network
+    if network is None or network.kind != "diffusers" or (network.of_hub and not there(network)):
+        return None
+    in_training = network is foundation.generator
+    return problem(network.folder, network.prompts is not None, in_training)
+
+
+def there(network: DiffusersGenerator) -> bool:
+    """Whether a pipeline has been fetched."""
+    return (network.folder / INDEX).exists()
 
 
 def packed_bytes(config: Config) -> int | None:
@@ -41,23 +62,28 @@ def _listed(pool: ImagePool) -> dict[str, int]:
     return {name: len(files) for name, files in list_pool(pool).items()}
 
 
-def lacks(foundation: Foundation, method: Method) -> str | None:
-    """Why a method cannot use the generator of a configuration, or None.
+def lacks(foundation: Foundation, method: Method, cell: Cell) -> str | None:
+    """Why a cell's method cannot use the generator of a configuration, or None.
 
     Raises:
-        UserError: as `folders`.
+        UserError: as `folders`, or a pipeline that is there is another one.
     """
     pool, source = foundation.generator, method.source
     if "generator" not in SOURCES[source].needs:
         return None
+    if reason := _of_pipeline(foundation):
+        raise UserError(reason)
     by_folder = bool(folders(foundation))
     if pool.kind == "images":
         if source == "lmo":
             return (
                 "the source lmo learns through the generator, and images in a folder have no "
                 "gradient; name a network in foundation.generator (kind: shipped, trained, "
-                "pretrained or python)"
+                "pretrained, python or diffusers)"
             )
+        varied = pool.make and pool.make.variations
+        if varied and (varied.dataset, varied.fraction) != (cell.dataset, cell.fraction):
+            return f"the pool varies D of {varied.dataset} at {varied.fraction} %, not this one"
         chooses = source in ("mapped", "pseudo") or method.classes is not None
         if chooses and not by_folder and pool.make is None:
             return (

@@ -82,8 +82,7 @@ def gather(
         foundation_classifier = load_foundation_classifier(
             paths.classifier(cell.architecture),
             cell.architecture,
-            settings.training.normalize_mean,
-            settings.training.normalize_std,
+            *settings.training.normalization(cell.architecture),
         ).to(device)
         digests["foundation_classifier"] = input_digests.classifier_digest(
             experiment, cell.architecture
@@ -154,7 +153,8 @@ def _class_map(
         UserError: a target class has none, or one is not among those of the generator.
     """
     if not mapped:
-        mapped = classes_by_name(frozen.names, classes)
+        numbers = getattr(frozen, "present", range(frozen.classes))
+        mapped = classes_by_name(frozen.names, classes, numbers)
     for name in classes:
         if not mapped.get(name):
             raise UserError(

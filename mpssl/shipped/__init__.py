@@ -8,6 +8,7 @@ INCLUDED_KEYS = {"datasets", "methods", "tables", "figures", "claims"}  # of tho
 SCHEMA = SHIPPED / "config.schema.json"
 PAPER_RESULTS = SHIPPED / "paper_results.csv"
 TORCHVISION = SHIPPED / "torchvision.csv"  # made by benchmarks/list_torchvision.py
+TIMM_MODELS = SHIPPED / "timm.csv"  # made by benchmarks/list_timm.py
 OWN_DATA_TEMPLATE = SHIPPED / "own-data.yaml.jinja"
 PRESETS = SHIPPED / "presets"  # links to experiments of config/; a wheel has their text
 FOUNDATION = SHIPPED / "foundation"  # made by `make foundation`

@@ -82,7 +82,7 @@ def random_generator(
     config, folder = experiment.config, experiment.paths.generator()
     foundation, size = config.foundation, config.training.image_size
     settings = foundation.generator
-    if settings.kind in ("python", "shipped"):
+    if settings.kind in ("python", "shipped", "diffusers"):
         return generator.load_configured(config, folder).to(device)
     if settings.kind == "pretrained" and generator_weights(folder).exists():
         return generator.load(folder, size, foundation.truncation).to(device)
@@ -177,8 +177,7 @@ def random_task(
             foundation_classifier = Classifier(
                 cell.architecture,
                 frozen.classes if frozen is not None else classes,
-                training.normalize_mean,
-                training.normalize_std,
+                *training.normalization(cell.architecture),
             )
         foundation_classifier.to(device).eval().requires_grad_(False)
     class_map = [[0]] * classes if settings.source == "mapped" else None

@@ -12,10 +12,10 @@ from mpssl.config.data import ImageFolder, Split
 from mpssl.data import groups, parts
 from mpssl.data.folder import Images, Listed, list_all
 from mpssl.data.listing import in_words
+from mpssl.data.near import near
 from mpssl.data.pictures import ahead
 from mpssl.data.split import split_pool
 from mpssl.tools.looks import Look, Looks, look
-from mpssl.tools.near import near
 
 SHOWN = 5  # files named in the summary, of each kind
 CLASSES_SHOWN = 20

@@ -27,6 +27,12 @@ PACKING = re.compile(r"^packing: \{(.*)\}$", re.MULTILINE)
 COPIED_FROM_HERE = "# `mpssl init` copies the rest of this file.\n"
 CONTROLS = ("control/weak", "control/scr", "control/freematch")
 GENERATIVE = ("generative/naive_gssl", "generative/pssl", "generative/mpssl")
+OF_A_POOL = ("generative/supervised", "generative/scr/mapped", "generative/naive_gssl/mapped")
+GENERATOR = re.compile(r"^  generator:.*\n(?:    .*\n)*", re.MULTILINE)
+# The pools of text-to-image models by the foundation's name; licences are in docs/generators.md.
+MODELS_OF_TEXTS = {
+    "sd-turbo": ("stabilityai/sd-turbo", "b261bac6fd2cf515557d5d0707481eafa0485ec2"),
+}
 ORACLE = ("oracle/uda", "oracle/fixmatch", "oracle/freematch")
 
 
@@ -58,12 +64,16 @@ def initialize(
         if value is not None
     }
     entry = {"adapter": "folder", "title": project.resolve().name} | keys
-    report = check(_dataset(entry))
+    dataset = _dataset(entry)
+    _refuse_inside(project, dataset)
+    report = check(dataset)
     _enough(report)
     excluded = (project / "excluded.csv").absolute()
     entry["exclude"] = str(excluded)
     values = report.looks.values
-    text = _configuration(name, entry, foundation, architecture, unlabeled is not None, values)
+    classes = sorted(report.counts[0])
+    with_oracle = unlabeled is not None
+    text = _configuration(name, entry, foundation, architecture, with_oracle, values, classes)
     config = reading.resolve(yaml.safe_load(text), where=str(target))
     unvalidated(report.images, config.split)  # refuses too few images
     add_excluded(excluded, report.listed.dataset, report.excluded)
@@ -111,6 +121,20 @@ def _dataset(entry: dict) -> ImageFolder:
         raise UserError(error.errors()[0]["msg"].removeprefix("Value error, ")) from None
 
 
+def _refuse_inside(project: Path, dataset: ImageFolder) -> None:
+    """Raise UserError if what is written would be taken for images: images.png, results/."""
+    for place in (dataset.path, dataset.test, dataset.unlabeled):
+        if place is None or not place.is_dir():
+            continue
+        if project.resolve().is_relative_to(place.resolve()):
+            raise UserError(f"the project {project} is inside the images' folder {place}; move it")
+        if Path.cwd().is_relative_to(place.resolve()):
+            raise UserError(
+                f"results go to where you are, which is inside the images' folder {place}; change "
+                "to another folder first"
+            )
+
+
 def _enough(report: Report) -> None:
     """Raise UserError where nothing can be learned from so few images."""
     title, (train, _) = report.listed.dataset.title, report.counts
@@ -128,6 +152,7 @@ def _configuration(
     architecture: str | None,
     with_oracle: bool,
     values: list[float] | None,
+    classes: list[str],
 ) -> str:
     """The text of a configuration: the template filled, the end of a shipped experiment in it.
 
@@ -136,12 +161,16 @@ def _configuration(
     Raises:
         UserError: that data set of glyphs has this name.
     """
-    text = (PRESETS / f"{foundation}.yaml").read_text()
+    of_texts = foundation in MODELS_OF_TEXTS
+    text = (PRESETS / f"{'biggan-deep-256' if of_texts else foundation}.yaml").read_text()
     small, preset = foundation == "small", text.partition(COPIED_FROM_HERE)[2].rstrip()
     datasets = {}
     if small and architecture not in (None, *shipped_classifiers()):
         datasets = {"glyphs": yaml.safe_load(text)["datasets"]["glyphs"]}
         preset = preset.replace(SHIPPED_CLASSIFIER, TRAINED_CLASSIFIER)
+    if of_texts:
+        pool = _pool(name, *MODELS_OF_TEXTS[foundation], classes)
+        preset = GENERATOR.sub(lambda _: pool, preset, count=1)
     if values is not None:
         line = f"values: [{values[0]:g}, {values[1]:g}]"
         preset, count = PACKING.subn(rf"packing: {{\1, {line}}}", preset)
@@ -150,6 +179,7 @@ def _configuration(
         raise UserError(
             f"the data set {name} is that of the small foundation classifier; take another name"
         )
+    generative = OF_A_POOL if of_texts else GENERATIVE
     environment = jinja2.Environment(
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
@@ -161,11 +191,26 @@ def _configuration(
         schema=SCHEMA,
         name=name,
         datasets={name: entry, **datasets},
-        rows=CONTROLS + GENERATIVE + (ORACLE if with_oracle else ()),
+        rows=CONTROLS + generative + (ORACLE if with_oracle else ()),
+        shown=generative[:1] if of_texts else generative[1:],
         architecture=architecture,
         small=small,
         preset=preset,
     )
+
+
+def _pool(name: str, model: str, revision: str, classes: list[str]) -> str:
+    """The generator of a configuration whose images a text-to-image model makes of class names."""
+    words = {name: re.sub(r"[_\-.]+", " ", name).strip() or name for name in classes}
+    prompts = {"templates": ["a photo of a {class}", "a close-up photo of a {class}"]}
+    network = {"kind": "diffusers", "model": model, "revision": revision, "steps": 1}
+    make = {"generator": network | {"prompts": prompts | {"classes": words}}}
+    make |= {"images_per_class": 100}
+    pool = {"kind": "images", "path": f"resources/{name}/generated", "make": make}
+    lines = _as_yaml({"generator": pool}).splitlines()
+    at = next(k for k, line in enumerate(lines) if line.strip() == "classes:")
+    lines[at] += " # what a prompt calls each class: say more where a name is no plain word"
+    return "".join(f"  {line}\n" for line in lines)
 
 
 def _as_yaml(content: Any) -> str:

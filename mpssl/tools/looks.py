@@ -10,7 +10,7 @@ from PIL import Image, ImageOps
 from mpssl.common.files import atomic
 from mpssl.config.data import Packing
 from mpssl.data import pictures
-from mpssl.tools.near import Print, print_of
+from mpssl.data.near import Print, print_of
 
 ASPECT = 2  # from which on the middle of a picture is too little of it
 SHEET = 12  # pictures in the sheet

@@ -61,9 +61,9 @@ def assemble(
     """
     training, device = settings.training, inputs.labeled.labels.device
     with streams.use("initial_weights"):
-        model = Classifier(
-            architecture, inputs.classes, training.normalize_mean, training.normalize_std
-        ).to(device)
+        model = Classifier(architecture, inputs.classes, *training.normalization(architecture)).to(
+            device
+        )
     foundation_classifier = inputs.foundation_classifier
     space = model
     if training.pretrained and foundation_classifier is not None:
@@ -73,6 +73,8 @@ def assemble(
         if network is not None:
             choose_layout(network, architecture, device)
     model.precision = training.precision
+    if training.train == "head":
+        model.freeze_features()
     if inputs.generator is not None and training.generator_precision == "bf16":
         inputs.generator.in_bf16()
     ingredients = Ingredients(

@@ -47,7 +47,7 @@ def validation_gradient(
     Returns:
         The gradient at each of the inputs, and the validation loss at theta'.
     """
-    parameters = tuple(model.parameters())
+    parameters = tuple(model.trained)
     with model.in_float32(), model.statistics_frozen():
         with SecondOrder():
             unlabeled_loss = objective(*inputs)
@@ -73,7 +73,7 @@ def _look_ahead(
     model: Classifier, updated: list[Tensor], x_val: Tensor, y_val: Tensor
 ) -> tuple[tuple[Tensor, ...], Tensor]:
     """The validation loss's gradient at theta', and the loss."""
-    names = [name for name, _ in model.named_parameters()]
+    names = [name for name, parameter in model.named_parameters() if parameter.requires_grad]
     state = dict(zip(names, updated, strict=True))
     loss = F.cross_entropy(torch.func.functional_call(model, state, (x_val,)), y_val)
     return torch.autograd.grad(loss, updated), loss.detach()

@@ -137,7 +137,7 @@ class Loop:
         self.task = task
         training = task.training
         self.optimizer = SGD(
-            task.model.parameters(),
+            task.model.trained,
             lr=training.learning_rate,
             momentum=training.momentum,
             nesterov=training.momentum > 0,
@@ -234,7 +234,7 @@ class Loop:
                 strong=self.strong,
                 x=x,
                 y=y,
-                labeled_gradient=[p.grad for p in model.parameters()],
+                labeled_gradient=[p.grad for p in model.trained],
                 learning_rate=rate,
                 lambda_=task.lambda_,
                 number=number,

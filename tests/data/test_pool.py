@@ -120,7 +120,7 @@ def test_training_images_are_no_leak(tmp_path):
     images = np.random.default_rng(0).integers(0, 256, (6, 16, 16, 3), dtype=np.uint8)
     data = Packed(images, np.zeros(6, np.int64), ["a"], 4, "")  # the last two are for the test
     assert pool.leaks(packed(images[:4]), data) == []
-    assert pool.leaks(packed(images), data) == [(4, 4), (5, 5)]
+    assert sorted(pool.leaks(packed(images), data)) == [(4, 4), (5, 5)]
 
 
 @pytest.mark.parametrize(
@@ -132,9 +132,9 @@ def test_a_class_has_the_number_of_its_name_or_place(names, numbers):
 
 
 def test_classes_of_the_same_name():
-    assert pool.classes_by_name(["b", "a"], ["a", "b"]) == {"b": [0], "a": [1]}
-    assert pool.classes_by_name(["3", "5"], ["3", "5"]) == {"3": [3], "5": [5]}
-    with pytest.raises(UserError, match="no folder for the class dog.*did you mean 'dogs'"):
-        pool.classes_by_name(["cat", "dogs"], ["cat", "dog"])
-    with pytest.raises(UserError, match="the pool's folder cow is no class of the data"):
-        pool.classes_by_name(["cat", "cow", "dog"], ["cat", "dog"])
+    assert pool.classes_by_name(["b", "a"], ["a", "b"], [0, 1]) == {"b": [0], "a": [1]}
+    assert pool.classes_by_name(["3", "5"], ["3", "5"], [3, 5]) == {"3": [3], "5": [5]}
+    with pytest.raises(UserError, match="images for the class dog.*did you mean 'dogs'"):
+        pool.classes_by_name(["cat", "dogs"], ["cat", "dog"], [0, 1])
+    with pytest.raises(UserError, match="the generated class cow is none of the data"):
+        pool.classes_by_name(["cat", "cow", "dog"], ["cat", "dog"], [0, 1, 2])

@@ -129,8 +129,8 @@ def test_a_pool_with_test_images_is_refused(project):
 @pytest.mark.parametrize(
     ("folders", "images", "message"),
     [
-        ("012345678", 40, "no folder for the class 9"),
-        ([*"0123456789", "x"], 40, "the pool's folder x is no class of the data"),
+        ("012345678", 40, "no generated images for the class 9"),
+        ([*"0123456789", "x"], 40, "the generated class x is none of the data"),
         ("0123456789", 1, "has 10 images, a step takes 30; make more"),
     ],
 )

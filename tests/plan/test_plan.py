@@ -319,3 +319,27 @@ def test_run_modules(plan):
         "mpssl.training.sources.pseudo",
         "mpssl.training.objectives.freematch",
     ]
+
+
+def test_a_head_alone_leaves_objectives_on_features_out(content):
+    plan = Plan(Config.model_validate(content | {"training": {"train": "head"}}))
+    assert "training.train: head trains none" in plan.impossible(MPSSL)
+    assert plan.impossible(FIXMATCH) is None
+    assert "mpssl" not in {cell.method for cell in plan.cells("first")}
+
+
+def test_weights_without_classes_leave_pssl_out(content):
+    content["roles"]["architectures"]["default"] = ["timm/vit_small_patch14_dinov2.lvd142m"]
+    content["training"] = {"image_size": 42}
+    content["foundation"]["classifier"] = {"kind": "pretrained", "path": "weights"}
+    plan = Plan(Config.model_validate(content))
+    (column, *_) = plan.columns("first")
+    assert column.architecture == "timm.vit_small_patch14_dinov2.lvd142m"
+    assert "needs classes of the foundation classifier" in plan.impossible(
+        cell_of("generative/pssl", column)
+    )
+    assert plan.impossible(cell_of("generative/mpssl", column)) is None
+    folder, download = plan.weight_downloads()[0]
+    assert str(folder) == "weights"
+    assert download.file == f"{column.architecture}.safetensors"
+    assert "huggingface.co/timm/vit_small_patch14_dinov2.lvd142m/" in download.urls[0]

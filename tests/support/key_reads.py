@@ -17,6 +17,7 @@ from PIL import Image
 
 from mpssl.cli.main import cli
 from mpssl.config.fields import Closed
+from tests.support import fake_diffusers
 from tests.support.local_server import running
 from tests.support.pipeline import ROOT, copy_workflow, served
 
@@ -140,6 +141,19 @@ def pool(content: dict) -> dict:
     }
 
 
+def texts(content: dict, model: str, **more) -> dict:
+    """The same with images that a text-to-image model makes of labeled ones."""
+    prompts = {"classes": {str(k): f"digit {k}" for k in range(10)}, "negative": "blur"}
+    network = {"kind": "diffusers", "model": model, "prompts": prompts, "guidance": 2}
+    make = {"generator": network | more, "images_per_class": 1}
+    make["variations"] = {"dataset": "digits", "fraction": 50}
+    generator = {"kind": "images", "path": "texts", "make": make}
+    return content | {
+        "foundation": content["foundation"] | {"generator": generator, "class_map": {}},
+        "split": {"drawn_for": "experiment"},
+    }
+
+
 def steps(config: str) -> list[list[str]]:
     """The steps of the pipeline, in order, and what people call before and after."""
     datasets = [["pack", name] for name in ("digits", "glyphs", "own", "dtd", "imagenet")]
@@ -185,6 +199,11 @@ def main(out: Path) -> None:
         Path("keys.yaml").write_text(yaml.safe_dump(content))
         Path("python.yaml").write_text(yaml.safe_dump(other_foundation(content)))
         Path("pool.yaml").write_text(yaml.safe_dump(pool(content)))
+        model = fake_diffusers.write(Path("model"))
+        local = texts(content, f"./{model}", lora="model/unet/weights.safetensors")
+        Path("texts.yaml").write_text(yaml.safe_dump(local))
+        hub = texts(content, "somebody/model", revision="0123456789")
+        Path("hub.yaml").write_text(yaml.safe_dump(hub))
         Path("shipped.yaml").write_text(yaml.safe_dump(shipped_foundation(content)))
         record(reads)
         for arguments in steps("keys.yaml"):
@@ -192,6 +211,9 @@ def main(out: Path) -> None:
     run("train", "--config", "python.yaml", RUNS.format("generative/naive_gssl", "0.5", 0))
     for arguments in (["generate"], ["pack-pool"], ["check-pool", "digits"]):
         run(arguments[0], "--config", "pool.yaml", *arguments[1:])
+    fake_diffusers.install()
+    run("generate", "--config", "texts.yaml")
+    run("plan", "--config", "hub.yaml")
     run("plan", "--config", "shipped.yaml")
     run("plan", "--config", "config/config.yaml")
     try:

@@ -108,7 +108,7 @@ class Darken(nn.Module):
 def labeled_gradient(model: Classifier, x: Tensor, y: Tensor) -> list[Tensor]:
     """The gradient of the labeled loss, which leaves the running statistics."""
     with model.statistics_frozen():
-        return list(torch.autograd.grad(F.cross_entropy(model(x), y), list(model.parameters())))
+        return list(torch.autograd.grad(F.cross_entropy(model(x), y), model.trained))
 
 
 def make_ingredients(seed: int = 0, **changes) -> Ingredients:

@@ -17,10 +17,10 @@ from mpssl.config.data import ImageFolder, Packing, Split
 from mpssl.data import store
 from mpssl.data.excluded import add_excluded
 from mpssl.data.folder import list_images, read_folder
+from mpssl.data.near import near, print_of
 from mpssl.data.split import split_pool, write_split
 from mpssl.tools import init_project
 from mpssl.tools.check import check, summary, unvalidated
-from mpssl.tools.near import near, print_of
 
 
 def picture(seed, size=(40, 30)):

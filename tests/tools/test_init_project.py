@@ -49,7 +49,7 @@ def test_thirty_images_give_a_configuration_that_plans(images, tmp_path):
     assert settings == {"base", "control", "generative"}
 
 
-@pytest.mark.parametrize("foundation", ["small", "biggan-deep-256"])
+@pytest.mark.parametrize("foundation", ["small", "biggan-deep-256", "sd-turbo"])
 def test_an_editor_finds_the_schema_and_nothing_wrong(images, tmp_path, foundation):
     initialize(images, tmp_path, foundation=foundation)
     path = tmp_path / "My Project/config.yaml"
@@ -70,6 +70,25 @@ def test_the_gpu_foundation_is_the_papers(images, tmp_path):
     shipped = reading.load("config/config.yaml").foundation
     assert config.foundation == shipped.model_copy(update={"dataset": None})
     assert config.roles.architectures == {"default": ["resnet18"]}
+
+
+def test_a_model_of_texts_has_prompts_of_the_folders_names(images, tmp_path):
+    _, config = initialize(images, tmp_path, foundation="sd-turbo")
+    pool = config.foundation.generator
+    assert pool.kind == "images"
+    network = pool.make.generator
+    assert (network.kind, network.model) == ("diffusers", "stabilityai/sd-turbo")
+    assert len(network.revision) == 40
+    assert network.prompts.classes == {"lone": "lone", "red fox": "red fox", "Ä 七": "Ä 七"}
+    text = (tmp_path / "My Project/config.yaml").read_text()
+    assert "      red fox: red fox\n" in text  # to be edited
+    assert config.foundation.classifier.kind == "pretrained"
+    cells = Plan(config).answer_cells()
+    assert {c.method for c in cells if c.setting == "generative"} == {
+        "supervised",
+        "scr",
+        "naive_gssl",
+    }
 
 
 def test_unreadable_and_doubled_files_are_left_out_and_named(images, tmp_path):

@@ -105,6 +105,21 @@ def test_in_the_repository_the_command_names_no_snakefile(monkeypatch):
     assert init_project.commands(Path("p"))[1] == "snakemake --cores all --configfile p/config.yaml"
 
 
+@pytest.mark.parametrize(
+    ("stand", "project", "more", "message"),
+    [
+        (".", "images/p", [], "the project images/p is inside the images' folder"),
+        (".", "p", ["--unlabeled", "."], "the project p is inside the images' folder"),
+        ("images", "../p", [], "results go to where you are, which is inside the images' folder"),
+        ("images/cat", "../../p", [], "change to another folder first"),
+    ],
+)
+def test_what_is_written_is_never_among_the_images(place, stand, project, more, message):
+    words = ["init", project, "--images", place / "images", "--foundation", "small", *more]
+    fails(mpssl(*words, cwd=place / stand), message)
+    assert not list(place.rglob("config.yaml"))
+
+
 # ------------------------------------------------------------------------------ names not in UTF-8
 
 

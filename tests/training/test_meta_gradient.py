@@ -81,7 +81,8 @@ class Problem:
     def validation_loss(self, images, create_graph=False, consistency=None):
         """Theta' as the definition says: one graph from the images to the validation loss."""
         consistency = consistency or self.objective
-        parameters = dict(self.model.named_parameters())
+        named = self.model.named_parameters()
+        parameters = {name: p for name, p in named if p.requires_grad}
         with self.model.statistics_frozen():
             loss = F.cross_entropy(self.model(self.x), self.y) + LAMBDA * consistency(images)
             gradients = torch.autograd.grad(
@@ -129,6 +130,27 @@ def test_equals_a_plain_unroll(name, views):
     gradient, value = problem.gradient()
     assert relative_error(gradient, reference) < 1e-9
     assert value.item() == pytest.approx(loss.item(), rel=1e-12)
+
+
+def test_of_a_head_on_frozen_features_equals_a_plain_unroll():
+    model = make_resnet()
+    model.freeze_features()
+    problem = Problem(model, "freematch", side=16)
+    (reference,) = torch.autograd.grad(
+        problem.validation_loss(problem.images, create_graph=True), problem.images
+    )
+    assert relative_error(problem.gradient()[0], reference) < 1e-9
+
+
+@pytest.mark.slow
+def test_of_dinov2_by_timm_equals_a_plain_unroll():
+    pytest.importorskip("timm")
+    model = Classifier("timm.vit_small_patch14_dinov2.lvd142m", CLASSES, (0.5,) * 3, (0.25,) * 3)
+    problem = Problem(model, side=42)
+    (reference,) = torch.autograd.grad(
+        problem.validation_loss(problem.images, create_graph=True), problem.images
+    )
+    assert relative_error(problem.gradient()[0], reference) < 1e-9
 
 
 @pytest.mark.parametrize("name", ["scr", "l2", "fixmatch", "freematch"])

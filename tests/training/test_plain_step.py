@@ -19,11 +19,20 @@ from tests.support.pipeline import ROOT
 STEPS, RATE = 3, 0.05
 
 
-@pytest.mark.parametrize("row", ["generative/mpssl", "generative/mpssl/loss_freematch"])
-def test_several_steps_are_those_of_the_plain_reference(row, monkeypatch):
+@pytest.mark.parametrize(
+    ("row", "architecture"),
+    [
+        ("generative/mpssl", "resnet8"),
+        ("generative/mpssl/loss_freematch", "resnet8"),
+        *[("generative/mpssl", f"timm.test_{name}") for name in ("resnet", "vit", "convnext")],
+    ],
+)
+def test_several_steps_are_those_of_the_plain_reference(row, architecture, monkeypatch):
+    if architecture.startswith("timm."):
+        pytest.importorskip("timm")
     monkeypatch.chdir(ROOT)
     config = smaller(reading.load("config/mini.yaml"), batch=6)
-    cell = cell_of(row, Column("mnist", 25, "resnet8"))
+    cell = cell_of(row, Column("mnist", 25, architecture))
     network = random_network(config).double().eval().requires_grad_(False)
     tasks = []
     for _ in range(2):

@@ -3,11 +3,17 @@
 import pytest
 import torch
 
+from benchmarks.gpu_check import smaller
 from mpssl.common.errors import UserError
+from mpssl.config.reading import load
 from mpssl.config.training import Training
+from mpssl.plan.cells import Column, cell_of
+from mpssl.plan.experiment import Experiment
+from mpssl.plan.plan import Plan
+from mpssl.tools.calibration import random_generator, random_task
 from mpssl.training import checkpoint
 from mpssl.training.train import Loop, learning_rate_at, train
-from tests.support.toys import METHODS, TASK_SIDE, ToyBatches, toy_task
+from tests.support.toys import CPU, METHODS, TASK_SIDE, ToyBatches, toy_task
 
 
 def test_step_schedule_of_the_paper():
@@ -198,3 +204,19 @@ def test_lambda_scales_the_gradient_of_the_objective():
     labeled, half, whole = gradients
     assert (whole - labeled).abs().max() > 1e-4
     torch.testing.assert_close(whole - labeled, 2 * (half - labeled), atol=1e-6, rtol=1e-3)
+
+
+@pytest.mark.parametrize(("part", "moves"), [("all", True), ("head", False)])
+def test_the_features_are_trained_or_left(part, moves):
+    config = smaller(load("config/mini.yaml"), batch=6)
+    training = config.training.model_copy(update={"train": part})
+    plan = Plan(config.model_copy(update={"training": training}))
+    cell = cell_of("generative/pssl", Column("mnist", 24, "resnet8"))
+    task = random_task(plan, cell, CPU, random_generator(Experiment(config)))
+    before = {name: value.clone() for name, value in task.model.state_dict().items()}
+    task.model.train()
+    Loop(task).step(1, 0.1)
+    state = task.model.state_dict()
+    moved = {name for name, value in state.items() if (value != before[name]).any()}
+    assert {"head.weight", "head.bias"} <= moved
+    assert any(name.startswith("backbone.") for name in moved) == moves

@@ -48,14 +48,42 @@ if maker and maker.config.foundation.generator.kind == "trained":
             "exec python -m mpssl train-generator --config {params.config} --threads {threads} > {log} 2>&1"
 
 
+if maker and maker.config.foundation.generator.kind == "diffusers":
+    pipeline = maker.config.foundation.generator
+    if pipeline.of_hub:
+
+        rule fetch_pipeline:
+            output:
+                maker.paths.generator_files(),
+            log:
+                paths.logs / "fetch/pipeline.log",
+            localrule: True
+            conda:
+                "../../environment.yml"
+            params:
+                config=paths.resolved_config,
+                model=pipeline.model,
+                revision=pipeline.revision,
+            shell:
+                "exec python -m mpssl fetch-pipeline --config {params.config} > {log} 2>&1"
+
+
 if settings.foundation.generator.kind == "images":
 
     if settings.foundation.generator.make:
+        variations = settings.foundation.generator.make.variations
+        varied = []
+        if variations:
+            varied = [
+                packed(variations.dataset),
+                paths.split(variations.dataset, variations.fraction, 0),
+            ]
 
         # Once for all runs; a job that was stopped goes on.
         rule make_pool:
             input:
                 generator=watched(maker.paths.generator_files()),
+                varied=varied,
             output:
                 paths.pool_made,
             log:

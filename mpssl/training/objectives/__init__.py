@@ -12,6 +12,7 @@ OBJECTIVES = {
     "smooth_l1": "mpssl.training.objectives.distances:SmoothL1Distance",
     "supervised": "mpssl.training.objectives.supervised:Supervised",
 }
+ON_FEATURES = ("scr", "l1", "l2", "smooth_l1")  # they do not reach the head
 
 
 def build_objective(name: str, classes: int, options: dict):
