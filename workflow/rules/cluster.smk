@@ -12,14 +12,6 @@ if MODULE and os.environ.get(preflight.SWITCH) == "only":
     raise WorkflowError("mpssl preflight works in a checkout, not where mpssl is a module")
 
 
-# The target of `mpssl preflight`, which ends before the first job. Another workflow has no such
-# rule, so that the command starts nothing there.
-rule preflight:
-    input:
-        rules.all.input,
-    localrule: True
-
-
 def check_cluster():
     """Called when the workflow starts; if `mpssl preflight` has started it, it ends here."""
     executor, switch = slurm.slurm_executor(workflow), os.environ.get(preflight.SWITCH)
