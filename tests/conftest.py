@@ -35,9 +35,10 @@ def at_root(monkeypatch):
 
 @pytest.fixture
 def own_results(monkeypatch, tmp_path):
-    """The folder of the test's own that results of every experiment go to."""
+    """The folder of the test's own for results of every experiment; its store is beside it."""
     folder = tmp_path / "results"
     monkeypatch.setattr(Paths, "results", property(lambda _: folder))
+    monkeypatch.setattr(Paths, "store", property(lambda _: tmp_path / "store"))
     return folder
 
 

@@ -4,6 +4,8 @@ import click
 
 from mpssl.cli.arguments import check_cell, known, of_dataset, of_experiment, parsed, threads_option
 from mpssl.common.errors import UserError
+from mpssl.common.files import read_made
+from mpssl.common.once import make_once
 from mpssl.machine import preemption
 from mpssl.plan.cells import Cell, Run
 from mpssl.plan.experiment import Experiment
@@ -56,8 +58,13 @@ def pack(experiment: Experiment, dataset: str) -> None:
 
     config, paths = experiment.config, experiment.paths
     settings, folder = config.datasets[dataset], paths.data(dataset)
-    reading = adapters.read_dataset(settings, config.packing, folder)
-    store.save(paths.packed(dataset), reading, config.packing.size)
+    place = paths.packed(dataset)
+
+    def make() -> None:
+        reading = adapters.read_dataset(settings, config.packing, folder)
+        store.save(place, reading, config.packing.size)
+
+    make_once(place, place / store.META, make)
 
 
 @click.command()
@@ -72,9 +79,13 @@ def split(experiment: Experiment, dataset: str, fraction: int, seed: int) -> Non
     from mpssl.data import split as splitting
     from mpssl.data import store
 
-    packed = store.load(experiment.paths.packed(dataset))
-    path = experiment.paths.split(dataset, fraction, seed)
-    splitting.write_split(path, packed, fraction, experiment.config.split, seed)
+    path, settings = experiment.paths.split(dataset, fraction, seed), experiment.config.split
+
+    def make() -> None:
+        packed = store.load(experiment.paths.packed(dataset))
+        splitting.write_split(path, packed, fraction, settings, seed)
+
+    make_once(path.parent, path, make)
 
 
 @click.command()
@@ -84,7 +95,9 @@ def train_generator(experiment: Experiment, threads: int) -> None:
     """Train the small generator on the foundation."""
     from mpssl.foundation import jobs
 
-    jobs.make_generator(experiment.maker or experiment, threads)
+    maker = experiment.maker or experiment
+    folder, last = maker.paths.generator(), maker.paths.generator_files()[-1]
+    make_once(folder, last, lambda: jobs.make_generator(maker, threads))
 
 
 @click.command()
@@ -93,7 +106,8 @@ def pack_pool(experiment: Experiment) -> None:
     """Turn a pool of generated images into an array, once."""
     from mpssl.foundation import pool
 
-    pool.pack_pool(experiment)
+    folder, last = experiment.paths.generator(), experiment.paths.generator_files()[-1]
+    make_once(folder, last, lambda: pool.pack_pool(experiment))
 
 
 @click.command()
@@ -102,7 +116,8 @@ def check_pool(experiment: Experiment, dataset: str) -> None:
     """Look for DATASET's test images in the pool."""
     from mpssl.foundation import pool
 
-    click.echo(pool.check_pool(experiment, dataset))
+    path = experiment.paths.pool_check(dataset)
+    make_once(path.parent, path, lambda: click.echo(pool.check_pool(experiment, dataset)))
 
 
 @click.command()
@@ -113,7 +128,8 @@ def train_classifier(experiment: Experiment, threads: int, architecture: str) ->
     """Train the foundation classifier of one ARCHITECTURE."""
     from mpssl.foundation import jobs
 
-    jobs.make_classifier(experiment, architecture, threads)
+    path = experiment.paths.classifier(architecture)
+    make_once(path.parent, path, lambda: jobs.make_classifier(experiment, architecture, threads))
 
 
 @click.command()
@@ -138,7 +154,9 @@ def domain(experiment: Experiment, dataset: str, architecture: str) -> None:
 
     if experiment.config.domain is None:
         raise UserError("the configuration has no `domain`; write `domain: {}`")
-    click.echo(measure_domain_distance(experiment, dataset, architecture))
+    path = experiment.paths.domain(dataset, architecture)
+    make_once(path.parent, path, lambda: measure_domain_distance(experiment, dataset, architecture))
+    click.echo(read_made(path)["verdict"])
 
 
 @click.command()
@@ -148,14 +166,14 @@ def domain(experiment: Experiment, dataset: str, architecture: str) -> None:
 def train(experiment: Experiment, threads: int, run: str) -> None:
     """Train one RUN.
 
-    It is named as its folder below results/EXPERIMENT/runs/.
+    It is named as its folder below results/EXPERIMENT/runs/. If the store has it, nothing is done.
     """
     wanted = parsed(Run, run)
     check_cell(experiment, wanted.cell)
     with preemption.watched():
-        from mpssl.runs.runner import execute
+        from mpssl.runs.stored import train_once
 
-        execute(experiment, wanted, threads)
+        train_once(experiment, wanted, threads)
 
 
 @click.command()
@@ -167,7 +185,8 @@ def select(experiment: Experiment, cell: str) -> None:
 
     wanted = parsed(Cell, cell)
     check_cell(experiment, wanted)
-    select_lambda(experiment, wanted)
+    path = experiment.paths.selected(wanted)
+    make_once(path.parent, path, lambda: select_lambda(experiment, wanted))
 
 
 @click.command()

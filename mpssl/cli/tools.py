@@ -196,6 +196,26 @@ def preflight(profile: Path, arguments: tuple[str, ...]) -> None:
 
 
 @click.command()
+@click.option("--store", type=PATH, default="store", show_default=True, help="Folder of the store.")
+@click.option("--older-than", type=float, default=0, metavar="DAYS", help="Leave younger things.")
+@click.option("--delete", is_flag=True, help="Remove them; without it they are listed only.")
+def gc(store: Path, older_than: float, delete: bool) -> None:
+    """List what in the store no experiment refers to."""
+    from mpssl.tools.gc import collect_garbage
+
+    click.echo(collect_garbage(store, older_than, delete))
+
+
+@click.command()
+@of_experiment
+def adopt(experiment: Experiment) -> None:
+    """Take finished runs of an earlier version into the store."""
+    from mpssl.tools.adopt import adopt as adopt_
+
+    click.echo(adopt_(experiment))
+
+
+@click.command()
 @click.argument("path", type=PATH)
 def trace(path: Path) -> None:
     """List the runs behind a table or figure, as csv."""

@@ -7,7 +7,7 @@ import json
 import os
 import socket
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -96,14 +96,6 @@ def read_json(path: Path | str) -> Any:
 def write_made(path: Path | str, content: dict[str, Any], indent: int | None = 1) -> None:
     """Write `content` as JSON with a checksum of it, for `read_made`."""
     write_json(path, {**content, CHECKSUM: json_digest(content)}, indent)
-
-
-def keep_made(path: Path | str, content: dict[str, Any]) -> None:
-    """`write_made` unless the file has this content: many processes may do it, and a time stays."""
-    with suppress(UserError):
-        if read_made(path) == content:
-            return
-    write_made(path, content)
 
 
 def read_made(path: Path | str) -> dict[str, Any]:

@@ -4,12 +4,12 @@ Defaults are the paper's values where it prints one (Sec. 4.1); the others are a
 with a row in docs/assumptions.md.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
-from mpssl.common.errors import nearest
 from mpssl.config.architectures import unusable, wrong_side
 from mpssl.config.data import Dataset, Packing, Split
 from mpssl.config.fields import (
@@ -23,6 +23,7 @@ from mpssl.config.fields import (
     Positive,
     Probability,
     Setting,
+    known,
     merge,
     moved,
 )
@@ -38,6 +39,12 @@ class Config(Closed):
     experiment: Name = Field(
         description="Name of the experiment: its results go to `results/NAME/`.",
         examples=["my-birds"],
+    )
+    store: Place = Field(
+        Path("store"),
+        description="Folder of all that takes long to make: packed data, splits, foundations and "
+        "runs, each named by what made it. Experiments share it, also from other folders.",
+        examples=["/shared/mpssl-store"],
     )
     datasets: dict[Name, Dataset] = Field(
         description="Data sets by name; those of `mpssl/shipped/datasets.yaml` if this is not "
@@ -171,16 +178,6 @@ class Config(Closed):
 
 
 # ------------------------------------------- what must hold between the parts; ValueError if not
-
-
-def known(where: str, name: str, names: Iterable[str]) -> None:
-    """Refuse a name that is not among `names`.
-
-    Raises:
-        ValueError: it is not; with a hint.
-    """
-    if name not in names:
-        raise ValueError(f"{where}: unknown name '{name}'{nearest(name, names)}")
 
 
 def grid_names_are_unique(config: Config) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal, get_args
 
@@ -14,6 +15,8 @@ from pydantic import (
     StringConstraints,
     ValidationError,
 )
+
+from mpssl.common.errors import nearest
 
 
 def _number(value: Any) -> Any:
@@ -105,10 +108,20 @@ def merge(base: dict, changes: dict) -> dict:
 
 
 def moved(error: ValidationError, place: tuple[str, ...]) -> ValidationError:
-    """`error`, as of a value at `place`."""
+    """The same error, as of a value at `place`."""
     details = [
         {key: value for key, value in line.items() if key in ("type", "input", "ctx")}
         | {"loc": place + line["loc"]}
         for line in error.errors()
     ]
     return ValidationError.from_exception_data(error.title, details)
+
+
+def known(where: str, name: str, names: Iterable[str]) -> None:
+    """Refuse a name that is not among `names`.
+
+    Raises:
+        ValueError: it is not; with a hint.
+    """
+    if name not in names:
+        raise ValueError(f"{where}: unknown name '{name}'{nearest(name, names)}")

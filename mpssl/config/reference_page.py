@@ -4,6 +4,7 @@ import re
 import types
 from collections import defaultdict
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 import yaml
@@ -46,8 +47,8 @@ an experiment has none of its own. An unknown key is an error that suggests the 
 
 A *cell* is one place of a table: a method on a data set, with a label fraction and an architecture,
 here for example `generative/mpssl` on `birds` with 25 % of the labels and ResNet-18. Tables share
-cells. A *run* trains a cell once, with one seed and one weight lambda of the unlabeled loss; its
-files are in a folder such as
+cells. A *run* trains a cell once, with one seed and one weight lambda of the unlabeled loss. People
+find it by a link such as
 `results/my-birds/runs/birds/25/generative/mpssl/default/resnet18/lambda-0.3/seed-100`, one of
 the search for lambda, whose seed is `search_seed`. `default` is the method without a variant. In
 place of a number, `lambda-selected` is the weight that the search chose for the cell.
@@ -151,9 +152,9 @@ def _meaning(field: FieldInfo) -> str:
 
 def _yaml(value: Any) -> str:
     """A value on one line, as it is written in a configuration."""
-    if isinstance(value, tuple):
-        value = list(value)
-    if isinstance(value, list):
+    if isinstance(value, Path):
+        value = str(value)
+    if isinstance(value, list | tuple):
         return f"[{', '.join(map(_yaml, value))}]"
     text = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=1000)
     return text.removesuffix("...\n").strip()

@@ -42,8 +42,8 @@ def distances(real: Tensor, made: Tensor) -> dict[str, float]:
 
 
 @torch.no_grad()
-def measure_domain_distance(experiment: Experiment, dataset: str, architecture: str) -> str:
-    """Measure a data set's distance, write it as JSON, and return the verdict as one line."""
+def measure_domain_distance(experiment: Experiment, dataset: str, architecture: str) -> None:
+    """Measure a data set's distance and write it as JSON, with a verdict in one line."""
     config, settings = experiment.config, experiment.config.domain
     with claimed_device(config.device, config.runs_per_gpu) as device:
         real, made = _features(experiment, dataset, architecture, device)
@@ -52,7 +52,6 @@ def measure_domain_distance(experiment: Experiment, dataset: str, architecture: 
     verdict = _verdict(config.datasets[dataset].title, found, settings.far, far)
     record = {**found, "threshold": settings.far, "far": far, "images": len(real)}
     write_made(experiment.paths.domain(dataset, architecture), record | {"verdict": verdict})
-    return verdict
 
 
 def _features(

@@ -26,10 +26,10 @@ def report(experiment: Experiment, names: list[str], measured: Path | None = Non
         UserError: the size of a data set is not known, or the calibration is damaged.
     """
     plan, calibration = experiment.plan, Calibration.load(experiment, measured)
-    cells = chosen_cells(plan, names)
+    cells = experiment.names.distinct(chosen_cells(plan, names))
     parts = [_space_lines(space(experiment, cells))]
     parts.append("\n".join(_left_out(plan, names or plan.wanted)))
-    parts.append(_cost_table(plan, names, cells, calibration))
+    parts.append(_cost_table(experiment, names, cells, calibration))
     parts.append(_memory_lines(plan, cells))
     return "\n\n".join(part for part in parts if part)
 
@@ -61,18 +61,20 @@ def _left_out(plan: Plan, names: list[str]) -> list[str]:
 
 
 def _cost_table(
-    plan: Plan, names: list[str], cells: list[Cell], calibration: Calibration | None
+    experiment: Experiment, names: list[str], cells: list[Cell], calibration: Calibration | None
 ) -> str:
+    plan, distinct = experiment.plan, experiment.names.distinct
     header = [
         ["", "", "runs", "", "classifier steps", "", "device hours", ""],
         ["", "cells", "given", "searched", "given", "searched", "given", "searched"],
     ]
     chosen = names or plan.wanted
-    rows = [_cost_row(name, cost(plan, plan.cells(name), calibration)) for name in chosen]
+    rows = [_cost_row(name, cost(plan, distinct(plan.cells(name)), calibration)) for name in chosen]
     rows.append(_cost_row("total", cost(plan, cells, calibration)))
     notes = [
         "given: lambda is a number; searched: tried over the grid on one seed.",
-        "Tables share cells; in the total each run counts once, so it is less than the sum.",
+        "Tables share cells, and rows of the same settings are one; in the total each run counts "
+        "once, so it is less than the sum.",
     ]
     if calibration is not None:
         notes.append(

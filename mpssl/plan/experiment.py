@@ -1,39 +1,66 @@
-"""An experiment: a configuration with its plan and its paths, made once a command."""
+"""An experiment: a configuration with its plan, names and paths, made once a command."""
 
 from functools import cached_property
 from pathlib import Path
 
+from mpssl.common.files import read_made, write_made
 from mpssl.config import reading
 from mpssl.config.experiment import Config
-from mpssl.plan.paths import Paths, root_of
+from mpssl.plan.names import Names
+from mpssl.plan.paths import Paths, fingerprints_beside, root_of
 from mpssl.plan.plan import Plan
+from mpssl.plan.pool import maker_of
 
 
 class Experiment:
-    """A configuration, the runs that it plans, and the places of its files."""
+    """A configuration, the runs that it plans, and the names and places of what it makes.
 
-    def __init__(self, config: Config, root: Path = Path()) -> None:
-        """Plan an experiment.
+    Args:
+        config: the configuration.
+        fingerprints: of the user's own images as they were at the start, by data set, where others
+            than those on disk now count.
+        root: folder in which its `results` is.
+    """
 
-        Args:
-            config: what is to be done.
-            root: folder in which its `results` and `resources` are.
-        """
+    def __init__(
+        self,
+        config: Config,
+        fingerprints: dict[str, str] | None = None,
+        root: Path = Path(),
+    ) -> None:
         self.config, self.root = config, root
+        self._fingerprints = fingerprints or {}
 
     @classmethod
     def load(cls, path: Path | str) -> "Experiment":
         """The experiment of a configuration file.
 
+        A job reads what `write` wrote at the start, and so sees the user's images as of then.
+
         Raises:
             UserError: the file cannot be read, or is no valid configuration.
         """
-        return cls(reading.load(path), root_of(Path(path)))
+        config, root = reading.load(path), root_of(Path(path))
+        beside = fingerprints_beside(Path(path))
+        start = cls(config, root=root).paths.resolved_config
+        of_a_start = Path(path) == start and beside.exists()
+        return cls(config, read_made(beside) if of_a_start else None, root)
+
+    def write(self) -> None:
+        """Write the resolved configuration, and what `load` wants beside it."""
+        path = self.paths.resolved_config
+        write_made(fingerprints_beside(path), self.names.fingerprints)
+        write_made(path, self.config.model_dump(mode="json"))
 
     @cached_property
     def plan(self) -> Plan:
         """The runs that its tables and figures need."""
-        return Plan(self.config, self.root)
+        return Plan(self.config)
+
+    @cached_property
+    def names(self) -> Names:
+        """What things that it makes are called."""
+        return Names(self.config, self.plan, self._fingerprints)
 
     @cached_property
     def maker(self) -> "Experiment | None":
@@ -41,13 +68,12 @@ class Experiment:
 
         None if the images of the pool are given.
         """
-        foundation = self.config.foundation
-        if foundation.network is foundation.generator or foundation.network is None:
-            return self if foundation.network else None
-        changed = foundation.model_copy(update={"generator": foundation.network})
-        return Experiment(self.config.model_copy(update={"foundation": changed}), self.root)
+        config = maker_of(self.config)
+        if config is None or config is self.config:
+            return config and self
+        return Experiment(config, self._fingerprints, self.root)
 
     @cached_property
     def paths(self) -> Paths:
         """Where its files are."""
-        return Paths(self.config, self.root)
+        return Paths(self.config, self.names, self.root)

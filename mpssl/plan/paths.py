@@ -7,7 +7,9 @@ from mpssl.common.entry_points import entry_source
 from mpssl.config.architectures import BACKBONES
 from mpssl.config.experiment import Config
 from mpssl.models.file_names import GENERATOR_CONFIG, MODEL, generator_weights
-from mpssl.plan.cells import Cell, Run
+from mpssl.plan.cells import SELECTED, Cell, Run
+from mpssl.plan.downloaded import DATA, DOWNLOADS, data_folder
+from mpssl.plan.names import Names
 from mpssl.shipped import FOUNDATION, shipped_classifier
 
 SAMPLES = 32  # images in a run's samples.png
@@ -19,12 +21,17 @@ def resolved_config(results: Path) -> Path:
 
 
 def root_of(config: Path) -> Path:
-    """The folder of `results` and `resources` for a configuration file: the file may be in there.
+    """The folder of `results` for a configuration file: the file may be in there.
 
     A configuration that is elsewhere is for the folder in which the command runs.
     """
     made = config.name == "config.json" and config.parent.parent.name == "results"
     return config.parents[2] if made else Path()
+
+
+def fingerprints_beside(path: Path) -> Path:
+    """The digests of the user's own images that go with a resolved configuration."""
+    return path.with_name("images.json")
 
 
 @dataclass(frozen=True)
@@ -86,23 +93,20 @@ class RunFiles:
 
 @dataclass(frozen=True)
 class Paths:
-    """The files of one experiment; inputs it makes are in `resources`, what it finds in `results`.
+    """The files of one experiment.
 
-    Every method also takes Snakemake's wildcards in braces in place of a name.
+    What takes long is made once, in folders of the store that are named by what made it, and other
+    experiments find it there. What the experiment finds is in `results`.
     """
 
     config: Config
+    names: Names
     root: Path = Path()
-    """In which `results` and `resources` are; the places that a configuration names are not."""
-
-    @property
-    def resources(self) -> Path:
-        """Packed data, splits and foundation weights."""
-        return self.root / "resources" / self.config.experiment
+    """In which `results` is; the store and what else the configuration names is not."""
 
     @property
     def results(self) -> Path:
-        """Runs, tables, figures."""
+        """Tables, figures, and links to the runs."""
         return self.root / "results" / self.config.experiment
 
     @property
@@ -123,30 +127,34 @@ class Paths:
     @property
     def downloads(self) -> Path:
         """Archives as downloaded, shared by all experiments."""
-        return self.root / "resources" / "downloads"
+        return DOWNLOADS
 
     def data(self, dataset: str) -> Path:
         """The unpacked official files of a data set, shared by all experiments."""
-        settings = self.config.datasets[dataset]
-        shared = self.root / "resources" / "data"
-        return settings.own_copy or shared / dataset / settings.archive_root
-
-    def absent(self, dataset: str) -> bool:
-        """Whether a data set that only a person can fetch is not there."""
-        return self.config.datasets[dataset].fetched_by_hand and not self.data(dataset).exists()
+        return data_folder(self.config, dataset)
 
     def unpacked(self, dataset: str) -> Path:
         """Written last when a data set has been downloaded and unpacked."""
-        return self.root / "resources" / "data" / f"{dataset}.json"
+        return DATA / f"{dataset}.json"
+
+    # ---------------------------------------------------------------------------------- the store
+
+    @property
+    def store(self) -> Path:
+        """The folder of all that takes long to make."""
+        return self.config.store
+
+    def made(self, kind: str, name: str) -> Path:
+        """The folder of one thing that is made, by its kind and its name."""
+        return self.store / kind / name
 
     def packed(self, dataset: str) -> Path:
         """Folder of a packed data set: images.npy, labels.npy, meta.json."""
-        return self.resources / "packed" / dataset
+        return self.made("packed", self.names.packed(dataset))
 
-    def split(self, dataset: str, fraction: int | str, seed: int | str) -> Path:
+    def split(self, dataset: str, fraction: int, seed: int) -> Path:
         """Indices of D, D_val and D_u at one label fraction (percent), for the runs of a seed."""
-        own = f"-{seed}" if self.config.split.drawn_for == "seed" else ""
-        return self.resources / "splits" / dataset / f"{fraction}{own}.json"
+        return self.made("splits", self.names.split(dataset, fraction, seed)) / "split.json"
 
     def split_of(self, run: Run) -> Path:
         """The split of a run."""
@@ -155,15 +163,14 @@ class Paths:
     def generator(self) -> Path:
         """Folder of a BigGAN's config.json and weights, or of a packed pool; others have none."""
         generator = self.config.foundation.generator
-        if generator.kind == "images":
-            return self.resources / "foundation" / "pool"
         if generator.kind == "diffusers":
             return generator.folder
         if generator.kind == "shipped":
             return FOUNDATION
         if generator.kind == "pretrained":
             return generator.path
-        return self.resources / "foundation" / "generator"
+        kind = "pools" if generator.kind == "images" else "generators"
+        return self.made(kind, self.names.generator())
 
     def generator_files(self) -> list[Path]:
         """The generator's files: a BigGAN's, an entry point's source, or those of a packed pool.
@@ -171,9 +178,10 @@ class Paths:
         Raises:
             UserError: the entry point's module cannot be found.
         """
-        generator, folder = self.config.foundation.generator, self.generator()
+        generator = self.config.foundation.generator
         if generator.kind == "python":
             return [entry_source(generator.entry), *generator.files]
+        folder = self.generator()
         if generator.kind == "images":
             return [folder / "meta.json"]
         if generator.kind == "diffusers":
@@ -188,7 +196,7 @@ class Paths:
 
     def pool_check(self, dataset: str) -> Path:
         """Written if no image of the pool is a test image of a data set."""
-        return self.resources / "foundation" / f"pool-{dataset}.json"
+        return self.made("checks", self.names.pool_check(dataset)) / "check.json"
 
     def classifier(self, architecture: str) -> Path:
         """Weights of the foundation classifier of one architecture."""
@@ -197,7 +205,30 @@ class Paths:
             return shipped_classifier(architecture)
         if classifier.kind == "pretrained":
             return classifier.path / (BACKBONES[architecture].weights or f"{architecture}.pth")
-        return self.resources / "foundation" / f"{architecture}.safetensors"
+        return (
+            self.made("classifiers", self.names.classifier(architecture))
+            / f"{architecture}.safetensors"
+        )
+
+    def domain(self, dataset: str, architecture: str) -> Path:
+        """How far the generator's images lie from a data set, as one architecture sees it."""
+        return self.made("domain", self.names.domain(dataset, architecture)) / "domain.json"
+
+    def run(self, run: Run) -> RunFiles:
+        """The files of a run; if its lambda is the chosen one, by a link to the run that has it."""
+        if run.lambda_ == SELECTED:
+            return RunFiles(self.made("chosen", self.names.chosen(run)) / "run")
+        return RunFiles(self.made("runs", self.names.run(run)))
+
+    def selected(self, cell: Cell) -> Path:
+        """The outcome of a cell's lambda search."""
+        return self.made("searches", self.names.search(cell)) / "selected.json"
+
+    # -------------------------------------------------------------------------------- the results
+
+    def link(self, run: Run) -> Path:
+        """Where people find a run's folder by what it is."""
+        return self.results / "runs" / run.id
 
     @property
     def shipped(self) -> Path:
@@ -209,10 +240,6 @@ class Paths:
         """Real images of the foundation beside generated ones."""
         return self.results / "sheet.png"
 
-    def domain(self, dataset: str, architecture: str) -> Path:
-        """How far the generator's images lie from a data set, as one architecture sees it."""
-        return self.results / "domain" / f"{dataset}-{architecture}.json"
-
     def answer(self, suffix: str) -> Path:
         """The answer: md for readers, csv for programs."""
         return self.results / f"answer.{suffix}"
@@ -222,22 +249,14 @@ class Paths:
         """A copy of the model file that the answer names."""
         return self.results / MODEL
 
-    def run(self, run: Run | str) -> "RunFiles":
-        """The files of a run."""
-        return RunFiles(self.runs / (run if isinstance(run, str) else run.id))
-
-    @property
-    def runs(self) -> Path:
-        """The folders of all runs."""
-        return self.results / "runs"
-
-    def train_log(self, run: Run | str) -> Path:
+    def train_log(self, run: Run) -> Path:
         """What a run's job printed."""
-        return self.logs / "train" / f"{run if isinstance(run, str) else run.id}.log"
+        name = self.names.chosen if run.lambda_ == SELECTED else self.names.run
+        return self.logs / "train" / f"{name(run)}.log"
 
-    def selected(self, cell: Cell | str) -> Path:
-        """The outcome of a cell's lambda search."""
-        return self.runs / (cell if isinstance(cell, str) else cell.id) / "selected.json"
+    def recipe(self, name: str) -> Path:
+        """What a table, figure or page is made of; its time is that of the last change."""
+        return self.results / "recipes" / f"{name}.json"
 
     @property
     def runs_table(self) -> Path:

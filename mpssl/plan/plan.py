@@ -20,7 +20,7 @@ from mpssl.config.run_settings import EntryPoint, RunSettings
 from mpssl.config.tables import Columns, Grid
 from mpssl.config.training import Augmentation
 from mpssl.plan.cells import SELECTED, Cell, Column, Run, cell_of
-from mpssl.plan.paths import Paths
+from mpssl.plan.downloaded import absent
 from mpssl.plan.pool import lacks
 from mpssl.training.objectives import OBJECTIVES, ON_FEATURES
 from mpssl.training.sources import SOURCES
@@ -31,8 +31,8 @@ TORCHVISION_URL = "https://download.pytorch.org/models/"
 class Plan:
     """The runs that the tables and figures of one experiment need."""
 
-    def __init__(self, config: Config, root: Path = Path()) -> None:
-        self.config, self.root = config, root
+    def __init__(self, config: Config) -> None:
+        self.config = config
         self.grids: dict[str, Grid] = {**config.tables, **config.figures}
         self._of_row = cache(config.method)  # Snakemake asks many times for each run
 
@@ -97,7 +97,7 @@ class Plan:
 
     @cached_property
     def _absent(self) -> set[str]:
-        return {name for name in self.config.datasets if Paths(self.config, self.root).absent(name)}
+        return {name for name in self.config.datasets if absent(self.config, name)}
 
     @cached_property
     def wanted(self) -> list[str]:

@@ -13,6 +13,15 @@ from mpssl.plan.cells import Cell
 from mpssl.training.sources import SOURCES
 
 
+def maker_of(config: Config) -> Config | None:
+    """The configuration whose generator is the network that makes images, or None without one."""
+    foundation = config.foundation
+    if foundation.network is foundation.generator or foundation.network is None:
+        return config if foundation.network else None
+    changed = foundation.model_copy(update={"generator": foundation.network})
+    return config.model_copy(update={"foundation": changed})
+
+
 def folders(foundation: Foundation) -> list[str]:
     """Names of the folders of classes of a pool if they are known; of numbers there are none.
 

@@ -194,10 +194,10 @@ def _points(difference: Difference, unit: str = " points") -> str:
 
 def _domain(experiment: Experiment, column: Column) -> dict | None:
     """What was measured before training of the distance from the generator to the data."""
-    path = experiment.paths.domain(column.dataset, column.architecture)
-    if experiment.config.domain is None or not path.exists():
+    if experiment.config.domain is None:
         return None
-    return read_made(path)
+    path = experiment.paths.domain(column.dataset, column.architecture)
+    return read_made(path) if path.exists() else None
 
 
 def _far(found: dict) -> str:
@@ -217,7 +217,7 @@ def _model(experiment: Experiment, answered: Answered) -> list[str]:
         "",
         f"`{paths.chosen_model}`: {chosen.label}, the best mean validation accuracy "
         f"({chosen.validation:.1f} %), and of its seeds the best one "
-        f"(`{paths.run(chosen.best.run).folder}`, test accuracy "
+        f"(`{paths.link(chosen.best.run)}`, test accuracy "
         f"{chosen.best.test_accuracy:.1f} %, balanced {confusion.balanced:.1f} %). The test images "
         "did not take part in the choice."
         + (f" {_doubt(chosen)}" if _learns_from_validation(chosen) else ""),
@@ -247,7 +247,7 @@ def _tidy(records: Records, answered: Answered, e: Compared) -> dict:
         **numbers,
         "control": found.control.cell.id,
         "verdict": verdict(to_control) if to_control else "",
-        "best_run": str(records.experiment.paths.run(e.best.run).folder),
+        "best_run": str(records.experiment.paths.link(e.best.run)),
         **{
             f"accuracy of {name}": accuracy
             for name, accuracy in zip(answered.classes.names, accuracies.accuracy, strict=True)

@@ -1,6 +1,8 @@
 """The outcome of a search for lambda, and all runs in one table."""
 
+import os
 from dataclasses import asdict
+from pathlib import Path
 
 import pandas as pd
 
@@ -10,10 +12,11 @@ from mpssl.plan.cells import CELL_PATTERNS, Cell
 from mpssl.plan.experiment import Experiment
 from mpssl.results.records import Records
 from mpssl.runs.record import RunRecord
+from mpssl.runs.stored import link
 
 # Numbers of a run that runs.csv and search.csv show, beside its experiment, cell, lambda and seed.
 NUMBERS = ["best_epoch", "val_accuracy", "test_accuracy", "images", "seconds", "device", "commit"]
-COLUMNS = ["experiment", *CELL_PATTERNS, "lambda", "seed", *NUMBERS]
+COLUMNS = ["experiment", *CELL_PATTERNS, "lambda", "seed", *NUMBERS, "name"]
 
 
 def select_lambda(experiment: Experiment, cell: Cell) -> None:
@@ -39,23 +42,33 @@ def select_lambda(experiment: Experiment, cell: Cell) -> None:
 def collect_runs(experiment: Experiment) -> None:
     """Write runs.csv, one line a cell and seed, and search.csv, one line a run of the searches.
 
+    Their column `name` is that of the run's folder in the store, to which a link is made.
+
     Finished runs of tables that are not wanted now are in them too, where they belong to the rest.
 
     Raises:
         UserError: a run of the wanted tables is damaged, or does not belong to the others.
     """
     plan, paths = experiment.plan, experiment.paths
-    records = Records(experiment, plan.wanted_cells())
+    wanted = plan.wanted_cells()
+    records = Records(experiment, wanted)
     runs, searches = [], []
-    for cell in plan.all_cells():
+    # A row of an unwanted table that is a wanted one by its settings would be in them twice.
+    others = experiment.names.distinct([*wanted, *plan.all_cells()])
+    for cell in dict.fromkeys([*wanted, *others]):
         runs += records.of(cell).records
         searches += records.search(cell)
     for target, rows in ((paths.runs_table, runs), (paths.searches_table, searches)):
         with atomic(target) as path:
-            pd.DataFrame(map(_line, rows), columns=COLUMNS).to_csv(path, index=False)
+            lines = [_line(experiment, record) for record in rows]
+            pd.DataFrame(lines, columns=COLUMNS).to_csv(path, index=False)
 
 
-def _line(record: RunRecord) -> dict:
-    identity = {"experiment": record.experiment, **asdict(record.run.cell)}
+def _line(experiment: Experiment, record: RunRecord) -> dict:
+    run, paths = record.run, experiment.paths
+    folder = Path(os.path.relpath(paths.run(run).folder.resolve()))
+    link(paths.link(run), folder)
+    identity = {"experiment": experiment.config.experiment, **asdict(run.cell)}
     numbers = {name: getattr(record, name) for name in NUMBERS}
-    return {**identity, "lambda": record.lambda_, "seed": record.run.seed, **numbers}
+    line = {**identity, "lambda": record.lambda_, "seed": run.seed, **numbers}
+    return line | {"name": folder.name}

@@ -144,7 +144,7 @@ class Records:
                 raise UserError(
                     f"runs do not belong together: {record.run.id} was made with {_words(*what)} "
                     f"of digest {digest}{more}; {of} has {right}; delete {folder} "
-                    "(or all of runs/) and run snakemake again"
+                    "and run snakemake again"
                 )
 
 
@@ -156,8 +156,11 @@ def _words(name: str, of: str) -> str:
 def read_record(experiment: Experiment, run: Run) -> RunRecord | None:
     """The record of a run, or None if the run has not finished.
 
+    It may have been trained for another experiment, or as another row of the same settings; its
+    `run` is the one that was asked for.
+
     Raises:
-        UserError: the file is damaged, of another run, or made under another configuration.
+        UserError: the file is damaged, or made under other settings than its folder's name says.
     """
     files = experiment.paths.run(run)
     if not files.record.exists():
@@ -170,9 +173,8 @@ def read_record(experiment: Experiment, run: Run) -> RunRecord | None:
             f"{files.record} is no record of this version; delete {files.folder} and run snakemake "
             "again"
         ) from None
-    found = {"experiment": record.experiment, "run": record.run.id, "settings": record.settings}
-    expected = {"experiment": experiment.config.experiment, "run": run.id}
-    expected["settings"] = experiment.plan.settings(run.cell)
+    found = {"seed": record.run.seed, "settings": record.settings}
+    expected = {"seed": run.seed, "settings": experiment.plan.settings(run.cell)}
     if run.lambda_ != SELECTED:
         found["lambda"], expected["lambda"] = record.lambda_, float(run.lambda_)
     if found != expected:
@@ -181,7 +183,7 @@ def read_record(experiment: Experiment, run: Run) -> RunRecord | None:
             f"{files.record} does not belong to this experiment: its {key} is {there!r}, the "
             f"configuration says {wanted!r}; delete {files.folder} and run snakemake again"
         )
-    return record
+    return record.model_copy(update={"run": run})
 
 
 def verified_file(record: RunRecord, files: RunFiles, path: Path) -> Path:

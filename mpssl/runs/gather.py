@@ -8,7 +8,7 @@ import torch
 
 from mpssl.common.code_digest import code_digest
 from mpssl.common.errors import UserError
-from mpssl.common.files import json_digest, read_made
+from mpssl.common.files import json_digest
 from mpssl.config.run_settings import RunSettings
 from mpssl.data import store
 from mpssl.data.batches import Batches, batches_of
@@ -19,7 +19,7 @@ from mpssl.data.store import Packed
 from mpssl.models.classifier import load_foundation_classifier
 from mpssl.models.generator import FrozenGenerator
 from mpssl.plan import input_digests
-from mpssl.plan.cells import SELECTED, Run
+from mpssl.plan.cells import Run
 from mpssl.plan.experiment import Experiment
 from mpssl.plan.plan import run_modules
 from mpssl.runs.record import Digests
@@ -111,7 +111,7 @@ def gather(
         ),
         test=part(packed.test),
         class_names=packed.classes,
-        lambda_=_lambda(experiment, run),
+        lambda_=float(run.lambda_),
         digests=Digests(**digests),
     )
 
@@ -178,10 +178,3 @@ def _spanned(numbers: Sequence[int]) -> str:
     if len(numbers) == numbers[-1] + 1:
         return f"0 to {numbers[-1]}"
     return ", ".join(map(str, numbers[:10])) + (" ..." if len(numbers) > 10 else "")
-
-
-def _lambda(experiment: Experiment, run: Run) -> float:
-    """lambda of a run: in its name, or the outcome of the search."""
-    if run.lambda_ != SELECTED:
-        return float(run.lambda_)
-    return float(read_made(experiment.paths.selected(run.cell))["lambda"])

@@ -13,7 +13,6 @@ from torch import Tensor
 
 from mpssl.common.errors import UserError
 from mpssl.common.files import atomic, csv_text, file_digest, write_made, write_text
-from mpssl.machine import preemption
 from mpssl.machine.cpu import prepare_cpu
 from mpssl.machine.determinism import deterministic
 from mpssl.machine.devices import claimed_device
@@ -39,14 +38,14 @@ RECORDED_VERSIONS = ("torch", "kornia", "numpy")
 
 
 def execute(experiment: Experiment, run: Run, threads: int) -> None:
-    """Train one run and write its record, history, model and samples.
+    """Train one run, whose lambda is a number, and write its record, history, model and samples.
 
     The record is written last: if it exists, the run is whole. A checkpoint beside it is resumed
     by itself and removed at the end.
 
     Raises:
         UserError: the run cannot be trained.
-        Preempted: a signal came; the same call goes on from the checkpoint.
+        Preempted: a signal came in training; the same call goes on from the checkpoint.
     """
     config, training = experiment.config, experiment.config.training
     prepare_cpu(threads)
@@ -133,7 +132,6 @@ def _execute(experiment: Experiment, run: Run, device: torch.device) -> None:
         files={str(path.relative_to(files.folder)): file_digest(path) for path in _written(files)},
     )
     write_made(files.record, record.model_dump(mode="json", by_alias=True))
-    preemption.check()  # Snakemake deletes what a stopped job wrote, but not its checkpoint
     checkpoint.remove(files.checkpoint)
     files.progress.unlink(missing_ok=True)
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from mpssl.plan.experiment import Experiment
+from mpssl.plan.index import Index
 from mpssl.tools.status import error_in
 
 
@@ -19,9 +20,15 @@ def failures(experiment: Experiment) -> list[tuple[Path, str]]:
 
 
 def failures_text(experiment: Experiment) -> str:
-    """Each failed job's cause in one line, then its name and its log's path."""
-    logs, lines = experiment.paths.logs, []
-    for log, cause in failures(experiment):
+    """Each failed job's cause in one line, then what it is and its log's path."""
+    found = failures(experiment)
+    if not found:
+        return ""
+    index, logs, lines = Index(experiment), experiment.paths.logs, []
+    things = {**index.runs, **index.chosen, **index.searches}
+    for log, cause in found:
         name = str(log.relative_to(logs)).removesuffix(".log")
+        if log.stem in things:
+            name = f"{log.parent.name} {things[log.stem].id}"
         lines += [f"mpssl: error: {cause}", f"  {name}: {log}"]
     return "\n".join(lines)

@@ -19,6 +19,7 @@ from mpssl.common.files import read_json
 from mpssl.plan.cells import Run
 from mpssl.plan.experiment import Experiment
 from mpssl.plan.paths import RunFiles
+from mpssl.plan.recipes import stale
 from mpssl.results.records import read_record
 
 DONE, RUNNING, WAITING, SILENT, FAILED = "done", "running", "waiting", "silent", "failed"
@@ -151,6 +152,9 @@ def render(experiment: Experiment, statuses: list[RunStatus]) -> Group:
         if counts[state] or state in (DONE, RUNNING, WAITING):
             head.append(f"{counts[state]} {state}  ", style=COLOURS[state])
     parts = [head, ProgressBar(max(1, len(statuses)), counts[DONE], width=78)]
+    old = stale(experiment)
+    if old:
+        parts.append(Text(f"stale, of other runs or settings: {', '.join(old)}", style="yellow"))
     left = work_left(statuses)
     if left and counts[RUNNING]:
         hours = duration(left / counts[RUNNING])

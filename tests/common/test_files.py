@@ -12,7 +12,6 @@ from mpssl.common.errors import UserError
 from mpssl.common.files import (
     atomic,
     csv_text,
-    keep_made,
     read_json,
     read_made,
     write_json,
@@ -123,16 +122,3 @@ def test_csv_columns_are_those_named_and_then_those_met():
     rows = [{"b": 1, "c": "x,y"}, {"a": 2, "d": None}]
     assert csv_text(rows, ["a"]) == 'a,b,c,d\n,1,"x,y",\n2,,,\n'
     assert csv_text([], ["a", "b"]) == "a,b\n"
-
-
-def test_a_made_file_is_kept_if_it_is_the_same(tmp_path):
-    path = tmp_path / "made.json"
-    keep_made(path, {"a": 1})
-    os.utime(path, (1, 1))
-    keep_made(path, {"a": 1})
-    assert path.stat().st_mtime == 1
-    keep_made(path, {"a": 2})
-    assert read_made(path) == {"a": 2} and path.stat().st_mtime != 1
-    path.write_text("damaged")
-    keep_made(path, {"a": 2})
-    assert read_made(path) == {"a": 2}

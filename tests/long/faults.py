@@ -187,7 +187,8 @@ class Faults:
         """Who reads a file: the run, or of a run's own files the figure that shows them."""
         own = {"history.csv": "figure curves", "predictions.npz": "claims"}
         own |= {"samples.png": None, "model.safetensors": None}
-        return own.get(Path(name).name, reader) if "/runs/" in name else reader
+        stored_run = "/runs/" in name or "/chosen/" in name
+        return own.get(Path(name).name, reader) if stored_run else reader
 
     def damage(self, world: World, maker: Stage, name: str, reader: str, kind: str) -> None:
         path, stage = world.folder / name, self.stage(reader)

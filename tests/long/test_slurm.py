@@ -67,9 +67,8 @@ def finished(small, tmp_path_factory) -> Finished:
     assert not ABSENT, ABSENT
     folder = copy_workflow(tmp_path_factory.mktemp("slurm"))
     # Inputs are made once, but for the split.
-    for name in ("resources", ".snakemake"):
-        shutil.copytree(small / name, folder / name)
-    shutil.rmtree(folder / "resources/small/splits")
+    for name in ("packed", "generators", "classifiers"):
+        shutil.copytree(small / "store" / name, folder / "store" / name)
     with cluster(tmp_path_factory.mktemp("cluster")) as started:
         return run_disturbed(started, folder)
 
@@ -135,7 +134,7 @@ def disturb(
         time.sleep(SLICE_S)
     variables = Path(f"/proc/{trainer}/environ").read_text()
     job = re.search(r"\0SLURM_JOB_ID=(\d+)", variables)[1]
-    log = folder / f"results/small/logs/train/digits/50/{run}.log"
+    log = log_of(folder, run)
     while not (log.exists() and re.search(r"^epoch +1/", log.read_text(), re.MULTILINE)):
         os.kill(trainer, signal.SIGCONT)
         time.sleep(SLICE_S)
@@ -143,6 +142,11 @@ def disturb(
     assert "epoch   3/" not in log.read_text(), "too late to disturb it"
     action(started, job, trainer)
     return job
+
+
+def log_of(folder: Path, run: str) -> Path:
+    """The log of a run that has begun: it is called as the run's folder in the store."""
+    return folder / f"results/small/logs/train/{(folder / RUNS / run).resolve().name}.log"
 
 
 def kill(started: Cluster, job: str, trainer: int) -> None:
@@ -209,7 +213,7 @@ def most_at_once(spans: Iterator[tuple[datetime, datetime]]) -> int:
 def test_a_disturbed_job_is_submitted_again_and_goes_on(finished, run, state):
     jobs = {job["JobId"]: job for job in finished.jobs}
     assert jobs[finished.disturbed[run]]["JobState"] == state
-    log = finished.folder / f"results/small/logs/train/digits/50/{run}.log"
+    log = log_of(finished.folder, run)
     assert re.match(r"resuming after epoch [12]", log.read_text())
 
 

@@ -5,58 +5,60 @@ from pathlib import Path
 import pytest
 
 from mpssl.config.experiment import Config
-from mpssl.plan.cells import Cell, Run
-from mpssl.plan.paths import Paths, root_of
+from mpssl.plan.cells import SELECTED, Cell, Run
+from mpssl.plan.experiment import Experiment
+from mpssl.plan.paths import root_of
 from mpssl.shipped import FOUNDATION
 
 CELL = Cell("mnist", 50, "generative", "mpssl", "no_lmo", "resnet8")
 
 
+def paths_of(content):
+    return Experiment(Config.model_validate(content)).paths
+
+
 @pytest.fixture
 def paths(content):
-    return Paths(Config.model_validate(content))
+    return paths_of(content)
 
 
-def test_inputs_and_findings_lie_apart(paths):
-    assert paths.packed("mnist") == Path("resources/tiny/packed/mnist")
-    assert paths.split("mnist", 50, 1) == Path("resources/tiny/splits/mnist/50.json")
+def test_findings_lie_in_the_results(paths):
     assert paths.table("first", "csv") == Path("results/tiny/tables/first.csv")
     assert paths.figure("curves", "png") == Path("results/tiny/figures/curves.png")
     assert paths.resolved_config == Path("results/tiny/config.json")
 
 
-def test_each_seed_may_have_a_split_of_its_own(content):
-    paths = Paths(Config.model_validate(content | {"split": {"drawn_for": "seed"}}))
-    assert paths.split("mnist", 50, 1) == Path("resources/tiny/splits/mnist/50-1.json")
-    assert paths.split_of(Run(CELL, "0.25", 3)).name == "50-3.json"
-    assert paths.split("{dataset}", "{fraction}", "{seed}").name == "{fraction}-{seed}.json"
-
-
-def test_runs_lie_in_their_cell(paths):
+def test_what_takes_long_lies_in_the_store_by_name(paths):
+    names = paths.names
+    assert paths.packed("mnist") == Path("store/packed", names.packed("mnist"))
+    assert paths.split("mnist", 50, 1) == (
+        Path("store/splits", names.split("mnist", 50, 1), "split.json")
+    )
     run = Run(CELL, "0.25", 3)
-    folder = "results/tiny/runs/mnist/50/generative/mpssl/no_lmo/resnet8"
-    assert paths.run(run).folder == Path(folder, "lambda-0.25", "seed-3")
+    assert paths.run(run).folder == Path("store/runs", names.run(run))
     assert paths.run(run).record == paths.run(run).folder / "metrics.json"
-    assert paths.selected(CELL) == Path(folder, "selected.json")
-    assert paths.run(run.id) == paths.run(run)
-    assert paths.selected(CELL.id) == paths.selected(CELL)
+    chosen = Run(CELL, SELECTED, 3)
+    assert paths.run(chosen).folder == Path("store/chosen", names.chosen(chosen), "run")
+    assert paths.selected(CELL) == Path("store/searches", names.search(CELL), "selected.json")
 
 
-def test_wildcards_pass_through(paths):
-    assert paths.packed("{dataset}") == Path("resources/tiny/packed/{dataset}")
-    assert paths.split("{dataset}", "{fraction}", "{seed}").name == "{fraction}.json"
-    assert paths.run("{run}").folder == Path("results/tiny/runs/{run}")
+def test_people_find_a_run_by_what_it_is(paths):
+    folder = "results/tiny/runs/mnist/50/generative/mpssl/no_lmo/resnet8/lambda-0.25/seed-3"
+    assert paths.link(Run(CELL, "0.25", 3)) == Path(folder)
 
 
 def test_trained_foundation_is_made_here(paths):
-    assert paths.generator() == Path("resources/tiny/foundation/generator")
-    assert paths.classifier("resnet8") == Path("resources/tiny/foundation/resnet8.safetensors")
+    assert paths.generator() == Path("store/generators", paths.names.generator())
+    file = paths.classifier("resnet8")
+    assert file == (
+        Path("store/classifiers", paths.names.classifier("resnet8"), "resnet8.safetensors")
+    )
 
 
 def test_shipped_foundation_is_in_the_package(content):
     content["foundation"] = {"generator": {"kind": "shipped"}, "classifier": {"kind": "shipped"}}
     content["training"] = {"normalize_mean": [0.5] * 3, "normalize_std": [0.5] * 3}
-    paths = Paths(Config.model_validate(content))
+    paths = paths_of(content)
     assert paths.generator_files() == [FOUNDATION / "config.json", FOUNDATION / "model.safetensors"]
     assert paths.classifier("resnet8") == FOUNDATION / "resnet8.safetensors"
     assert all(path.exists() for path in [*paths.generator_files(), paths.classifier("resnet8")])
@@ -65,33 +67,24 @@ def test_shipped_foundation_is_in_the_package(content):
 def test_pretrained_foundation_is_where_the_user_says(content):
     content["foundation"]["generator"] = {"kind": "pretrained", "path": "/w/biggan"}
     content["foundation"]["classifier"] = {"kind": "pretrained", "path": "/w"}
-    paths = Paths(Config.model_validate(content))
+    paths = paths_of(content)
     assert paths.generator() == Path("/w/biggan")
     assert paths.classifier("resnet18") == Path("/w/resnet18-f37072fd.pth")
     assert paths.classifier("resnet8") == Path("/w/resnet8.pth")  # none is published
 
 
-def test_experiments_do_not_share_a_folder(content, paths):
-    other = Paths(Config.model_validate(content | {"experiment": "other"}))
-    assert other.run(Run(CELL, "1", 3)) != paths.run(Run(CELL, "1", 3))
-    assert other.packed("mnist") != paths.packed("mnist")
+def test_the_store_is_where_the_configuration_says(content):
+    paths = paths_of(content | {"store": "/shared/store"})
+    assert paths.packed("mnist").parent == Path("/shared/store/packed")
 
 
-def test_an_experiment_may_be_below_a_folder_and_what_the_user_names_is_not(content):
-    content["datasets"]["birds"] = {"adapter": "folder", "title": "Birds", "path": "images"}
-    content["foundation"]["generator"] = {"kind": "pretrained", "path": "weights"}
-    paths, root = Paths(Config.model_validate(content), Path("deep/er")), Path("deep/er")
-    own = [
-        paths.run(Run(CELL, "1", 3)).record,
-        paths.resolved_config,
-        paths.packed("mnist"),
-        paths.unpacked("digits"),
-        paths.downloads,
-        paths.data("digits"),
-    ]
-    assert all(path.is_relative_to(root) for path in own), own
-    assert paths.data("birds") == Path("images")
-    assert paths.generator() == Path("weights")
+def test_results_may_be_below_a_folder_and_what_the_user_names_is_not(content):
+    experiment = Experiment(Config.model_validate(content), root=Path("deep/er"))
+    run = Run(CELL, "1", 3)
+    paths = experiment.paths
+    for path in (paths.resolved_config, paths.train_log(run), paths.link(run), paths.report):
+        assert path.is_relative_to("deep/er/results/tiny")
+    assert paths.run(run) == paths_of(content).run(run)  # the store is one for all
 
 
 @pytest.mark.parametrize(

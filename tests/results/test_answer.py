@@ -9,7 +9,6 @@ from mpssl.common.files import file_digest, write_made
 from mpssl.config.reading import resolve
 from mpssl.plan.cells import Run, cell_of
 from mpssl.plan.experiment import Experiment
-from mpssl.plan.paths import Paths
 from mpssl.results.answer import make_answer
 from mpssl.results.comparison import two_way
 from mpssl.results.gains import choose, outcome
@@ -26,13 +25,12 @@ IMAGES = 200
 
 
 @pytest.fixture
-def answered(content, own_results, monkeypatch, tmp_path):
+def answered(content, own_results):
     """A function: the experiment whose methods have some accuracies, and its answer's text.
 
     Of each row it takes validation and test accuracy in percent; each seed's model is right about
     other images. The test images are of the class ant.
     """
-    monkeypatch.setattr(Paths, "resources", property(lambda _: tmp_path / "resources"))
 
     def answered(accuracies, **changes):
         answer = {"rows": [row for row in accuracies if row != "base/base"]}

@@ -10,7 +10,6 @@ from mpssl.common.files import file_digest
 from mpssl.config.reading import resolve
 from mpssl.plan.cells import cell_of
 from mpssl.plan.experiment import Experiment
-from mpssl.plan.paths import Paths
 from mpssl.results import by_class
 from mpssl.results.answer import make_answer
 from mpssl.results.by_class import ByClass, Classes, Confusion
@@ -110,9 +109,8 @@ def test_of_many_classes_the_worst_are_shown():
 
 
 @pytest.fixture
-def answered(content, own_results, monkeypatch, tmp_path):
+def answered(content, own_results):
     """A function: the answer on 20 ants and 5 bees, from which of them each row's models know."""
-    monkeypatch.setattr(Paths, "resources", property(lambda _: tmp_path / "resources"))
     test = np.array([0] * 20 + [1] * 5)
 
     def make(rows, classes=("ant", "bee"), **changes):

@@ -168,7 +168,7 @@ def test_select_lambda_names_an_unfinished_run(content, experiment):
 
 def test_a_damaged_record_is_refused_by_name(experiment):
     write_all(experiment)
-    path = next(experiment.paths.results.rglob("metrics.json"))
+    path = next(experiment.paths.store.rglob("metrics.json"))
     path.write_text(path.read_text()[:40])
     with pytest.raises(UserError, match=r"metrics\.json is missing or damaged; delete it"):
         collect_runs(experiment)
@@ -190,7 +190,7 @@ def test_a_run_made_from_other_data_is_refused_by_name(experiment):
 
 def test_a_record_of_another_version_is_refused_by_name(experiment):
     write_all(experiment)
-    path = next(experiment.paths.runs.rglob("metrics.json"))
+    path = next(experiment.paths.store.rglob("metrics.json"))
     write_made(path, {"run": "of an older version", "test_accuracy": 50})
     with pytest.raises(UserError, match="is no record of this version; delete"):
         make_table(experiment, "table1")

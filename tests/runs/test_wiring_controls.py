@@ -109,7 +109,7 @@ def test_a_class_without_foundation_classes_is_named(mapped, message):
 def test_a_seed_may_have_a_split_of_its_own(world):
     settings = Split(seed=3, validation_fraction=0.333, drawn_for="seed")
     with contextlib.chdir(world.folder):
-        own = world.paths.split("target", 60, 0).with_name("60-1.json")
+        own = world.changed(split={"drawn_for": "seed"}).paths.split("target", 60, 1)
         write_split(own, load(world.paths.packed("target")), 60, settings, 1)
         rows = set(read_made(own)["labeled"])
     recording = world.run("base/base", seed=1, split={"drawn_for": "seed"})

@@ -72,17 +72,17 @@ class World:
     """A copy of the workflow with the resolved configuration; stages run in forked processes."""
 
     def __init__(self, folder: Path, content: dict) -> None:
-        from mpssl.common.files import write_made
         from mpssl.config import reading
-        from mpssl.plan.paths import Paths
-        from mpssl.plan.plan import Plan
+        from mpssl.plan.experiment import Experiment
 
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = copy_workflow(folder) if not (folder / "Snakefile").exists() else folder
         (folder / "faults.yaml").write_text(yaml.safe_dump(content))
         self.config = reading.resolve(content)
-        self.paths, self.plan = Paths(self.config), Plan(self.config)
-        write_made(folder / self.paths.resolved_config, self.config.model_dump(mode="json"))
+        experiment = Experiment(self.config)
+        self.paths, self.plan = experiment.paths, experiment.plan
+        with contextlib.chdir(folder):
+            experiment.write()
 
     def stages(self, fetched: list[str]) -> list[Stage]:
         """All stages in an order in which they can run; `fetched` lie in what is downloaded."""

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from mpssl.config import reading
-from mpssl.plan.paths import Paths
+from mpssl.plan.experiment import Experiment
 from mpssl.shipped import INCLUDED
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -127,10 +127,9 @@ def wrong_config(config: object, content: dict) -> str | None:
                     return f"lmo of a variant: {error.message}"
     if any(type(v) is float and not math.isfinite(v) for v in leaves(content)):
         return "a number is not finite"
-    paths = Paths(config)
-    made = [paths.resources, paths.results]
+    paths = Experiment(config).paths
+    made = [paths.results]
     for name, dataset in config.datasets.items():
-        made += [paths.packed(name), paths.split(name, 1, 0)]
         if dataset.own_copy is None:
             made.append(paths.data(name))
         made += [paths.downloads / d.file for d in dataset.to_download]

@@ -29,6 +29,7 @@ def copy_workflow(folder: Path) -> Path:
         "environment.yml",
         "tests/support/tiny.yaml",
         "tests/support/small.yaml",
+        "tests/support/store.yaml",
     ):
         shutil.copy(ROOT / name, folder)
     for name in ("workflow", "config", "profiles"):
@@ -61,13 +62,11 @@ def results(folder: Path, experiment: str) -> dict[str, object]:
     for name in ("runs.csv", "search.csv"):
         table = pd.read_csv(folder / "results" / experiment / name)
         found[name] = table.drop(columns=["seconds", "commit"]).to_csv(index=False)
-    for path in sorted((folder / "results" / experiment / "runs").rglob("*")):
-        key = str(path.relative_to(folder))
-        if path.name in ("history.csv", "selected.json"):
-            found[key] = path.read_text()
-        elif path.name == "model.safetensors":
-            weights = safetensors.torch.load_file(path)
-            found[key] = {name: value.tolist() for name, value in weights.items()}
+    for link in sorted((folder / "results" / experiment / "runs").rglob("seed-*")):
+        key = str(link.relative_to(folder))
+        found[f"{key}/history.csv"] = (link / "history.csv").read_text()
+        weights = safetensors.torch.load_file(link / "model.safetensors")
+        found[f"{key}/model"] = {name: value.tolist() for name, value in weights.items()}
     return found
 
 
@@ -82,6 +81,12 @@ def jobs(output: str) -> dict[str, int]:
             break
         found[match[1]] = int(match[2])
     return found
+
+
+def trainings(output: str) -> int:
+    """Jobs that train a run, of a given lambda or of the chosen one."""
+    counts = jobs(output)
+    return counts.get("train_run", 0) + counts.get("train_chosen", 0)
 
 
 def sizes(data):

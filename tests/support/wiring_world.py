@@ -40,6 +40,7 @@ from mpssl.plan.experiment import Experiment
 from mpssl.plan.paths import Paths
 from mpssl.runs.record import RunRecord
 from mpssl.runs.runner import execute
+from mpssl.runs.stored import with_chosen_lambda
 
 PACKED, SIDE, BORDER = 12, 8, 2  # sides of packed images and of the classifier's, pixels
 CLASSES, FOUNDATION_CLASSES = 3, 5
@@ -315,7 +316,7 @@ class World:
         self.labels[POOL + TEST :] = -1
         count = FOUNDATION_POOL + FOUNDATION_REST
         self.foundation_labels = foundation_labels = _codes(count) * FOUNDATION_CLASSES // count
-        experiment = Experiment(resolve(CONTENT))
+        self.experiment = experiment = Experiment(resolve(CONTENT))
         with contextlib.chdir(folder):
             self.paths = paths = experiment.paths
             images = _images(TARGET, len(self.labels))
@@ -374,6 +375,18 @@ class World:
         with contextlib.chdir(self.folder):
             write_made(self.paths.selected(_cell(row)), {"lambda": f"{lambda_:g}"})
 
+    def changed(self, **changes) -> Experiment:
+        """The experiment with changes, section by section, that reads the files of this world."""
+        content = dict(CONTENT)
+        for section, values in changes.items():
+            old = content.get(section)
+            content[section] = {**old, **values} if isinstance(old, dict) else values
+        experiment = Experiment(resolve(content))
+        kinds = ["packed", "generator", "classifier", "search"]
+        for kind in kinds if "split" in changes else [*kinds, "split"]:
+            setattr(experiment.names, kind, getattr(self.experiment.names, kind))
+        return experiment
+
     @property
     def digests(self) -> dict[str, str]:
         """The digests of a run's inputs, by the files themselves; the split's is that of 60 %."""
@@ -426,12 +439,11 @@ class World:
             changes: of the configuration under which the second is started, section by section.
         """
         run = Run(_cell(row), SELECTED, 0)
-        path = self.folder / self.paths.run(run).checkpoint
         if row not in self._checkpoints:
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr("mpssl.training.checkpoint.remove", lambda path: None)
-                self._train(run, {"training": SHORT})
-            self._checkpoints[row] = path.read_bytes()
+                first = self._train(run, {"training": SHORT})
+            self._checkpoints[row] = first.files["checkpoint.pt"]
         between()
         return self._train(run, {"training": SHORT} | changes, self._checkpoints[row])
 
@@ -462,13 +474,10 @@ class World:
         tensor_file.save(path, {name: 1.01 * value for name, value in state.items()}, metadata)
 
     def _train(self, run: Run, changes: dict, checkpoint: bytes | None = None) -> Recording:
-        content = dict(CONTENT)
-        for section, values in changes.items():
-            old = content.get(section)
-            content[section] = {**old, **values} if isinstance(old, dict) else values
-        experiment = Experiment(resolve(content))
+        experiment = self.changed(**changes)
         torch.manual_seed(len(self._recordings))  # nothing may depend on what ran before
         with contextlib.chdir(self.folder), _watched() as events:
+            run = with_chosen_lambda(experiment, run)
             files = experiment.paths.run(run)
             folder = files.folder
             shutil.rmtree(folder, ignore_errors=True)  # of the same run under other settings

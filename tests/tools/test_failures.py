@@ -30,7 +30,10 @@ def log(experiment, name, text, time):
 
 
 def test_each_failed_job_has_its_name_its_cause_and_its_log(experiment):
-    error = log(experiment, "train/a/seed-0", "epoch 1\nmpssl: error: no images\n", START + 1)
+    cell = experiment.plan.all_cells()[0]
+    run = experiment.plan.fixed_runs(cell)[0]
+    name = f"train/{experiment.names.run(run)}"
+    error = log(experiment, name, "epoch 1\nmpssl: error: no images\n", START + 1)
     crash = "Traceback (most recent call last):\n  line\nMemoryError: 3 GB\n"
     crashed = log(experiment, "pack/digits", crash, START + 2)
     log(experiment, "pack/glyphs", "packed\n", START + 2)
@@ -38,7 +41,7 @@ def test_each_failed_job_has_its_name_its_cause_and_its_log(experiment):
         "mpssl: error: MemoryError: 3 GB",
         f"  pack/digits: {crashed}",
         "mpssl: error: no images",
-        f"  train/a/seed-0: {error}",
+        f"  train {run.id}: {error}",
     ]
 
 

@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from mpssl.data import store
+from tests.support.commands import mpssl
 from tests.support.local_server import running
 from tests.support.official_files import A_CLASS, number_of
 from tests.support.official_fixtures import CLASSES, DATASETS, DOWNLOADABLE
@@ -15,13 +16,19 @@ from tests.support.pipeline import (
     ROOT,
     SHIPPED,
     copy_workflow,
+    jobs,
     paper_datasets,
     snakemake,
 )
 
+SPLITS = ["--until", "split_pool", "--configfile", "config.yaml"]
+FRACTION = 10  # percent
 
-def splits(names, fraction=10):
-    return [f"resources/downloads_test/splits/{name}/{fraction}.json" for name in names]
+
+def made(folder, kind, name):
+    """The one folder in the store of a data set."""
+    (found,) = (folder / "store" / kind).glob(f"{name}-*")
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -31,16 +38,24 @@ def finished(tmp_path_factory):
     tiny = yaml.safe_load((ROOT / "tests/support/tiny.yaml").read_text())
     with running() as server:
         datasets = paper_datasets(server, folder / "own")
+        tested = [name for name in datasets if name != "imagenet"]
         config = tiny | {
             "experiment": "downloads_test",
             "datasets": tiny["datasets"] | datasets,
             "packing": {"size": 16},
             "training": tiny["training"] | {"image_size": 16},
+            "roles": tiny["roles"]
+            | {"datasets": {"main": tested}, "fractions": {"default": [FRACTION]}},
+            "wanted": ["all_data"],
+            "tables": {"all_data": {"title": "T", "datasets": "main", "rows": ["base/base"]}},
+            "figures": {},
+            "claims": {},
         }
         (folder / "config.yaml").write_text(yaml.safe_dump(config))
-        command = [*splits(datasets), "--cores", "2", "--configfile", "config.yaml"]
-        result = snakemake(folder, *command)
+        result = snakemake(folder, "--cores", "2", *SPLITS)
         assert result.returncode == 0, result.stdout[-4000:]
+        for step in (["pack", "imagenet"], ["split", "imagenet", FRACTION]):  # it has no test split
+            assert mpssl(step[0], "--config", "config.yaml", *step[1:], cwd=folder).returncode == 0
         yield folder, server, datasets
 
 
@@ -48,18 +63,18 @@ def finished(tmp_path_factory):
 def test_splits_are_those_of_the_data(finished, name):
     folder, _, _ = finished
     data = DATASETS[DOWNLOADABLE.get(name, name)]()
-    meta = json.loads((folder / f"resources/downloads_test/packed/{name}/meta.json").read_text())
-    split = json.loads((folder / splits([name])[0]).read_text())
+    meta = json.loads((made(folder, "packed", name) / "meta.json").read_text())
+    split = json.loads((made(folder, "splits", name) / "split.json").read_text())
     classes = CLASSES[data.adapter]
     assert meta["classes"] == data.classes
     assert len(meta["classes"]) == classes
     assert meta["pool"] == classes * data.pool
     assert split["data"] == meta["digest"]
     labeled = split["labeled"] + split["validation"]
-    assert len(labeled) == classes * data.pool // 10
+    assert len(labeled) == classes * data.pool * FRACTION // 100
     assert sorted(labeled + split["unlabeled"]) == list(range(meta["pool"]))
     assert len(split["validation"]) == round(len(labeled) / 10)
-    packed_data = store.load(folder / f"resources/downloads_test/packed/{name}")
+    packed_data = store.load(made(folder, "packed", name))
     assert packed_data.images.shape == (classes * (data.pool + data.test), 16, 16, 3)
     assert set(packed_data.labels[labeled].tolist()) == set(range(classes))
     for row in labeled[:: A_CLASS // 2]:
@@ -102,7 +117,7 @@ def test_terms_are_shown(finished):
 def test_nothing_is_downloaded_again(finished):
     folder, server, datasets = finished
     before = len(server.requests)
-    result = snakemake(folder, "-n", *splits(datasets), "--configfile", "config.yaml")
+    result = snakemake(folder, "-n", *SPLITS)
     assert result.returncode == 0, result.stdout[-4000:]
-    assert "Nothing to be done" in result.stdout
+    assert set(jobs(result.stdout)) <= {"total"}
     assert len(server.requests) == before

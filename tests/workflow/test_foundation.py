@@ -35,7 +35,7 @@ def test_a_foundation_is_trained_measured_and_made_ready_to_be_shipped(tmp_path)
     weights, halved = (
         path.stat().st_size
         for path in (
-            folder / "resources/foundation/foundation/resnet8.safetensors",
+            next((folder / "store/classifiers").glob("*/resnet8.safetensors")),
             made / "resnet8.safetensors",
         )
     )

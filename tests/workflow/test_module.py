@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from mpssl.common.once import DONE
 from mpssl.config.reading import load
 from mpssl.plan.cells import Run, cell_of
 from mpssl.plan.experiment import Experiment
@@ -96,15 +97,16 @@ def test_a_module_has_the_jobs_of_the_workflow(
 
 def test_a_run_of_a_module_is_trained_below_the_prefix(repository, other):
     write(other, GIT.format(repository), PREFIX, RENAMED)
-    experiment = Experiment(load(other / "config/config.yaml"), Path("deep/er"))
+    experiment = Experiment(load(other / "config/config.yaml"), root=Path("deep/er"))
     cell = cell_of("base/base", experiment.plan.columns("table1")[0])
     run: Run = experiment.plan.fixed_runs(cell)[0]
-    record = experiment.paths.run(run).record
-    done = snakemake(other, "--cores", "1", str(record))
+    whole = experiment.paths.run(run).folder / DONE
+    done = snakemake(other, "--cores", "1", str(whole))
     assert done.returncode == 0, done.stdout[-3000:]
-    assert (other / record).exists()
-    assert {path.name for path in other.iterdir()} == {"config", "deep", "workflow", ".snakemake"}
-    again = snakemake(other, "--cores", "1", str(record))
+    assert (other / whole).exists() and (other / experiment.paths.train_log(run)).exists()
+    made = {path.name for path in other.iterdir()}
+    assert made == {"config", "deep", "store", "workflow", ".snakemake"}
+    again = snakemake(other, "--cores", "1", str(whole))
     assert "Nothing to be done" in again.stdout
     # A person's command takes the folder from the file.
     status = [sys.executable, "-m", "mpssl", "status", "--config", experiment.paths.resolved_config]

@@ -9,7 +9,7 @@ RECORDS = ["results/small/runs.csv", "results/small/search.csv"]
 
 def test_one_job_at_a_time_gives_the_numbers_of_two(small, tmp_path):
     """Of one seed and the search's: five runs, and the foundation that they start from."""
-    folder, packed = copy_workflow(tmp_path), "resources/small/packed"
+    folder, packed = copy_workflow(tmp_path), "store/packed"
     shutil.copytree(small / packed, folder / packed)  # made before any run, by a job of its own
     one_seed = ["--config", "seeds=[0]", "--configfile", "small.yaml"]
     result = snakemake(folder, *RECORDS, "--cores", "1", *one_seed)
@@ -17,5 +17,5 @@ def test_one_job_at_a_time_gives_the_numbers_of_two(small, tmp_path):
     found, expected = results(folder, "small"), results(small, "small")
     del found["runs.csv"], expected["runs.csv"]  # of one seed and of two
     expected = {name: value for name, value in expected.items() if "seed-1/" not in name}
-    assert len(expected) == 1 + 5 * 2 + 2  # search.csv, histories and weights, selections
+    assert len(expected) == 1 + 5 * 2  # search.csv, histories and weights
     assert found == expected

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from tests.support.pipeline import jobs, snakemake
+from tests.support.pipeline import copy_workflow, jobs, snakemake, trainings
 
 # Table 1: 7 cells; Table 2 adds base and three generative ones at 100 %; Table 3 adds 3 variants.
 CELLS, BASE_CELLS = 14, 2
@@ -19,17 +19,18 @@ FIGURES = ["figure3", "figure4", "figure_fractions", "figure_curves"]
 RUNS = BASE_CELLS * SEEDS + (CELLS - BASE_CELLS) * (GRID + SEEDS - 1)
 
 
-def plan_of(folder: Path, *arguments: str) -> dict[str, int]:
+def planned(folder: Path, *arguments: str) -> int:
     result = snakemake(folder, "-n", *arguments, "--configfile", "tiny.yaml")
     assert result.returncode == 0, result.stdout[-4000:]
-    return jobs(result.stdout)
+    return trainings(result.stdout)
 
 
 def test_each_run_of_the_plan_happens_once(tiny):
     _, output = tiny
     counts = jobs(output)
     assert RUNS == 40
-    assert counts["train_run"] == RUNS
+    assert trainings(output) == RUNS
+    assert counts["train_chosen"] == (CELLS - BASE_CELLS) * (SEEDS - 1)
     assert counts["select_lambda"] == CELLS - BASE_CELLS
     assert counts["pack_images"] == 2
     assert counts["split_pool"] == 2
@@ -171,7 +172,8 @@ def test_the_status_of_a_finished_experiment(tiny):
 def test_records_show_every_term_of_lmo(tiny):
     folder, _ = tiny
     path = "results/tiny/runs/digits/50/generative/mpssl/default/resnet8"
-    record = pd.read_json(next((folder / path).rglob("metrics.json")), typ="series")
+    link = next((folder / path).rglob("seed-*"))
+    record = pd.read_json(link / "metrics.json", typ="series")
     assert set(record.gradient_norms) == {
         "validation_gradient_phi",
         "validation_gradient_xi",
@@ -191,7 +193,8 @@ def test_nothing_is_left_beside_the_results(tiny):
     folder, _ = tiny
     left = [
         p
-        for p in (folder / "results").rglob("*")
+        for place in ("results", "store")
+        for p in (folder / place).rglob("*")
         if ".tmp" in p.name or p.stem in ("checkpoint", "progress")
     ]
     assert left == []
@@ -217,13 +220,13 @@ def test_a_second_run_has_nothing_to_do(tiny):
 )
 def test_only_runs_that_depend_on_a_change_run_again(tiny, change, runs):
     folder, _ = tiny
-    assert plan_of(folder, "--config", change).get("train_run", 0) == runs
+    assert planned(folder, "--config", change) == runs
 
 
-def test_one_gpu_is_shared_by_turns(tiny):
-    folder, _ = tiny
-    show = ["--quiet", "host", "--forcerun", "train_run"]
-    result = snakemake(folder, "-n", "--configfile", "tiny.yaml", *show)
-    asked = re.findall(r"rule train_run:.*?resources: ([^\n]*)", result.stdout, re.DOTALL)
+def test_one_gpu_is_shared_by_turns(tmp_path):
+    folder = copy_workflow(tmp_path)
+    result = snakemake(folder, "-n", "--configfile", "tiny.yaml", "--quiet", "host")
+    job = r"rule train_(?:run|chosen):.*?resources: ([^\n]*)"
+    asked = re.findall(job, result.stdout, re.DOTALL)
     assert len(asked) == RUNS
     assert all("gpu=1" in line for line in asked)

@@ -1,47 +1,55 @@
 # The experiment and its plan, for all rules. No maths: that is in the package mpssl.
+#
+# What takes long is made in folders of the store, whose names say what they are made of. So their
+# inputs are `ancient`: a folder that is there is what is wanted, however old, touched or copied.
+# Tables, figures and pages have fixed names, and each a recipe that changes with what it is made of.
 import json
 from functools import cache, partial
 from pathlib import Path
 
-from mpssl.common.code_digest import code_digest
 from mpssl.common.errors import UserError
-from mpssl.common.files import file_digest, keep_made, write_made
+from mpssl.common.once import DONE
 from mpssl.compat.snakemake import lift_default_rate_limit
 from mpssl.config.reading import read_yaml, resolve
 from mpssl.plan import job_memory
-from mpssl.plan.cells import ANY_CELL, ANY_RUN, CELL_PATTERNS, RUN_PATTERNS, Cell, Run
 from mpssl.plan.claim import claim
 from mpssl.plan.experiment import Experiment
-from mpssl.plan.plan import run_modules
-from mpssl.shipped import FOUNDATION, PAPER_RESULTS, REPORT_STYLE, REPORT_TEMPLATE
+from mpssl.plan.index import Index
+from mpssl.plan.registry import register
+from mpssl.plan.recipes import ANSWER, CLAIMS, POOL, REPORT, RUNS, SHIPPED, write_recipes
 
 try:
     for file in [] if MODULE else workflow.configfiles:  # Snakemake lets a repeated key pass
         read_yaml(file)
-    experiment = Experiment(resolve(config, strict=False), ROOT)
-    plan = experiment.plan
-    plan.wanted_cells()  # a pool of generated images is looked at
+    experiment = Experiment(resolve(config, strict=False), root=ROOT)
+    experiment.plan.wanted_cells()  # a pool of generated images is looked at
+    if workflow.is_main_process:
+        write_recipes(experiment)
+    else:  # a job on a cluster: images are those of the start
+        experiment = Experiment.load(experiment.paths.resolved_config)
+    index = Index(experiment)
+    if MODULE and workflow.is_main_process:
+        experiment.write()
+        register(experiment, index)
 except UserError as error:
     raise WorkflowError(str(error)) from None
 
-settings, paths, maker = experiment.config, experiment.paths, experiment.maker
-
-if MODULE:
-    keep_made(paths.resolved_config, settings.model_dump(mode="json"))
+settings, plan, paths = experiment.config, experiment.plan, experiment.paths
+maker = experiment.maker  # whose generator makes images: this experiment, or that of a pool
 
 
 wildcard_constraints:
-    **CELL_PATTERNS,
-    **RUN_PATTERNS,
+    digest="[0-9a-f]{16}",
 
 
-# What tables, figures and claims print beside numbers: they re-run when a label changes.
-NAMES = json.dumps(
-    {
-        "methods": settings.model_dump(mode="json")["methods"],
-        "titles": {name: dataset.title for name, dataset in settings.datasets.items()},
-    }
-)
+def done(folder):
+    """Written last when a folder of the store is whole."""
+    return folder / DONE
+
+
+def stored(folder):
+    """An input in the store, whose time says nothing."""
+    return ancient(done(folder))
 
 
 def claim_results(results, configfiles):
@@ -53,8 +61,7 @@ def claim_results(results, configfiles):
 
 
 def packed(dataset):
-    """meta.json is written last, so it stands for the whole packed data set."""
-    return paths.packed(dataset) / "meta.json"
+    return stored(paths.packed(dataset))
 
 
 def downloads_of(dataset):
@@ -62,10 +69,16 @@ def downloads_of(dataset):
     return settings.datasets[dataset].to_download
 
 
+def folder_of(run):
+    """The store's folder of a run, or of the choice of one."""
+    files = paths.run(run)
+    return files.folder.parent if run.lambda_ == "selected" else files.folder
+
+
 def records(cells):
-    """The files that hold the finished runs of `cells`: one a seed, and the searches' outcomes."""
-    of_runs = [paths.run(run).record for cell in cells for run in plan.fixed_runs(cell)]
-    return of_runs + [paths.selected(cell) for cell in cells if plan.searched(cell)]
+    """What stands for the finished runs of `cells`: one a seed, and the searches' outcomes."""
+    of_runs = [done(folder_of(run)) for cell in cells for run in plan.fixed_runs(cell)]
+    return of_runs + [done(paths.selected(c).parent) for c in cells if plan.searched(c)]
 
 
 def table_files(name):
@@ -80,48 +93,41 @@ def result_files(name):
     return table_files(name) if name in settings.tables else figure_files(name)
 
 
-def cell_of(wildcards):
-    return Cell.parse(ANY_CELL.format(**wildcards))
+def generator_inputs(of=experiment):
+    """The files of an experiment's generator, or what says that they are whole."""
+    if of.config.foundation.generator.kind in ("trained", "images"):
+        return [stored(of.paths.generator())]
+    return [ancient(file) for file in of.paths.generator_files()]
 
 
-def watched(files):
-    """Inputs of a rule; of a shipped file the content counts, as an installation changes its time."""
-    return [ancient(file) if file.parent == FOUNDATION else file for file in files]
+def classifier_input(architecture):
+    file = paths.classifier(architecture)
+    trained = settings.foundation.classifier.kind == "trained"
+    return stored(file.parent) if trained else ancient(file)
 
 
-def shipped_digest(_, input):
-    """What the shipped files among a rule's inputs hold, which `watched` leaves to a parameter."""
-    shipped = [file for file in input if Path(file).parent == FOUNDATION]
-    return file_digest(*shipped) if shipped else ""
-
-
-def run_inputs(wildcards):
+def run_inputs(run):
     """Data, split and weights that a run needs, and its lambda if that is searched."""
-    cell = cell_of(wildcards)
+    cell = run.cell
     needs = plan.needs(cell)
-    split = paths.split(cell.dataset, cell.fraction, wildcards.seed)
-    inputs = {"packed": packed(cell.dataset), "split": split}
+    inputs = {"packed": packed(cell.dataset), "split": stored(paths.split_of(run).parent)}
     if "generator" in needs:
-        inputs["generator"] = watched(paths.generator_files())
+        inputs["generator"] = generator_inputs()
         if settings.foundation.generator.kind == "images":
-            inputs["pool_check"] = paths.pool_check(cell.dataset)
+            inputs["pool_check"] = stored(paths.pool_check(cell.dataset).parent)
         if settings.domain:  # read by a person; the run itself does not depend on it
-            inputs["domain"] = ancient(paths.domain(cell.dataset, cell.architecture))
+            inputs["domain"] = stored(paths.domain(cell.dataset, cell.architecture).parent)
     if "foundation_classifier" in needs:
-        inputs["foundation_classifier"] = watched([paths.classifier(cell.architecture)])
+        inputs["foundation_classifier"] = classifier_input(cell.architecture)
     if "foundation_images" in needs:
         inputs["foundation_images"] = packed(settings.foundation.dataset)
-    if wildcards.lambda_ == "selected":
-        inputs["selected"] = paths.selected(cell)
+    if run.lambda_ == "selected":
+        inputs["selected"] = stored(paths.selected(cell).parent)
     return inputs
 
 
 packed_mb = cache(partial(job_memory.packed_mb, experiment))
 
 
-def run_memory_mb(wildcards):
-    return job_memory.training_mb(experiment, cell_of(wildcards), packed_mb)
-
-
-def run_settings(wildcards):
-    return plan.settings(cell_of(wildcards))
+def run_memory_mb(cell):
+    return job_memory.training_mb(experiment, cell, packed_mb)

@@ -19,13 +19,13 @@ rule fetch_dataset:
 
 rule pack_images:
     input:
-        unpacked=lambda w: paths.unpacked(w.dataset) if downloads_of(w.dataset) else [],
+        unpacked=lambda w: (ancient(paths.unpacked(w.dataset)) if downloads_of(w.dataset) else []),
     output:
-        meta=packed("{dataset}"),
+        done(paths.made("packed", "{dataset}-{digest}")),
     log:
-        paths.logs / "pack/{dataset}.log",
+        paths.logs / "pack/{dataset}-{digest}.log",
     benchmark:
-        paths.benchmarks / "pack/{dataset}.tsv"
+        paths.benchmarks / "pack/{dataset}-{digest}.tsv"
     conda:
         "../../environment.yml"
     threads: 2
@@ -34,24 +34,17 @@ rule pack_images:
         runtime=240,
     params:
         config=paths.resolved_config,
-        dataset=lambda w: settings.datasets[w.dataset].model_dump_json(exclude={"title", "licence"}),
-        packing=settings.packing.model_dump_json(),
-        code=code_digest("mpssl.data.adapters", "mpssl.data.store"),
     shell:
         "exec python -m mpssl pack --config {params.config} {wildcards.dataset} > {log} 2>&1"
 
 
-# One for all seeds, or one for each.
-SPLIT = paths.split("", "{fraction}", "{seed}").stem
-
-
 rule split_pool:
     input:
-        packed=packed("{dataset}"),
+        packed=lambda w: packed(index.splits[w.split][0]),
     output:
-        paths.split("{dataset}", "{fraction}", "{seed}"),
+        done(paths.made("splits", "{split}")),
     log:
-        paths.logs / f"split/{{dataset}}-{SPLIT}.log",
+        paths.logs / "split/{split}.log",
     conda:
         "../../environment.yml"
     resources:
@@ -59,9 +52,6 @@ rule split_pool:
         runtime=10,
     params:
         config=paths.resolved_config,
-        split=settings.split.model_dump_json(),
-        code=code_digest("mpssl.data.split", "mpssl.data.store"),
-        seed=lambda w: w.get("seed", 0),
+        of=lambda w: index.splits[w.split],
     shell:
-        "exec python -m mpssl split --config {params.config} {wildcards.dataset} {wildcards.fraction}"
-        " {params.seed} > {log} 2>&1"
+        "exec python -m mpssl split --config {params.config} {params.of} > {log} 2>&1"

@@ -28,7 +28,7 @@ if maker and maker.config.foundation.generator.kind == "trained":
         input:
             packed=packed(settings.foundation.dataset),
         output:
-            maker.paths.generator_files(),
+            done(maker.paths.generator()),
         log:
             paths.logs / "foundation/generator.log",
         benchmark:
@@ -42,8 +42,6 @@ if maker and maker.config.foundation.generator.kind == "trained":
             runtime=240,
         params:
             config=paths.resolved_config,
-            settings=maker.config.foundation.generator.model_dump_json(),
-            code=code_digest("mpssl.foundation.jobs"),
         shell:
             "exec python -m mpssl train-generator --config {params.config} --threads {threads} > {log} 2>&1"
 
@@ -76,13 +74,14 @@ if settings.foundation.generator.kind == "images":
         if variations:
             varied = [
                 packed(variations.dataset),
-                paths.split(variations.dataset, variations.fraction, 0),
+                stored(paths.split(variations.dataset, variations.fraction, 0).parent),
             ]
 
         # Once for all runs; a job that was stopped goes on.
         rule make_pool:
             input:
-                generator=watched(maker.paths.generator_files()),
+                paths.recipe(POOL),
+                generator=generator_inputs(maker),
                 varied=varied,
             output:
                 paths.pool_made,
@@ -99,19 +98,14 @@ if settings.foundation.generator.kind == "images":
                 runtime=480,
             params:
                 config=paths.resolved_config,
-                make=settings.foundation.generator.make.model_dump_json(),
-                image_size=settings.training.image_size,
-                truncation=settings.foundation.truncation,
-                shipped=shipped_digest,
-                code=code_digest("mpssl.foundation.pool"),
             shell:
                 "exec python -m mpssl generate --config {params.config} --threads {threads} > {log} 2>&1"
 
     rule pack_pool:
         input:
-            made=paths.pool_made if settings.foundation.generator.make else [],
+            made=ancient(paths.pool_made) if settings.foundation.generator.make else [],
         output:
-            paths.generator_files(),
+            done(paths.generator()),
         log:
             paths.logs / "foundation/pack_pool.log",
         benchmark:
@@ -125,21 +119,17 @@ if settings.foundation.generator.kind == "images":
             runtime=240,
         params:
             config=paths.resolved_config,
-            pool=settings.foundation.generator.model_dump_json(include={"path", "exclude"}),
-            packing=settings.packing.model_dump_json(exclude={"size"}),
-            image_size=settings.training.image_size,
-            code=code_digest("mpssl.data.pool", "mpssl.data.store"),
         shell:
             "exec python -m mpssl pack-pool --config {params.config} > {log} 2>&1"
 
     rule check_pool:
         input:
-            pool=paths.generator_files(),
-            packed=packed("{dataset}"),
+            pool=generator_inputs(),
+            packed=lambda w: packed(index.checks[w.name]),
         output:
-            paths.pool_check("{dataset}"),
+            done(paths.made("checks", "{name}")),
         log:
-            paths.logs / "foundation/check_pool-{dataset}.log",
+            paths.logs / "foundation/check_pool-{name}.log",
         priority: 10
         conda:
             "../../environment.yml"
@@ -148,9 +138,9 @@ if settings.foundation.generator.kind == "images":
             runtime=60,
         params:
             config=paths.resolved_config,
-            code=code_digest("mpssl.data.pool"),
+            dataset=lambda w: index.checks[w.name],
         shell:
-            "exec python -m mpssl check-pool --config {params.config} {wildcards.dataset} > {log} 2>&1"
+            "exec python -m mpssl check-pool --config {params.config} {params.dataset} > {log} 2>&1"
 
 
 if settings.foundation.classifier.kind == "trained":
@@ -159,11 +149,11 @@ if settings.foundation.classifier.kind == "trained":
         input:
             packed=packed(settings.foundation.dataset),
         output:
-            paths.classifier("{architecture}"),
+            done(paths.made("classifiers", "{architecture}-{digest}")),
         log:
-            paths.logs / "foundation/{architecture}.log",
+            paths.logs / "foundation/{architecture}-{digest}.log",
         benchmark:
-            paths.benchmarks / "foundation/{architecture}.tsv"
+            paths.benchmarks / "foundation/{architecture}-{digest}.tsv"
         conda:
             "../../environment.yml"
         resources:
@@ -171,9 +161,6 @@ if settings.foundation.classifier.kind == "trained":
             runtime=60,
         params:
             config=paths.resolved_config,
-            settings=settings.foundation.classifier.model_dump_json(),
-            code=code_digest("mpssl.foundation.jobs"),
-            normalization=[settings.training.normalize_mean, settings.training.normalize_std],
         shell:
             "exec python -m mpssl train-classifier --config {params.config} --threads {threads}"
             " {wildcards.architecture} > {log} 2>&1"
@@ -185,8 +172,9 @@ if {settings.foundation.generator.kind, settings.foundation.classifier.kind} == 
     rule ship_foundation:
         input:
             packed=packed(settings.foundation.dataset),
-            generator=paths.generator_files(),
-            classifiers=[paths.classifier(name) for name in settings.roles.every_architecture],
+            generator=generator_inputs(),
+            classifiers=[classifier_input(name) for name in settings.roles.every_architecture],
+            recipe=paths.recipe(SHIPPED),
         output:
             shipped=directory(paths.shipped),
             sheet=paths.foundation_sheet,
@@ -199,7 +187,6 @@ if {settings.foundation.generator.kind, settings.foundation.classifier.kind} == 
             runtime=60,
         params:
             config=paths.resolved_config,
-            code=code_digest("mpssl.foundation.ship"),
         shell:
             "exec python -m mpssl ship-foundation --config {params.config} --threads {threads} > {log} 2>&1"
 
@@ -209,21 +196,18 @@ if settings.domain:
     # Before the runs, and on the terminal: it may be a reason not to start them.
     rule measure_domain:
         input:
-            packed=packed("{dataset}"),
-            generator=watched(paths.generator_files()),
-            foundation_classifier=lambda w: watched([paths.classifier(w.architecture)]),
+            packed=lambda w: packed(index.domains[w.name][0]),
+            generator=generator_inputs(),
+            foundation_classifier=lambda w: classifier_input(index.domains[w.name][1]),
         output:
-            paths.domain("{dataset}", "{architecture}"),
+            done(paths.made("domain", "{name}")),
         log:
-            paths.logs / "domain/{dataset}-{architecture}.log",
+            paths.logs / "domain/{name}.log",
         priority: 10
         conda:
             "../../environment.yml"
         params:
             config=paths.resolved_config,
-            settings=settings.domain.model_dump_json(),
-            shipped=shipped_digest,
-            code=code_digest("mpssl.foundation.domain_distance"),
+            of=lambda w: index.domains[w.name],
         shell:
-            "python -m mpssl domain --config {params.config} {wildcards.dataset}"
-            " {wildcards.architecture} 2>&1 | tee {log} >&2"
+            "python -m mpssl domain --config {params.config} {params.of} 2>&1 | tee {log} >&2"

@@ -4,6 +4,7 @@
 rule collect_runs:
     input:
         records(plan.wanted_cells()),
+        paths.recipe(RUNS),
     output:
         runs=report(
             paths.runs_table,
@@ -26,7 +27,6 @@ rule collect_runs:
         runtime=20,
     params:
         config=paths.resolved_config,
-        code=code_digest("mpssl.results.collect"),
     shell:
         "exec python -m mpssl collect --config {params.config} > {log} 2>&1"
 
@@ -34,6 +34,7 @@ rule collect_runs:
 rule test_claims:
     input:
         records(plan.wanted_cells()),
+        paths.recipe(CLAIMS),
     output:
         report(
             [paths.claims(suffix) for suffix in ("csv", "md")],
@@ -48,10 +49,7 @@ rule test_claims:
         mem_mb=2000,
         runtime=20,
     params:
-        names=NAMES,
         config=paths.resolved_config,
-        claims=json.dumps([c.model_dump() for c in settings.claims.values()]),
-        code=code_digest("mpssl.results.claims"),
     shell:
         "exec python -m mpssl claims --config {params.config} > {log} 2>&1"
 
@@ -59,7 +57,7 @@ rule test_claims:
 rule make_table:
     input:
         lambda w: records(plan.cells(w.table)),
-        paper=settings.paper_results or PAPER_RESULTS,
+        paths.recipe("{table}"),
     output:
         report(
             table_files("{table}"),
@@ -77,10 +75,7 @@ rule make_table:
         mem_mb=2000,
         runtime=20,
     params:
-        names=NAMES,
         config=paths.resolved_config,
-        table=lambda w: settings.tables[w.table].model_dump_json(),
-        code=code_digest("mpssl.results.tables"),
     shell:
         "exec python -m mpssl table --config {params.config} {wildcards.table} > {log} 2>&1"
 
@@ -88,6 +83,7 @@ rule make_table:
 rule make_figure:
     input:
         lambda w: records(plan.cells(w.figure)),
+        paths.recipe("{figure}"),
     output:
         report(
             figure_files("{figure}"),
@@ -105,10 +101,7 @@ rule make_figure:
         mem_mb=2000,
         runtime=20,
     params:
-        names=NAMES,
         config=paths.resolved_config,
-        figure=lambda w: settings.figures[w.figure].model_dump_json(),
-        code=code_digest("mpssl.results.figures"),
     shell:
         "exec python -m mpssl figure --config {params.config} {wildcards.figure} > {log} 2>&1"
 
@@ -117,6 +110,7 @@ rule make_report:
     input:
         [file for name in plan.wanted for file in result_files(name)],
         [paths.runs_table, paths.searches_table, paths.claims("md")],
+        paths.recipe(REPORT),
     output:
         report(
             paths.report,
@@ -129,10 +123,7 @@ rule make_report:
     conda:
         "../../environment.yml"
     params:
-        names=NAMES,
         config=paths.resolved_config,
-        code=code_digest("mpssl.results.report"),
-        template=file_digest(REPORT_TEMPLATE, REPORT_STYLE),
     shell:
         "exec python -m mpssl report --config {params.config} > {log} 2>&1"
 
@@ -142,8 +133,9 @@ if settings.answer:
     rule write_answer:
         input:
             records(plan.answer_cells()),
+            paths.recipe(ANSWER),
             [
-                paths.domain(cell.dataset, cell.architecture)
+                done(paths.domain(cell.dataset, cell.architecture).parent)
                 for cell in plan.answer_cells()
                 if settings.domain and "generator" in plan.needs(cell)
             ],
@@ -155,10 +147,7 @@ if settings.answer:
         conda:
             "../../environment.yml"
         params:
-            names=NAMES,
             config=paths.resolved_config,
-            answer=settings.answer.model_dump_json(),
-            code=code_digest("mpssl.results.answer"),
         shell:
             "exec python -m mpssl answer --config {params.config} > {log} 2>&1"
 

@@ -3,41 +3,35 @@
 
 rule train_run:
     input:
-        unpack(run_inputs),
+        unpack(lambda w: run_inputs(index.runs[w.name])),
     output:
-        record=paths.run(ANY_RUN).record,
-        history=paths.run(ANY_RUN).history,
-        model=paths.run(ANY_RUN).model,
-        predictions=paths.run(ANY_RUN).predictions,
+        done(paths.made("runs", "{name}")),
     log:
-        paths.train_log(ANY_RUN),
+        paths.logs / "train/{name}.log",
     benchmark:
-        paths.benchmarks / "train" / f"{ANY_RUN}.tsv"
+        paths.benchmarks / "train/{name}.tsv"
     conda:
         "../../environment.yml"
     threads: settings.threads
     resources:
         gpu=1,
-        mem_mb=run_memory_mb,
+        mem_mb=lambda w: run_memory_mb(index.runs[w.name].cell),
         # A longer run ends in time, and a retry goes on with it.
         runtime=480,
     params:
         config=paths.resolved_config,
-        settings=lambda w: run_settings(w).model_dump_json(),
-        code=lambda w: code_digest(*run_modules(run_settings(w))),
-        shipped=shipped_digest,
-        run=ANY_RUN,
+        run=lambda w: index.runs[w.name].id,
     shell:
         "exec python -m mpssl train --config {params.config} --threads {threads} {params.run} > {log} 2>&1"
 
 
 rule select_lambda:
     input:
-        lambda w: [paths.run(run).record for run in plan.search_runs(cell_of(w))],
+        lambda w: [stored(folder_of(run)) for run in plan.search_runs(index.searches[w.name])],
     output:
-        paths.selected(ANY_CELL),
+        done(paths.made("searches", "{name}")),
     log:
-        paths.logs / "select" / f"{ANY_CELL}.log",
+        paths.logs / "select/{name}.log",
     conda:
         "../../environment.yml"
     resources:
@@ -45,7 +39,21 @@ rule select_lambda:
         runtime=10,
     params:
         config=paths.resolved_config,
-        code=code_digest("mpssl.results.collect"),
-        cell=ANY_CELL,
+        cell=lambda w: index.searches[w.name].id,
     shell:
         "exec python -m mpssl select --config {params.config} {params.cell} > {log} 2>&1"
+
+
+# Runs whose lambda the search chooses: which run that is, is known only then.
+use rule train_run as train_chosen with:
+    input:
+        unpack(lambda w: run_inputs(index.chosen[w.name])),
+    output:
+        done(paths.made("chosen", "{name}")),
+    resources:
+        gpu=1,
+        mem_mb=lambda w: run_memory_mb(index.chosen[w.name].cell),
+        runtime=480,
+    params:
+        config=paths.resolved_config,
+        run=lambda w: index.chosen[w.name].id,

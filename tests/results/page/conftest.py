@@ -23,7 +23,12 @@ def made(content, own_results, column):
 
     def make(accuracies, **changes):
         content["methods"]["control"] = {
-            "strong": {"label": "Strong view", "source": "none", "objective": "none"},
+            "strong": {
+                "label": "Strong view",
+                "source": "none",
+                "objective": "none",
+                "labeled_view": "strong",
+            },
             "scr": {"label": "SCR on D", "source": "labeled", "objective": "scr"},
         }
         table = {"title": "T", "rows": [row for row in ROWS if row in accuracies]}

@@ -11,7 +11,6 @@ from mpssl.config.reading import resolve
 from mpssl.data import store
 from mpssl.plan.cells import cell_of
 from mpssl.plan.experiment import Experiment
-from mpssl.plan.paths import Paths
 from mpssl.results.page import mistakes as module
 from mpssl.results.page.claimed import claims
 from mpssl.results.page.converter import maps, recorded
@@ -45,9 +44,8 @@ def again(records):
 
 
 @pytest.fixture
-def pack(monkeypatch, tmp_path):
+def pack():
     """A function: packs the data of finished runs, 20 training and 200 test images."""
-    monkeypatch.setattr(Paths, "resources", property(lambda _: tmp_path / "resources"))
 
     def packed(records):
         experiment, test = records.experiment, [0] * 180 + [1] * 20

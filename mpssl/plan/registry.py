@@ -1,0 +1,76 @@
+"""What each experiment that uses a store refers to, so that the rest of it may be removed."""
+
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from mpssl.common.files import json_digest, read_json, write_json
+from mpssl.common.once import DONE
+from mpssl.plan.experiment import Experiment
+from mpssl.plan.index import Index
+
+KINDS = ("packed", "splits", "generators", "pools", "checks", "classifiers", "domain")
+KINDS += ("searches", "chosen", "runs")
+EXPERIMENTS = "experiments"  # folder of the store that this module keeps
+DAY_S = 86_400
+
+
+@dataclass(frozen=True)
+class Unused:
+    """A folder of the store that no experiment refers to."""
+
+    folder: Path
+    bytes: int
+    days: float
+    """Since it was made, or last written to if it is not whole."""
+
+
+def register(experiment: Experiment, index: Index) -> None:
+    """Write down in the store what an experiment refers to, and where its results are."""
+    results, paths, names = experiment.paths.results.absolute(), experiment.paths, experiment.names
+    cells = {run.cell for run in [*index.runs.values(), *index.chosen.values()]}
+    datasets = {cell.dataset for cell in cells}
+    if experiment.config.foundation.dataset is not None:
+        datasets.add(experiment.config.foundation.dataset)
+    refers = {
+        "packed": sorted(map(names.packed, datasets)),
+        "splits": sorted(index.splits),
+        "generators": [maker.names.generator()] if (maker := experiment.maker) else [],
+        "pools": [names.generator()],
+        "checks": sorted(index.checks),
+        "classifiers": sorted(map(names.classifier, {cell.architecture for cell in cells})),
+        "domain": sorted(index.domains),
+        "searches": sorted(index.searches),
+        "chosen": sorted(index.chosen),
+        "runs": sorted(index.runs),
+    }
+    path = paths.store / EXPERIMENTS / f"{json_digest(str(results))}.json"
+    write_json(path, {"results": str(results), "refers": refers})
+
+
+def unused(store: Path) -> list[Unused]:
+    """The folders of a store that no experiment refers to whose results are still there."""
+    used: set[Path] = set()
+    for path in (store / EXPERIMENTS).glob("*.json"):
+        known = read_json(path)
+        if Path(known["results"]).exists():
+            used |= {store / kind / n for kind, names in known["refers"].items() for n in names}
+    used |= {(f / "run").resolve() for f in list(used) if f.parent.name == "chosen"}
+    used = {folder.resolve() for folder in used}
+    folders = [f for kind in KINDS for f in (store / kind).glob("*") if f.resolve() not in used]
+    return [_unused(folder) for folder in sorted(folders)]
+
+
+def _unused(folder: Path) -> Unused:
+    files = [path for path in folder.rglob("*") if path.is_file() and not path.is_symlink()]
+    done = folder / DONE
+    last = max((f.stat().st_mtime for f in ([done] if done.exists() else files)), default=0)
+    size = sum(file.stat().st_size for file in files)
+    return Unused(folder, size, (time.time() - last) / DAY_S)
+
+
+def remove(found: list[Unused]) -> None:
+    """Remove folders of the store, and links in it that lead to them."""
+    for item in found:
+        shutil.rmtree(item.folder)
