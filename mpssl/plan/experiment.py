@@ -7,7 +7,7 @@ from mpssl.common.files import read_made, write_made
 from mpssl.config import reading
 from mpssl.config.experiment import Config
 from mpssl.plan.names import Names
-from mpssl.plan.paths import Paths, fingerprints_beside
+from mpssl.plan.paths import Paths, fingerprints_beside, root_of
 from mpssl.plan.plan import Plan
 from mpssl.plan.pool import maker_of
 
@@ -19,10 +19,16 @@ class Experiment:
         config: the configuration.
         fingerprints: of the user's own images as they were at the start, by data set, where others
             than those on disk now count.
+        root: folder in which its `results` is.
     """
 
-    def __init__(self, config: Config, fingerprints: dict[str, str] | None = None) -> None:
-        self.config = config
+    def __init__(
+        self,
+        config: Config,
+        fingerprints: dict[str, str] | None = None,
+        root: Path = Path(),
+    ) -> None:
+        self.config, self.root = config, root
         self._fingerprints = fingerprints or {}
 
     @classmethod
@@ -34,10 +40,11 @@ class Experiment:
         Raises:
             UserError: the file cannot be read, or is no valid configuration.
         """
-        config = reading.load(path)
+        config, root = reading.load(path), root_of(Path(path))
         beside = fingerprints_beside(Path(path))
-        of_a_start = Path(path) == cls(config).paths.resolved_config and beside.exists()
-        return cls(config, read_made(beside) if of_a_start else None)
+        start = cls(config, root=root).paths.resolved_config
+        of_a_start = Path(path) == start and beside.exists()
+        return cls(config, read_made(beside) if of_a_start else None, root)
 
     def write(self) -> None:
         """Write the resolved configuration, and what `load` wants beside it."""
@@ -62,9 +69,11 @@ class Experiment:
         None if the images of the pool are given.
         """
         config = maker_of(self.config)
-        return self if config is self.config else config and Experiment(config, self._fingerprints)
+        if config is None or config is self.config:
+            return config and self
+        return Experiment(config, self._fingerprints, self.root)
 
     @cached_property
     def paths(self) -> Paths:
         """Where its files are."""
-        return Paths(self.config, self.names)
+        return Paths(self.config, self.names, self.root)

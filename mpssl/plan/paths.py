@@ -20,6 +20,15 @@ def resolved_config(results: Path) -> Path:
     return results / "config.json"
 
 
+def root_of(config: Path) -> Path:
+    """The folder of `results` for a configuration file: the file may be in there.
+
+    A configuration that is elsewhere is for the folder in which the command runs.
+    """
+    made = config.name == "config.json" and config.parent.parent.name == "results"
+    return config.parents[2] if made else Path()
+
+
 def fingerprints_beside(path: Path) -> Path:
     """The digests of the user's own images that go with a resolved configuration."""
     return path.with_name("images.json")
@@ -92,11 +101,13 @@ class Paths:
 
     config: Config
     names: Names
+    root: Path = Path()
+    """In which `results` is; the store and what else the configuration names is not."""
 
     @property
     def results(self) -> Path:
         """Tables, figures, and links to the runs."""
-        return Path("results") / self.config.experiment
+        return self.root / "results" / self.config.experiment
 
     @property
     def resolved_config(self) -> Path:

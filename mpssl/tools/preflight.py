@@ -14,6 +14,7 @@ from mpssl.tools import shared_disk, slurm
 from mpssl.tools.slurm_words import Asked, passes, remedy
 
 SWITCH = "MPSSL_PREFLIGHT"  # a variable: `off` asks nothing, `only` ends after the report
+TARGET = "preflight"  # a rule of this workflow alone
 # Begin the reasons to wait that say nothing against a job.
 PATIENT = ("BeginTime", "Priority", "Resources", "None", "(", "Nodes required", "ReqNodeNotAvail")
 
@@ -191,7 +192,7 @@ def report(
 
 def start_snakemake(profile: Path, arguments: Sequence[str]) -> int:
     """Let Snakemake plan the jobs of `profile` and end with `report`; returns the exit code."""
-    command = [sys.executable, "-m", "snakemake", "--workflow-profile", str(profile), "--nolock"]
-    quiet = ["--quiet", "host", "rules", "reason", "progress"]
+    command = [sys.executable, "-m", "snakemake", TARGET, "--workflow-profile", str(profile)]
+    others = ["--nolock", "--quiet", "host", "rules", "reason", "progress"]
     variables = os.environ | {SWITCH: "only"}
-    return subprocess.run([*command, *arguments, *quiet], env=variables, check=False).returncode
+    return subprocess.run([*command, *arguments, *others], env=variables, check=False).returncode

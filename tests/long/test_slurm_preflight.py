@@ -95,7 +95,7 @@ def test_the_profile_as_it_is_can_start(started, folder):
     profile(folder)
     code, text = run(started, folder, *PREFLIGHT)
     assert code == 0, text
-    assert "7 of 7 kinds of jobs would start" in text
+    assert "8 of 8 kinds of jobs would start" in text
     assert f"of partition gpu sees {folder} and the environment" in text
     assert not (folder / "results/small/config.json").exists()  # nothing is made
 

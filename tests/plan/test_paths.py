@@ -7,6 +7,7 @@ import pytest
 from mpssl.config.experiment import Config
 from mpssl.plan.cells import SELECTED, Cell, Run
 from mpssl.plan.experiment import Experiment
+from mpssl.plan.paths import root_of
 from mpssl.shipped import FOUNDATION
 
 CELL = Cell("mnist", 50, "generative", "mpssl", "no_lmo", "resnet8")
@@ -75,3 +76,28 @@ def test_pretrained_foundation_is_where_the_user_says(content):
 def test_the_store_is_where_the_configuration_says(content):
     paths = paths_of(content | {"store": "/shared/store"})
     assert paths.packed("mnist").parent == Path("/shared/store/packed")
+
+
+def test_results_may_be_below_a_folder_and_what_the_user_names_is_not(content):
+    experiment = Experiment(Config.model_validate(content), root=Path("deep/er"))
+    run = Run(CELL, "1", 3)
+    paths = experiment.paths
+    for path in (paths.resolved_config, paths.train_log(run), paths.link(run), paths.report):
+        assert path.is_relative_to("deep/er/results/tiny")
+    assert paths.run(run) == paths_of(content).run(run)  # the store is one for all
+
+
+@pytest.mark.parametrize(
+    ("config", "root"),
+    [
+        ("results/tiny/config.json", "."),
+        ("deep/er/results/tiny/config.json", "deep/er"),
+        ("/abs/results/tiny/config.json", "/abs"),
+        ("/abs/config.json", "."),
+        ("deep/results/tiny/config.yaml", "."),
+        ("results/config.json", "."),
+        ("config/config.yaml", "."),
+    ],
+)
+def test_the_root_is_where_the_made_configuration_is(config, root):
+    assert root_of(Path(config)) == Path(root)

@@ -152,4 +152,6 @@ def test_snakemakes_default_rate_limit_is_lifted_and_a_users_kept():
         lift_default_rate_limit(scheduler)
         assert (scheduler.job_rate_limiter is None) is lifted
     assert "job_rate_limiter" in JobScheduler.__init__.__code__.co_names
-    assert "lift_default_rate_limit(workflow.scheduler)" in (ROOT / "Snakefile").read_text()
+    assert (
+        "lift_default_rate_limit(workflow.scheduler)" in (ROOT / "workflow/Snakefile").read_text()
+    )

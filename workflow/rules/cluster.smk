@@ -8,6 +8,9 @@ from mpssl.tools.slurm_words import Reasons
 
 reasons = Reasons()
 
+if MODULE and os.environ.get(preflight.SWITCH) == "only":
+    raise WorkflowError("mpssl preflight works in a checkout, not where mpssl is a module")
+
 
 def check_cluster():
     """Called when the workflow starts; if `mpssl preflight` has started it, it ends here."""

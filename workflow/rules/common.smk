@@ -19,15 +19,18 @@ from mpssl.plan.registry import register
 from mpssl.plan.recipes import ANSWER, CLAIMS, POOL, REPORT, RUNS, SHIPPED, write_recipes
 
 try:
-    for file in workflow.configfiles:  # Snakemake's own reader lets a repeated key pass
+    for file in [] if MODULE else workflow.configfiles:  # Snakemake lets a repeated key pass
         read_yaml(file)
-    experiment = Experiment(resolve(config, strict=False))
+    experiment = Experiment(resolve(config, strict=False), root=ROOT)
     experiment.plan.wanted_cells()  # a pool of generated images is looked at
     if workflow.is_main_process:
         write_recipes(experiment)
     else:  # a job on a cluster: images are those of the start
         experiment = Experiment.load(experiment.paths.resolved_config)
     index = Index(experiment)
+    if MODULE and workflow.is_main_process:
+        experiment.write()
+        register(experiment, index)
 except UserError as error:
     raise WorkflowError(str(error)) from None
 
