@@ -78,5 +78,7 @@ docs: .venv/ready-docs
 	pip install --quiet $(PIP_FLAGS) --constraint constraints.txt --editable '.[docs]'
 	touch $@
 
-clean:
-	rm -rf results/mini resources/mini results/foundation resources/foundation
+# make clean: forget the benchmark's results, and list what the store holds that nothing refers to.
+clean: .venv/ready
+	rm -rf results/mini results/foundation
+	@if [ -d store ]; then mpssl gc; fi

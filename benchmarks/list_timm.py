@@ -34,6 +34,19 @@ SIDES = (32, 64, 96, 128, 160, 192, 224, 240, 256, 288, 299, 320, 384, 448, 512)
 SMALL = re.compile(r"test_|tiny|small|nano|pico|atto|femto|_xx?s|_s_|_s$|_?b0|18|26|34|50|_0\d\d")
 COLUMNS = ["name", "bytes", "features", "maps", "smallest", "fixed", "multiple", "reason"]
 PAGE = Path("docs/timm.md")
+HEAD = """# Classifiers of timm
+
+[`roles.architectures`](configuration.md#roles) takes `timm/NAME`, a classifier of the package timm
+(`pip install 'mpssl[timm]'`). This page is made by `python -m benchmarks.list_timm --families` with
+timm {version}. A family is a module of timm; of each, the smallest network was built with random
+weights, split into features and head, and took a step of MP-SSL in float64. `networks` counts those
+that can be split, of those in `mpssl/shipped/timm.csv`, which has the reason for each of the rest.
+Networks without a single linear head serve as classifiers, but their weights know no classes, which
+P-SSL needs.
+
+| family | networks | tried | split | step of MP-SSL | notes |
+|---|---|---|---|---|---|
+"""
 MOST_BYTES = 200_000_000  # of the weights of a network that takes a step, as float32
 
 
@@ -167,51 +180,45 @@ def family(name: str) -> str:
     return timm.model_entrypoint(name).__module__.rpartition(".")[2]
 
 
+def tried(name: str, members: list[dict[str, str]]) -> str:
+    """The row of a family in the table."""
+    usable = [row for row in members if row["features"]]
+    counts = f"{len(usable)} of {len(members)}"
+    reasons = sorted({row["reason"] for row in members if row["reason"]})
+    if not usable:
+        return f"| {name} | {counts} | | no | | {reasons[0]} |"
+    smallest = min(usable, key=lambda row: int(row["bytes"]))
+    found = TIMM + smallest["name"]
+    if int(smallest["bytes"]) > MOST_BYTES:
+        return f"| {name} | {counts} | | yes | not tried | all are large |"
+    try:
+        result = take_step(found, BACKBONES[found].smallest)
+    except (UserError, RuntimeError, ValueError, TypeError, AssertionError) as error:
+        result = failing_layer(error) + " ".join(str(error).split())[:120]
+    note = "; ".join(filter(None, [result, *reasons[:1]]))
+    step = "no" if result else "yes"
+    return f"| {name} | {counts} | `timm/{smallest['name']}` | yes | {step} | {note} |"
+
+
+def work(members: list[dict[str, str]]) -> float:
+    """What the step of a family takes, in arbitrary units: weights and pixels."""
+    usable = [row for row in members if row["features"]]
+    each = (int(row["bytes"]) * (1 + int(row["smallest"]) / 32) ** 2 for row in usable)
+    return min(each, default=0)
+
+
 def write_families() -> None:
     with open(TIMM_MODELS, newline="") as file:
         rows = [row for row in csv.DictReader(file) if "." not in row["name"]]
     groups = defaultdict(list)
     for row in rows:
         groups[family(row["name"])].append(row)
-    lines, torch_default = [], torch.get_default_dtype()
+    head, lines = HEAD.format(version=timm_network.import_timm().__version__), []
     torch.set_default_dtype(torch.float64)
-    for name, members in sorted(groups.items()):
-        usable = [row for row in members if row["features"]]
-        counts = f"{len(usable)} of {len(members)}"
-        if not usable:
-            lines.append(f"| {name} | {counts} | | no | | {members[0]['reason']} |")
-            continue
-        tried = min(usable, key=lambda row: int(row["bytes"]))
-        found = TIMM + tried["name"]
-        if int(tried["bytes"]) > MOST_BYTES:
-            lines.append(f"| {name} | {counts} | | yes | not tried | all are large |")
-            continue
-        try:
-            result = take_step(found, BACKBONES[found].smallest)
-        except (UserError, RuntimeError, ValueError, TypeError, AssertionError) as error:
-            result = failing_layer(error) + " ".join(str(error).split())[:120]
-        others = {row["reason"] for row in members if row["reason"]} - {""}
-        note = "; ".join(filter(None, [result, *sorted(others)[:1]]))
-        step = "no" if result else "yes"
-        cells = (name, counts, f"`timm/{tried['name']}`", "yes", step, note)
-        lines.append(f"| {' | '.join(cells)} |")
+    for name in sorted(groups, key=lambda name: work(groups[name])):
+        lines.append(tried(name, groups[name]))
         print(lines[-1], flush=True)
-    torch.set_default_dtype(torch_default)
-    version = timm_network.import_timm().__version__
-    head = f"""# Classifiers of timm
-
-[`roles.architectures`](configuration.md#roles) takes `timm/NAME`, a classifier of the package timm
-(`pip install 'mpssl[timm]'`). This page is made by `python -m benchmarks.list_timm --families` with
-timm {version}. A family is a module of timm; of each, the smallest network was built with random
-weights, split into features and head, and took a step of MP-SSL in float64. `networks` counts those
-that can be split, of those in `mpssl/shipped/timm.csv`, which has the reason for each of the rest.
-Networks without a single linear head serve as classifiers, but their weights know no classes, which
-P-SSL needs.
-
-| family | networks | tried | split | step of MP-SSL | notes |
-|---|---|---|---|---|---|
-"""
-    write_text(PAGE, head + "\n".join(lines) + "\n")
+        write_text(PAGE, head + "\n".join(sorted(lines)) + "\n")
 
 
 if __name__ == "__main__":

@@ -46,11 +46,16 @@ def works(network: nn.Module, side: int) -> bool:
     return True
 
 
+def _numbers(output) -> int:
+    """Numbers in what a layer returns; a recurrent layer returns its state too."""
+    return output.numel() if isinstance(output, Tensor) else sum(map(_numbers, output))
+
+
 def maps(network: nn.Module, side: int) -> int:
     """Numbers that the layers return for an image, for each of its pixels."""
     counted = []
     hooks = [
-        layer.register_forward_hook(lambda _, inputs, output: counted.append(output.numel()))
+        layer.register_forward_hook(lambda _, inputs, output: counted.append(_numbers(output)))
         for layer in network.modules()
         if not any(True for _ in layer.children())
     ]

@@ -191,6 +191,21 @@ def select(experiment: Experiment, cell: str) -> None:
 
 @click.command()
 @of_experiment
+@threads_option
+@click.argument("cell")
+def halve(experiment: Experiment, threads: int, cell: str) -> None:
+    """Search lambda for a CELL by successive halving."""
+    wanted = parsed(Cell, cell)
+    check_cell(experiment, wanted)
+    path = experiment.paths.selected(wanted)
+    with preemption.watched():
+        from mpssl.runs.halving import search_by_halving
+
+        make_once(path.parent, path, lambda: search_by_halving(experiment, wanted, threads))
+
+
+@click.command()
+@of_experiment
 def collect(experiment: Experiment) -> None:
     """Gather the finished runs in runs.csv and search.csv."""
     from mpssl.results.collect import collect_runs

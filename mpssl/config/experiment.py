@@ -22,6 +22,7 @@ from mpssl.config.fields import (
     Place,
     Positive,
     Probability,
+    Rungs,
     Setting,
     known,
     merge,
@@ -42,18 +43,16 @@ class Config(Closed):
     )
     store: Place = Field(
         Path("store"),
-        description="Folder of all that takes long to make: packed data, splits, foundations and "
-        "runs, each named by what made it. Experiments share it, also from other folders.",
-        examples=["/shared/mpssl-store"],
+        description="Folder of what takes long to make, each thing named by what made it, which "
+        "experiments share: packed data, splits, foundations and runs.",
+        examples=["/shared/store"],
     )
     datasets: dict[Name, Dataset] = Field(
         description="Data sets by name; those of `mpssl/shipped/datasets.yaml` if this is not "
         "given."
     )
     foundation: Foundation = Field(description="Foundation: a generator and a classifier.")
-    roles: Roles = Field(
-        description="Roles: which data sets, label fractions and architectures the tables mean."
-    )
+    roles: Roles = Field(description="Roles: what data sets, fractions, architectures tables mean.")
     wanted: list[Name] = Field(
         ["all"],
         description="Names of the tables and figures that `snakemake` makes; `all` is each of "
@@ -75,6 +74,15 @@ class Config(Closed):
         [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0],
         min_length=1,
         description="Weights lambda among which `unlabeled_weight: search` chooses.",
+    )
+    unlabeled_weight_search: Literal["full", "halving"] = Field(
+        "full",
+        description="Way of the search: `full` trains each weight to the end, as the paper does; "
+        "`halving` all to the first of `unlabeled_weight_rungs`, the better half to the next one.",
+    )
+    unlabeled_weight_rungs: Rungs = Field(
+        [0.3, 0.6],
+        description="Parts of the epochs, ascending, after which `halving` leaves the worse half.",
     )
     search_seed: Literal["first"] | Annotated[int, Field(ge=0)] = Field(
         100,
@@ -180,10 +188,12 @@ class Config(Closed):
 # ------------------------------------------- what must hold between the parts; ValueError if not
 
 
-def grid_names_are_unique(config: Config) -> None:
-    """No table has the name of a figure."""
+def grids_have_names(config: Config) -> None:
+    """No table has the name of a figure, and what is wanted is one of them."""
     for name in set(config.tables) & set(config.figures):
         raise ValueError(f"'{name}' names both a table and a figure")
+    for name in config.wanted:
+        known("wanted", name, ["all", *config.tables, *config.figures])
 
 
 def architectures_exist(config: Config) -> None:
@@ -191,12 +201,6 @@ def architectures_exist(config: Config) -> None:
     for role, names in config.roles.architectures.items():
         for reason in filter(None, map(unusable, names)):
             raise ValueError(f"roles.architectures.{role}: {reason}")
-
-
-def wanted_exists(config: Config) -> None:
-    """What is wanted is a table or figure."""
-    for name in config.wanted:
-        known("wanted", name, ["all", *config.tables, *config.figures])
 
 
 def datasets_exist(config: Config) -> None:
@@ -282,9 +286,8 @@ def values_differ(config: Config) -> None:
 
 
 CHECKS: list[Callable[[Config], None]] = [
-    grid_names_are_unique,
+    grids_have_names,
     architectures_exist,
-    wanted_exists,
     datasets_exist,
     columns_are_roles,
     rows_are_methods,

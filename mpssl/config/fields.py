@@ -57,6 +57,13 @@ def as_text(value: Any) -> Any:
     return str(value) if type(value) is int else value
 
 
+def _ascending(parts: list[float]) -> list[float]:
+    """Parts of a training, each later than the one before."""
+    if sorted(set(parts)) != parts or not 0 < parts[0] <= parts[-1] < 1:
+        raise ValueError("the parts must ascend, above 0 and below 1")
+    return parts
+
+
 AS_IN_YAML_1_2 = BeforeValidator(_number)
 Number = Annotated[float, AS_IN_YAML_1_2]
 Place = Annotated[Path, BeforeValidator(_place)]
@@ -65,6 +72,7 @@ Expression = Annotated[str, AfterValidator(_expression)]
 Positive = Annotated[float, Field(gt=0), AS_IN_YAML_1_2]
 NonNegative = Annotated[float, Field(ge=0), AS_IN_YAML_1_2]
 Probability = Annotated[float, Field(ge=0, le=1), AS_IN_YAML_1_2]
+Rungs = Annotated[list[Probability], Field(min_length=1), AfterValidator(_ascending)]
 Count = Annotated[int, Field(ge=1)]
 Side = Annotated[int, Field(ge=1, le=10_000)]
 Percent = Annotated[int, Field(ge=1, le=100)]

@@ -14,6 +14,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from mpssl.common.errors import UserError
 from mpssl.config.architectures import SMALL_RESNETS, TIMM, unusable
 from mpssl.models import tensor_file, timm_network
+from mpssl.models.activations import smooth
 from mpssl.models.shipped_foundation import verify
 from mpssl.models.small_resnet import small_resnet
 
@@ -148,14 +149,6 @@ def statistics_frozen(network: nn.Module) -> Iterator[None]:
             layer.track_running_stats = tracked
 
 
-class HardSigmoid(nn.Module):
-    """`nn.Hardsigmoid` made of operations that can be differentiated twice."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        """clip(x / 6 + 1 / 2, 0, 1)."""
-        return (x / 6 + 0.5).clamp(0, 1)
-
-
 def choose_layout(model: Classifier, architecture: str, device: torch.device) -> None:
     """Lay weights, and so feature maps, in memory as the device's convolutions want them.
 
@@ -202,10 +195,7 @@ def torchvision_network(architecture: str) -> nn.Module:
     for module in network.modules():
         if type(module).__name__ in ("Dropout", "StochasticDepth"):
             module.p = 0.0
-    for name, module in list(network.named_modules()):
-        if isinstance(module, nn.Hardsigmoid):  # torch's own cannot be differentiated twice
-            network.set_submodule(name, HardSigmoid())
-    return network
+    return smooth(network)
 
 
 def last_linear(network: nn.Module) -> tuple[str, nn.Linear]:

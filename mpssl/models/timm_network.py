@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from mpssl.common.errors import UserError
 from mpssl.config.architectures import TIMM
+from mpssl.models.activations import smooth
 
 OFF = {"Dropout": "p", "DropPath": "drop_prob", "PatchDropout": "prob"}  # random layers
 # A transformer takes images of other sides if it is told so; others do not know the words.
@@ -56,7 +57,7 @@ def build(name: str, **options: Any) -> nn.Module:
         attribute = OFF.get(type(module).__name__)
         if attribute is not None:
             setattr(module, attribute, 0.0)
-    return network
+    return smooth(network)
 
 
 def features_of(name: str) -> tuple[nn.Module, int]:

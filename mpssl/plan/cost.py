@@ -267,6 +267,9 @@ class Cost:
     searched_steps: int
     hours: float | None
     searched_hours: float | None
+    halved_steps: int
+    """With the search by halving."""
+    halved_hours: float | None
 
 
 def cost(plan: Plan, cells: Iterable[Cell], calibration: Calibration | None) -> Cost:
@@ -276,19 +279,21 @@ def cost(plan: Plan, cells: Iterable[Cell], calibration: Calibration | None) -> 
     """
     config = plan.config
     given, grid, cells = len(config.seeds), len(config.unlabeled_weight_grid), list(cells)
-    rows = []
+    rows, halves = [], plan.runs_by_halving(grid)
     for cell in cells:
         without = plan.method(cell).objective == "none"
         searched = given if without else grid + given - plan.search_is_first
-        seconds = run_seconds(plan, cell, calibration)
-        rows.append((searched, steps(plan, cell), seconds))
-    known = all(seconds is not None for _, _, seconds in rows)
+        halved = searched if without else searched - grid + halves
+        rows.append((searched, steps(plan, cell), run_seconds(plan, cell, calibration), halved))
+    known = all(seconds is not None for _, _, seconds, _ in rows)
     return Cost(
         cells=len(cells),
         runs=given * len(cells),
-        searched_runs=sum(searched for searched, _, _ in rows),
-        steps=sum(given * a_run for _, a_run, _ in rows),
-        searched_steps=sum(searched * a_run for searched, a_run, _ in rows),
-        hours=sum(given * s for _, _, s in rows) / 3600 if known else None,
-        searched_hours=sum(searched * s for searched, _, s in rows) / 3600 if known else None,
+        searched_runs=sum(searched for searched, *_ in rows),
+        steps=sum(given * a_run for _, a_run, *_ in rows),
+        searched_steps=sum(searched * a_run for searched, a_run, *_ in rows),
+        hours=sum(given * s for _, _, s, _ in rows) / 3600 if known else None,
+        searched_hours=sum(searched * s for searched, _, s, _ in rows) / 3600 if known else None,
+        halved_steps=round(sum(halved * a_run for _, a_run, _, halved in rows)),
+        halved_hours=sum(halved * s for _, _, s, halved in rows) / 3600 if known else None,
     )

@@ -70,12 +70,18 @@ def _cost_table(
     ]
     chosen = names or plan.wanted
     rows = [_cost_row(name, cost(plan, distinct(plan.cells(name)), calibration)) for name in chosen]
-    rows.append(_cost_row("total", cost(plan, cells, calibration)))
+    total = cost(plan, cells, calibration)
+    rows.append(_cost_row("total", total))
     notes = [
         "given: lambda is a number; searched: tried over the grid on one seed.",
         "Tables share cells, and rows of the same settings are one; in the total each run counts "
         "once, so it is less than the sum.",
     ]
+    hours = "" if total.halved_hours is None else f", {_hours(total.halved_hours)} hours"
+    notes.append(
+        f"With unlabeled_weight_search: halving the total is {total.halved_steps:,} classifier "
+        f"steps{hours}, instead of those searched."
+    )
     if calibration is not None:
         notes.append(
             f"Hours on {calibration.device}, of the training runs alone: starts, downloads, packing"

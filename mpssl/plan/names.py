@@ -246,4 +246,8 @@ class Names:
 
     def _search(self, cell: Cell) -> str:
         runs = {run.lambda_: self.run(run) for run in self.plan.search_runs(cell)}
+        if self.plan.halves:
+            rungs = self.plan.rungs(len(runs))
+            code = code_digest("mpssl.runs.halving", *run_modules(self.plan.settings(cell)))
+            return json_digest({"runs": runs, "rungs": rungs, "code": code})
         return json_digest({"runs": runs, "code": code_digest("mpssl.results.collect")})

@@ -7,6 +7,7 @@ lambda that is the best there by validation accuracy ("selected").
 
 from collections.abc import Iterator
 from functools import cache, cached_property
+from math import ceil
 from pathlib import Path
 
 from mpssl.common.entry_points import entry_source
@@ -165,6 +166,32 @@ class Plan:
         """The seed of the runs of the lambda search."""
         return self.config.seeds[0] if self.search_is_first else self.config.search_seed
 
+    @property
+    def halves(self) -> bool:
+        """Whether lambda is searched by halving, so that some runs of the search do not end."""
+        return self.config.unlabeled_weight_search == "halving"
+
+    def rungs(self, count: int) -> list[tuple[int, int]]:
+        """The rungs of a search by halving among `count` weights: (epochs, weights that go there).
+
+        The last is the whole training, of all that are left; it is left out where one is left whose
+        run no table needs.
+        """
+        epochs, found = self.config.training.epochs, []
+        for part in self.config.unlabeled_weight_rungs:
+            found.append((max(1, round(part * epochs)), count))
+            count = ceil(count / 2)
+        last = [(epochs, count)] if count > 1 or self.search_is_first else []
+        return found + last
+
+    def runs_by_halving(self, count: int) -> float:
+        """How many whole runs a search by halving among `count` weights trains."""
+        begun, total = 0, 0
+        for epochs, going in self.rungs(count):
+            total += (epochs - begun) * going
+            begun = epochs
+        return total / self.config.training.epochs
+
     def search_runs(self, cell: Cell) -> list[Run]:
         """The runs of the lambda search: the grid on one seed."""
         return [
@@ -187,9 +214,9 @@ class Plan:
         return [Run(cell, lambda_, seed) for seed in self.config.seeds]
 
     def runs(self, cells: list[Cell]) -> Iterator[Run]:
-        """All runs of `cells`, those of the search included."""
+        """All runs of `cells` that are trained to the end; those of a full search included."""
         for cell in cells:
-            if self.searched(cell):
+            if self.searched(cell) and not self.halves:
                 yield from self.search_runs(cell)
             yield from self.fixed_runs(cell)
 

@@ -33,6 +33,9 @@ def register(experiment: Experiment, index: Index) -> None:
     datasets = {cell.dataset for cell in cells}
     if experiment.config.foundation.dataset is not None:
         datasets.add(experiment.config.foundation.dataset)
+    # Of a search by halving some runs do not end, and are gone on with if they are wanted later.
+    searched = index.searches.values()
+    begun = [names.run(run) for cell in searched for run in experiment.plan.search_runs(cell)]
     refers = {
         "packed": sorted(map(names.packed, datasets)),
         "splits": sorted(index.splits),
@@ -43,7 +46,7 @@ def register(experiment: Experiment, index: Index) -> None:
         "domain": sorted(index.domains),
         "searches": sorted(index.searches),
         "chosen": sorted(index.chosen),
-        "runs": sorted(index.runs),
+        "runs": sorted({*index.runs, *begun}),
     }
     path = paths.store / EXPERIMENTS / f"{json_digest(str(results))}.json"
     write_json(path, {"results": str(results), "refers": refers})

@@ -86,8 +86,9 @@ class Records:
         return f"{cell.id}/lambda-{SELECTED}/seed-{seed}"
 
     def _read(self, cell: Cell) -> None:
-        found = {run: read_record(self.experiment, run) for run in self.plan.runs([cell])}
         search = self.plan.search_runs(cell) if self.plan.searched(cell) else []
+        needed = dict.fromkeys([*search, *self.plan.fixed_runs(cell)])
+        found = {run: read_record(self.experiment, run) for run in needed}
         self._searches[cell] = [r for run in search if (r := found[run]) is not None]
         runs: list[Run | None] = list(self.plan.fixed_runs(cell))
         winner = self._chosen(cell, found) if self.plan.searched(cell) else None
@@ -113,10 +114,12 @@ class Records:
             return None
         selected = read_made(path)
         chosen = Run(cell, selected["lambda"], self.plan.search_seed)
+        epochs = self.experiment.config.training.epochs
         for run in self.plan.search_runs(cell):
             record = found[run]
             known = selected["val_accuracy"].get(run.lambda_)
-            if record is not None and record.val_accuracy != known:
+            whole = selected.get("epochs", {}).get(run.lambda_, epochs) == epochs
+            if record is not None and whole and record.val_accuracy != known:
                 _refuse_selected(path, run)
         if chosen not in found:
             _refuse_selected(path, chosen)

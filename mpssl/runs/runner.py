@@ -3,7 +3,8 @@
 import platform
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
@@ -47,6 +48,29 @@ def execute(experiment: Experiment, run: Run, threads: int) -> None:
         UserError: the run cannot be trained.
         Preempted: a signal came in training; the same call goes on from the checkpoint.
     """
+    with _device(experiment, threads) as device:
+        _execute(experiment, run, device)
+
+
+def begin(experiment: Experiment, run: Run, threads: int, epochs: int) -> list[float]:
+    """Train the first `epochs` of a run, or what its checkpoint lacks of them, and keep that.
+
+    Returns:
+        Validation accuracy after each of its epochs so far, percent.
+
+    Raises:
+        UserError, Preempted: as `execute`.
+    """
+    with _device(experiment, threads) as device:
+        task, _ = prepare(experiment, run, device)
+        path, watching = experiment.paths.run(run).checkpoint, _observers(experiment, run, task)
+        outcome = train(task, path, watching, until=epochs)
+    return [row["val_accuracy"] for row in outcome.history]
+
+
+@contextmanager
+def _device(experiment: Experiment, threads: int) -> Iterator[torch.device]:
+    """The device that the configuration asks for, with the arithmetic that it says."""
     config, training = experiment.config, experiment.config.training
     prepare_cpu(threads)
     with (
@@ -54,7 +78,7 @@ def execute(experiment: Experiment, run: Run, threads: int) -> None:
         arithmetic(training.precision, training.autotune and not training.deterministic),
         claimed_device(config.device, config.runs_per_gpu) as device,
     ):
-        _execute(experiment, run, device)
+        yield device
 
 
 def prepare(experiment: Experiment, run: Run, device: torch.device) -> tuple[Task, Gathered]:

@@ -85,9 +85,12 @@ def learning_rate_at(training: Training, epoch: int) -> float:
 
 
 def train(
-    task: Task, checkpoint_path: Path, observers: Sequence[Callable[["Loop"], None]] = ()
+    task: Task,
+    checkpoint_path: Path,
+    observers: Sequence[Callable[["Loop"], None]] = (),
+    until: int | None = None,
 ) -> Outcome:
-    """Train to the last epoch, resuming from `checkpoint_path` if it holds this run.
+    """Train to the last epoch or `until` one, resuming from `checkpoint_path` if it is this run's.
 
     `observers` are called with the loop at the start and after each epoch; they change nothing.
 
@@ -103,10 +106,9 @@ def train(
     if not loop.step_in_epoch:  # else the observers were called at this epoch's start
         for observe in observers:
             observe(loop)
-    with tqdm(
-        total=task.training.epochs, initial=loop.epoch, unit="epoch", disable=None, leave=False
-    ) as bar:
-        while loop.epoch < task.training.epochs:
+    last = until or task.training.epochs
+    with tqdm(total=last, initial=loop.epoch, unit="epoch", disable=None, leave=False) as bar:
+        while loop.epoch < last:
             try:
                 row = loop.run_epoch()
             except Preempted as preempted:
@@ -143,20 +145,18 @@ class Loop:
             nesterov=training.momentum > 0,
             weight_decay=training.weight_decay,
         )
-        size = training.image_size
-        views = task.augmentation
+        views, size = task.augmentation, training.image_size
         self.labeled_view = build_views(views.labeled, size)
         self.weak, self.strong = build_views(views.weak, size), build_views(views.strong, size)
         self.batch_size = min(training.batch_size, len(task.labeled))
         an_epoch = training.steps_per_epoch or len(task.labeled) // self.batch_size
         self.steps = task.steps_factor * an_epoch
         self.order = labeled_order(task.labeled, training.labeled_sampling)
-        self.epoch, self.step_in_epoch = 0, 0
+        self.epoch, self.step_in_epoch, self.seconds = 0, 0, 0.0
         self.records: dict[str, list[Tensor]] = {}  # what the epoch's steps returned
         self.best_epoch, self.best_accuracy = 0, -1.0
         self.best_weights: dict[str, Tensor] = {}
         self.history: list[dict] = []
-        self.seconds = 0.0
 
     @property
     def place(self) -> str:

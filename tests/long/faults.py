@@ -10,6 +10,7 @@ import argparse
 import copy
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -243,15 +244,26 @@ class Faults:
         self.stale_runs(world)
 
     def stale_runs(self, world: World) -> None:
-        """Data made anew with other content but an old time must not meet the old runs."""
+        """Old runs must not meet new data: not by a setting, nor by files put in their place."""
         changed = copy.deepcopy(self.content)
         changed["datasets"]["digits"]["seed"] = 1
         other = World(world.folder, changed)
-        for name in ("pack digits", "split"):
+        for name in ("pack digits", "split", "collect"):
             other.run(self.stage(name))
+        rows = (world.folder / world.paths.results / "runs.csv").read_text().splitlines()[1:]
+        text = f"{len(rows)} of them in runs.csv"
+        self.say("clock", "old runs, data of a new setting", text, not rows)
+
+        for old, new in (
+            (world.paths.packed("digits"), other.paths.packed("digits")),
+            (world.paths.split("digits", 50, 0).parent, other.paths.split("digits", 50, 0).parent),
+        ):
+            shutil.rmtree(world.folder / old)
+            shutil.copytree(world.folder / new, world.folder / old)
+        mixed = World(world.folder, self.content)
         for name in ("collect", "table", "figure samples", "claims"):
             world.forget(self.stage(name))
-            ended = other.run(self.stage(name))
+            ended = mixed.run(self.stage(name))
             named = "do not belong together" in ended.text and "data of digits" in ended.text
             said = "refused by run and digest" if named else ended.text[-300:]
             self.say("clock", f"old runs on new data, {name}", said, ended.refused and named)

@@ -134,12 +134,11 @@ def disturb(
         time.sleep(SLICE_S)
     variables = Path(f"/proc/{trainer}/environ").read_text()
     job = re.search(r"\0SLURM_JOB_ID=(\d+)", variables)[1]
-    log = log_of(folder, run)
-    while not (log.exists() and re.search(r"^epoch +1/", log.read_text(), re.MULTILINE)):
+    while not has_ended_an_epoch(log_of(folder, run)):
         os.kill(trainer, signal.SIGCONT)
         time.sleep(SLICE_S)
         os.kill(trainer, signal.SIGSTOP)
-    assert "epoch   3/" not in log.read_text(), "too late to disturb it"
+    assert "epoch   3/" not in log_of(folder, run).read_text(), "too late to disturb it"
     action(started, job, trainer)
     return job
 
@@ -147,6 +146,10 @@ def disturb(
 def log_of(folder: Path, run: str) -> Path:
     """The log of a run that has begun: it is called as the run's folder in the store."""
     return folder / f"results/small/logs/train/{(folder / RUNS / run).resolve().name}.log"
+
+
+def has_ended_an_epoch(log: Path) -> bool:
+    return log.exists() and bool(re.search(r"^epoch +1/", log.read_text(), re.MULTILINE))
 
 
 def kill(started: Cluster, job: str, trainer: int) -> None:

@@ -11,6 +11,7 @@ from mpssl.config.experiment import Config
 from mpssl.config.tables import Roles
 from mpssl.models import timm_network
 from mpssl.models.classifier import Classifier, load_foundation_classifier
+from tests.support.extras import need_timm
 
 MEAN, STD = (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)
 # A CNN, a transformer, a ConvNeXt: each of a few thousand weights.
@@ -19,8 +20,7 @@ NAMES = ["timm.test_resnet", "timm.test_vit", "timm.test_convnext"]
 
 @pytest.fixture(scope="module")
 def timm():
-    pytest.importorskip("timm")
-    return timm_network.import_timm()
+    return need_timm()
 
 
 # ------------------------------------------------------------------------- names, without timm
@@ -106,6 +106,13 @@ def test_two_passes_in_training_are_equal(timm, name):
     model, x = Classifier(name, 3, MEAN, STD).train(), torch.rand(3, 3, 64, 64)
     with model.statistics_frozen():
         assert torch.equal(model(x), model(x))
+
+
+def test_no_layer_is_left_that_cannot_be_differentiated_twice(timm):
+    network = timm_network.build("timm.lcnet_050")
+    kinds = {type(module).__name__ for module in network.modules()}
+    assert "HardSigmoid" in kinds
+    assert "Hardsigmoid" not in kinds
 
 
 def test_facts_are_those_of_the_networks(timm):

@@ -16,15 +16,14 @@ from mpssl.config.data import Split
 from mpssl.data.split import write_split
 from mpssl.data.store import load
 from mpssl.runs import gather
-from tests.support.wiring_world import BATCH, EPOCHS, RATIO, World
+from tests.support.wiring_content import (
+    BATCH,
+    EPOCHS,
+    RATIO,
+)
 
 STEPS = 4 * EPOCHS  # a pass over the 24 images of D is an epoch
 SOME = {1, 3, 4}  # the foundation classes of the group `some`
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory):
-    return World(tmp_path_factory.mktemp("wiring"))
 
 
 def unlabeled(recording):

@@ -9,6 +9,12 @@ import torch
 import torch.nn.functional as F
 
 from mpssl.common.errors import UserError
+from tests.support.wiring_content import (
+    BATCH,
+    EPOCHS,
+    RATIO,
+    SHORT,
+)
 from tests.support.wiring_steps import (
     GENERATIVE,
     RATES,
@@ -16,12 +22,6 @@ from tests.support.wiring_steps import (
     close,
     gradient,
     same_step,
-)
-from tests.support.wiring_world import (
-    BATCH,
-    EPOCHS,
-    RATIO,
-    SHORT,
 )
 
 # -------------------------------------------------------------------------------------- foundation

@@ -8,16 +8,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from tests.support.wiring_steps import (
-    ALL,
-    GENERATIVE,
-    ORACLE,
-    STEPS,
-    TRANSFER,
-    order,
-    same,
-)
-from tests.support.wiring_world import (
+from tests.support.wiring_content import (
     BATCH,
     EPOCHS,
     FOUNDATION_POOL,
@@ -27,6 +18,15 @@ from tests.support.wiring_world import (
     SIDE,
     TAIL,
     TEST,
+)
+from tests.support.wiring_steps import (
+    ALL,
+    GENERATIVE,
+    ORACLE,
+    STEPS,
+    TRANSFER,
+    order,
+    same,
 )
 
 # ------------------------------------------------------------------------------- the split's images

@@ -11,14 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.support.wiring_steps import (
-    ALL,
-    GENERATIVE,
-    TRANSFER,
-    WEIGHT,
-    same,
-)
-from tests.support.wiring_world import (
+from tests.support.wiring_content import (
     CENTRE,
     EPOCHS,
     MEAN,
@@ -29,8 +22,15 @@ from tests.support.wiring_world import (
     SIDE,
     STD,
     TEST,
-    World,
 )
+from tests.support.wiring_steps import (
+    ALL,
+    GENERATIVE,
+    TRANSFER,
+    WEIGHT,
+    same,
+)
+from tests.support.wiring_world import World
 
 # -------------------------------------------------------------------------------------- evaluation
 

@@ -7,6 +7,9 @@ worked out by hand.
 import pytest
 import torch
 
+from tests.support.wiring_content import (
+    SHORT,
+)
 from tests.support.wiring_steps import (
     ALL,
     GENERATIVE,
@@ -23,9 +26,6 @@ from tests.support.wiring_steps import (
     order,
     same,
     same_step,
-)
-from tests.support.wiring_world import (
-    SHORT,
 )
 
 # ------------------------------------------------------------------------------------ the optimizer

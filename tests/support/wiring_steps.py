@@ -3,7 +3,9 @@
 import torch
 import torch.nn.functional as F
 
-from tests.support.wiring_world import EDGE
+from tests.support.wiring_content import (
+    EDGE,
+)
 
 ORACLE, TRANSFER = ["oracle/scr", "oracle/fixmatch"], ["transfer/scr"]
 GENERATIVE = ["generative/naive", "generative/pssl", "generative/mpssl"]

@@ -13,6 +13,7 @@ from mpssl.training.meta_gradient import validation_gradient
 from mpssl.training.objectives import build_objective
 from mpssl.training.score_function import credit_of_shares
 from mpssl.training.sources import build_source
+from tests.support.extras import need_timm
 from tests.support.toys import (
     CLASSES,
     SIDE,
@@ -144,7 +145,7 @@ def test_of_a_head_on_frozen_features_equals_a_plain_unroll():
 
 @pytest.mark.slow
 def test_of_dinov2_by_timm_equals_a_plain_unroll():
-    pytest.importorskip("timm")
+    need_timm()
     model = Classifier("timm.vit_small_patch14_dinov2.lvd142m", CLASSES, (0.5,) * 3, (0.25,) * 3)
     problem = Problem(model, side=42)
     (reference,) = torch.autograd.grad(

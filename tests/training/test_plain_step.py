@@ -14,6 +14,7 @@ from mpssl.plan.cells import Column, cell_of
 from mpssl.plan.plan import Plan
 from mpssl.tools.calibration import random_network, random_task
 from mpssl.training.train import Loop
+from tests.support.extras import need_timm
 from tests.support.pipeline import ROOT
 
 STEPS, RATE = 3, 0.05
@@ -29,7 +30,7 @@ STEPS, RATE = 3, 0.05
 )
 def test_several_steps_are_those_of_the_plain_reference(row, architecture, monkeypatch):
     if architecture.startswith("timm."):
-        pytest.importorskip("timm")
+        need_timm()
     monkeypatch.chdir(ROOT)
     config = smaller(reading.load("config/mini.yaml"), batch=6)
     cell = cell_of(row, Column("mnist", 25, architecture))

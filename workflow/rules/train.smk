@@ -20,28 +20,53 @@ rule train_run:
         runtime=480,
     params:
         config=paths.resolved_config,
-        run=lambda w: index.runs[w.name].id,
+        step="train",
+        of=lambda w: index.runs[w.name].id,
     shell:
-        "exec python -m mpssl train --config {params.config} --threads {threads} {params.run} > {log} 2>&1"
+        "exec python -m mpssl {params.step} --config {params.config} --threads {threads} {params.of}"
+        " > {log} 2>&1"
 
 
-rule select_lambda:
-    input:
-        lambda w: [stored(folder_of(run)) for run in plan.search_runs(index.searches[w.name])],
-    output:
-        done(paths.made("searches", "{name}")),
-    log:
-        paths.logs / "select/{name}.log",
-    conda:
-        "../../environment.yml"
-    resources:
-        mem_mb=2000,
-        runtime=10,
-    params:
-        config=paths.resolved_config,
-        cell=lambda w: index.searches[w.name].id,
-    shell:
-        "exec python -m mpssl select --config {params.config} {params.cell} > {log} 2>&1"
+if plan.halves:
+
+    # One job a cell: which runs go on is known only on the way.
+    use rule train_run as halve_lambda with:
+        input:
+            unpack(lambda w: run_inputs(plan.search_runs(index.searches[w.name])[0])),
+        output:
+            done(paths.made("searches", "{name}")),
+        log:
+            paths.logs / "select/{name}.log",
+        benchmark:
+            paths.benchmarks / "select/{name}.tsv"
+        resources:
+            gpu=1,
+            mem_mb=lambda w: run_memory_mb(index.searches[w.name]),
+            runtime=480,
+        params:
+            config=paths.resolved_config,
+            step="halve",
+            of=lambda w: index.searches[w.name].id,
+
+else:
+
+    rule select_lambda:
+        input:
+            lambda w: [stored(folder_of(run)) for run in plan.search_runs(index.searches[w.name])],
+        output:
+            done(paths.made("searches", "{name}")),
+        log:
+            paths.logs / "select/{name}.log",
+        conda:
+            "../../environment.yml"
+        resources:
+            mem_mb=2000,
+            runtime=10,
+        params:
+            config=paths.resolved_config,
+            cell=lambda w: index.searches[w.name].id,
+        shell:
+            "exec python -m mpssl select --config {params.config} {params.cell} > {log} 2>&1"
 
 
 # Runs whose lambda the search chooses: which run that is, is known only then.
@@ -56,4 +81,5 @@ use rule train_run as train_chosen with:
         runtime=480,
     params:
         config=paths.resolved_config,
-        run=lambda w: index.chosen[w.name].id,
+        step="train",
+        of=lambda w: index.chosen[w.name].id,
