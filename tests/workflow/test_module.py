@@ -90,9 +90,8 @@ def test_a_module_has_the_jobs_of_the_workflow(
     assert jobs(done.stdout) == {
         name if name == "total" else start + name: count for name, count in alone.items()
     }
-    assert all(
-        path.startswith((f"{root}results/", f"{root}resources/")) for path in outputs(done.stdout)
-    )
+    places = (f"{root}results/", "store/")
+    assert all(path.startswith(places) for path in outputs(done.stdout))
 
 
 def test_a_run_of_a_module_is_trained_below_the_prefix(repository, other):
