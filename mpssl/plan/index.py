@@ -1,6 +1,7 @@
 """From names in the store back to what they are names of."""
 
 from mpssl.common.errors import UserError
+from mpssl.common.once import DONE
 from mpssl.plan.cells import SELECTED, Cell, Run
 from mpssl.plan.experiment import Experiment
 
@@ -43,3 +44,11 @@ class Index:
             if experiment.config.domain and "generator" in plan.needs(cell):
                 of = cell.dataset, cell.architecture
                 self.domains[names.domain(*of)] = of
+
+
+def forget_lost(experiment: Experiment, index: Index) -> None:
+    """Take back that a run is chosen whose folder was deleted, so that it is trained again."""
+    for run in index.chosen.values():
+        files = experiment.paths.run(run)
+        if not files.record.exists():
+            (files.folder.parent / DONE).unlink(missing_ok=True)

@@ -16,7 +16,7 @@ def recipes(experiment: Experiment) -> dict[str, str]:
     """A digest of all that each table, figure and page is made of, by its name."""
     config, plan = experiment.config, experiment.plan
     plain = config.model_dump(
-        mode="json", include={"methods", "tables", "figures", "claims", "answer", "seeds"}
+        mode="json", include={"methods", "tables", "figures", "claims", "answer", "domain", "seeds"}
     )
     # Names that are printed beside numbers.
     words = {name: data.title for name, data in config.datasets.items()}, plain["methods"]
@@ -39,7 +39,8 @@ def recipes(experiment: Experiment) -> dict[str, str]:
     page = file_digest(REPORT_TEMPLATE, REPORT_STYLE)
     made[REPORT] = recipe("mpssl.results.report", wanted, plain, parts, page)
     if config.answer is not None:
-        made[ANSWER] = recipe("mpssl.results.answer", plan.answer_cells(), plain["answer"])
+        of_answer = plain["answer"], plain["domain"]
+        made[ANSWER] = recipe("mpssl.results.answer", plan.answer_cells(), *of_answer)
     foundation = config.foundation
     if foundation.generator.kind == "images" and foundation.generator.make:
         made[POOL] = experiment.names.pool_made()

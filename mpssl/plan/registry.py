@@ -1,11 +1,10 @@
 """What each experiment that uses a store refers to, so that the rest of it may be removed."""
 
-import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from mpssl.common.files import json_digest, read_json, write_json
+from mpssl.common.files import json_digest, read_made, write_made
 from mpssl.common.once import DONE
 from mpssl.plan.experiment import Experiment
 from mpssl.plan.index import Index
@@ -49,14 +48,18 @@ def register(experiment: Experiment, index: Index) -> None:
         "runs": sorted({*index.runs, *begun}),
     }
     path = paths.store / EXPERIMENTS / f"{json_digest(str(results))}.json"
-    write_json(path, {"results": str(results), "refers": refers})
+    write_made(path, {"results": str(results), "refers": refers})
 
 
 def unused(store: Path) -> list[Unused]:
-    """The folders of a store that no experiment refers to whose results are still there."""
+    """The folders of a store that no experiment refers to whose results are still there.
+
+    Raises:
+        UserError: what an experiment has written down is damaged.
+    """
     used: set[Path] = set()
     for path in (store / EXPERIMENTS).glob("*.json"):
-        known = read_json(path)
+        known = read_made(path)
         if Path(known["results"]).exists():
             used |= {store / kind / n for kind, names in known["refers"].items() for n in names}
     used |= {(f / "run").resolve() for f in list(used) if f.parent.name == "chosen"}
@@ -71,9 +74,3 @@ def _unused(folder: Path) -> Unused:
     last = max((f.stat().st_mtime for f in ([done] if done.exists() else files)), default=0)
     size = sum(file.stat().st_size for file in files)
     return Unused(folder, size, (time.time() - last) / DAY_S)
-
-
-def remove(found: list[Unused]) -> None:
-    """Remove folders of the store, and links in it that lead to them."""
-    for item in found:
-        shutil.rmtree(item.folder)

@@ -70,7 +70,7 @@ def make_report(experiment: Experiment) -> None:
     page = environment.from_string(REPORT_TEMPLATE.read_text()).render(
         style=Markup(REPORT_STYLE.read_text()),
         experiment=config.experiment,
-        runs=len(every),
+        runs=len({paths.run(record.run).folder.resolve() for record in every}),
         seeds=len(config.seeds),
         datasets=[
             config.datasets[name].title

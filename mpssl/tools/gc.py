@@ -1,11 +1,12 @@
 """What in a store no experiment refers to any more: listed, and removed if a person says so."""
 
+import shutil
 from collections import defaultdict
 from pathlib import Path
 
 from mpssl.common.columns import aligned
 from mpssl.common.errors import UserError
-from mpssl.plan.registry import Unused, remove, unused
+from mpssl.plan.registry import Unused, unused
 
 
 def collect_garbage(store: Path, older_than: float, delete: bool) -> str:
@@ -17,7 +18,7 @@ def collect_garbage(store: Path, older_than: float, delete: bool) -> str:
         delete: whether to remove what is found.
 
     Raises:
-        UserError: there is no such store.
+        UserError: there is no such store, or what an experiment refers to cannot be read.
     """
     if not store.is_dir():
         raise UserError(f"there is no store in {store}; name it with --store")
@@ -30,7 +31,7 @@ def collect_garbage(store: Path, older_than: float, delete: bool) -> str:
     rows = [("kind", "folders", "MB")]
     rows += [(k, str(len(v)), f"{sum(i.bytes for i in v) / 1e6:.1f}") for k, v in kinds.items()]
     total = sum(item.bytes for item in found) / 1e6
-    if delete:
-        remove(found)
+    for item in found if delete else []:
+        shutil.rmtree(item.folder)
     said = "removed" if delete else "would be removed; add --delete to do it"
     return f"{aligned(rows)}\n{len(found)} folders, {total:.1f} MB {said}"

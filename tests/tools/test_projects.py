@@ -5,7 +5,6 @@ import shlex
 import shutil
 from pathlib import Path
 
-import numpy as np
 import pytest
 from PIL import Image
 
@@ -15,6 +14,7 @@ from mpssl.data.folder import list_images
 from mpssl.plan.claim import claim, is_free, owner
 from mpssl.tools import init_project
 from tests.support.commands import fails, mpssl
+from tests.support.pictures import draw_classes
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -22,12 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 @pytest.fixture
 def place(tmp_path, monkeypatch):
     """Where the user stands: a folder with images of two classes."""
-    rng = np.random.default_rng(0)
-    for name in ("cat", "dog"):
-        (tmp_path / "images" / name).mkdir(parents=True)
-        for i in range(10):
-            pixels = rng.integers(0, 256, (12, 12, 3), dtype=np.uint8)
-            Image.fromarray(pixels).save(tmp_path / f"images/{name}/{i}.png")
+    draw_classes(tmp_path / "images")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

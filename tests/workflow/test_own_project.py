@@ -2,11 +2,10 @@
 
 import shutil
 
-import numpy as np
 import pytest
-from PIL import Image
 
 from tests.support.commands import mpssl
+from tests.support.pictures import draw_classes
 from tests.support.pipeline import ROOT, snakemake
 
 pytestmark = pytest.mark.slow
@@ -15,12 +14,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture
 def place(tmp_path):
     """A project x/dig, and a copy of it of the same name."""
-    rng = np.random.default_rng(0)
-    for name in ("cat", "dog"):
-        (tmp_path / "images" / name).mkdir(parents=True)
-        for i in range(10):
-            pixels = rng.integers(0, 256, (12, 12, 3), dtype=np.uint8)
-            Image.fromarray(pixels).save(tmp_path / f"images/{name}/{i}.png")
+    draw_classes(tmp_path / "images")
     words = ["init", "x/dig", "--images", "images", "--foundation", "small"]
     assert mpssl(*words, cwd=tmp_path).returncode == 0
     shutil.copytree(tmp_path / "x/dig", tmp_path / "with blank/dig")

@@ -157,6 +157,14 @@ def test_a_deleted_run_is_trained_again_and_only_that(copied):
     assert trained(plan(copied)) == {"train_run": 1}
 
 
+def test_a_deleted_run_that_was_chosen_is_trained_again(copied):
+    link = next((copied / "results/kept/runs").rglob("lambda-selected/seed-0"))
+    shutil.rmtree(link.resolve())
+    assert trained(plan(copied)) == {"train_chosen": 1}
+    run(copied, "few")
+    assert (link / "metrics.json").exists()
+
+
 def test_two_snakemakes_on_one_store_make_everything_once(tmp_path):
     folders = [tmp_path / "one", tmp_path / "two"]
     for folder in folders:

@@ -14,7 +14,7 @@ from mpssl.config.reading import read_yaml, resolve
 from mpssl.plan import job_memory
 from mpssl.plan.claim import claim
 from mpssl.plan.experiment import Experiment
-from mpssl.plan.index import Index
+from mpssl.plan.index import Index, forget_lost
 from mpssl.plan.registry import register
 from mpssl.plan.recipes import ANSWER, CLAIMS, POOL, REPORT, RUNS, SHIPPED, write_recipes
 
@@ -28,6 +28,8 @@ try:
     else:  # a job on a cluster: images are those of the start
         experiment = Experiment.load(experiment.paths.resolved_config)
     index = Index(experiment)
+    if workflow.is_main_process:
+        forget_lost(experiment, index)
     if MODULE and workflow.is_main_process:
         experiment.write()
         register(experiment, index)
