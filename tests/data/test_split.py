@@ -8,6 +8,7 @@ import pytest
 
 from mpssl.common.errors import UserError
 from mpssl.config.data import Split
+from mpssl.data.groups import take_whole
 from mpssl.data.split import read_split, split_pool, write_split
 from mpssl.data.store import Packed
 
@@ -179,3 +180,18 @@ def test_a_split_is_read_whole_or_refused(tmp_path):
     )
     with pytest.raises(UserError, match=r"50\.json is missing or damaged"):
         read_split(path, packed())
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_group_with_all_rows_of_a_class_is_left(seed):
+    """Though it has exactly as many as are wanted."""
+    labels, groups = np.array([0, 0, 1, 1, 1]), np.array([0, 0, 1, 2, 3])
+    wanted = np.array([2, 1])
+
+    def taken(leave_one):
+        rng = np.random.default_rng(seed)
+        return take_whole(labels, groups, wanted, rng, leave_one=leave_one)
+
+    assert taken(leave_one=False)[:2].all()
+    assert not taken(leave_one=True)[:2].any()
+    assert taken(leave_one=True).sum() == 1

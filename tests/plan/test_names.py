@@ -79,14 +79,22 @@ def test_runs_differ_by_seed_lambda_and_split(content):
     assert by_seed.split("mnist", 50, 3) != by_seed.split("mnist", 50, 4)
 
 
-def test_code_that_counts_changes_the_names_of_what_it_makes(content, monkeypatch):
+@pytest.mark.parametrize(
+    ("code", "changed"),
+    [
+        ("mpssl.data.adapters", set(PARTS)),
+        ("mpssl.data.split", {"split", "base", *OF_MPSSL}),
+        ("mpssl.foundation.jobs", {"generator", *PRETRAINED}),
+        ("mpssl.runs.runner", {"base", *OF_MPSSL}),
+        ("mpssl.training.sources.lmo", OF_MPSSL),
+        ("mpssl.results.collect", {"search", "chosen"}),
+    ],
+)
+def test_code_that_counts_changes_the_names_of_what_it_makes(content, monkeypatch, code, changed):
     before, whole = named(content), module.code_digest
-    monkeypatch.setattr(
-        module, "code_digest", lambda *m: whole(*m) + "x" * ("mpssl.data.split" in m)
-    )
+    monkeypatch.setattr(module, "code_digest", lambda *m: whole(*m) + "x" * (code in m))
     after = named(content)
-    changed = {part for part in PARTS if before[part] != after[part]}
-    assert changed == {"split", "base", *OF_MPSSL}
+    assert {part for part in PARTS if before[part] != after[part]} == changed
 
 
 def test_cells_of_the_same_settings_are_one(content):
@@ -134,6 +142,13 @@ def test_own_images_are_named_by_what_they_hold(own):
     assert own_name(content) not in (before, replaced)
 
 
+def test_a_class_by_another_name_is_another_data_set(own):
+    content, folder = own
+    before = own_name(content)
+    (folder / "b").rename(folder / "z")
+    assert own_name(content) != before
+
+
 def test_an_edited_list_of_exclusions_is_another_data_set(own):
     content, folder = own
     listed = folder.parent / "excluded.csv"
@@ -156,8 +171,8 @@ def test_a_job_sees_the_images_as_they_were_at_the_start(own, tmp_path, monkeypa
     assert Experiment.load(tmp_path / "mine.json").names.packed("own") != before
 
 
-def test_files_are_hashed_once(own, monkeypatch):
-    content, _ = own
+def test_files_are_hashed_once_and_again_when_they_change(own, monkeypatch):
+    content, folder = own
     monkeypatch.setattr("mpssl.data.fingerprint.WORTH_BYTES", 0)
     own_name(content)
     hashed = []
@@ -168,5 +183,8 @@ def test_files_are_hashed_once(own, monkeypatch):
         return digest(file, kind)
 
     monkeypatch.setattr("mpssl.data.fingerprint.hashlib.file_digest", counted)
-    own_name(content)
+    before = own_name(content)
     assert hashed == []
+    Image.new("L", (8, 8), 255).save(folder / "a/0.png")
+    assert own_name(content) != before
+    assert hashed == [str(folder / "a/0.png")]

@@ -110,7 +110,10 @@ def test_of_many_classes_the_worst_are_shown():
 
 @pytest.fixture
 def answered(content, own_results):
-    """A function: the answer on 20 ants and 5 bees, from which of them each row's models know."""
+    """A function: the answer on 20 ants and 5 bees, from which of them each row's models know.
+
+    These are classes for the models of all three seeds, or a list of them for each seed.
+    """
     test = np.array([0] * 20 + [1] * 5)
 
     def make(rows, classes=("ant", "bee"), **changes):
@@ -120,11 +123,13 @@ def answered(content, own_results):
         made_from = pack(experiment, "mnist", [0] * 18 + [1] * 2, test, classes)
         column = experiment.plan.product(experiment.config.answer)[0]
         for row, (validation, known) in rows.items():
-            for run in experiment.plan.fixed_runs(cell_of(row, column)):
+            known = known if isinstance(known[0], list) else [known] * 3
+            runs = experiment.plan.fixed_runs(cell_of(row, column))
+            for run, classes_known in zip(runs, known, strict=True):
                 files = experiment.paths.run(run)
                 files.folder.mkdir(parents=True)
                 files.model.write_text(run.id)
-                right = np.isin(test, known)
+                right = np.isin(test, classes_known)
                 more = {"files": {files.model.name: file_digest(files.model)}}
                 more |= {"val": validation, "digests": made_from}
                 write_run(experiment, run, 100 * right.mean(), right, test, **more)
@@ -133,6 +138,12 @@ def answered(content, own_results):
         return experiment.paths.answer("md").read_text(), frame
 
     return make
+
+
+def test_accuracies_by_class_are_means_over_the_seeds(answered):
+    text, frame = answered({"base/base": (60, [0, 1]), "generative/pssl": (70, [[0, 1], [0], [0]])})
+    assert "| bee | 1 | 5 | 100.0 | 33.3 |" in text
+    assert frame.balanced_mean["pssl"] == pytest.approx(200 / 3)
 
 
 def test_a_model_that_calls_the_small_class_the_big_one_is_not_taken_without_a_word(answered):
