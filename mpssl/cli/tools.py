@@ -144,7 +144,7 @@ def _check_images(experiment: Experiment, dataset: str, write: bool) -> None:
     settings, cells = experiment.config.datasets[dataset], experiment.plan.wanted_cells()
     fractions = [cell.fraction for cell in cells if cell.dataset == dataset]
     if write and settings.exclude is None:
-        raise UserError("the data set has no key `exclude`: write `exclude: excluded.csv` first")
+        raise UserError("the data set has no key `exclude`: write `exclude: ./excluded.csv` first")
     if write and not settings.exclude.exists():
         add_excluded(settings.exclude, settings, {})
     report = check(settings)

@@ -14,6 +14,7 @@ from pydantic import (
     Field,
     StringConstraints,
     ValidationError,
+    ValidationInfo,
 )
 
 from mpssl.common.errors import nearest
@@ -25,7 +26,18 @@ def _number(value: Any) -> Any:
     return float(value) if text else value
 
 
-def _place(value: Any) -> Any:
+def _place(value: Any, info: ValidationInfo) -> Any:
+    """A path that a file system can have; one with a dot before it starts at the context's `base`.
+
+    So a folder with a configuration, and what that names in it, can be copied or moved.
+    """
+    base = (info.context or {}).get("base")
+    if base is not None and isinstance(value, str) and value.startswith(("./", "../")):
+        value = os.path.normpath(base / value)
+    return _possible(value)
+
+
+def _possible(value: Any) -> Any:
     """A path that a file system can have."""
     if value == "":
         raise ValueError("the path is empty")
@@ -37,7 +49,7 @@ def _place(value: Any) -> Any:
 
 def _inside(value: str) -> str:
     """A path that does not lead out of the folder where it starts."""
-    path = PurePosixPath(_place(value or "."))
+    path = PurePosixPath(_possible(value or "."))
     if path.is_absolute() or ".." in path.parts:
         raise ValueError("the path leads out of the data set's folder")
     return value

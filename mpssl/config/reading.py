@@ -25,7 +25,10 @@ def load(path: Path | str) -> Config:
     Raises:
         UserError: a missing or unreadable file, an unknown key or name, a value out of range.
     """
-    return resolve(_made(path) or read_yaml(path), where=str(path))
+    made = _made(path)
+    if made is not None:
+        return resolve(made, where=str(path))
+    return resolve(read_yaml(path), where=str(path), base=Path(path).parent)
 
 
 def _made(path: Path | str) -> dict | None:
@@ -42,12 +45,15 @@ def _made(path: Path | str) -> dict | None:
     return read_made(path) if made else None
 
 
-def resolve(content: dict, where: str = "configuration", strict: bool = True) -> Config:
+def resolve(
+    content: dict, where: str = "configuration", strict: bool = True, base: Path | None = None
+) -> Config:
     """Complete and validate the content of a configuration file.
 
     `datasets`, `methods`, `tables`, `figures` and `claims` are those of `mpssl/shipped/` unless
     the content has its own. If it is not `strict`, a text that says a number is that number:
-    Snakemake's `--config` makes texts of the numbers inside lists and mappings.
+    Snakemake's `--config` makes texts of the numbers inside lists and mappings. `base` is the
+    folder at which paths start that begin with ./ or ../; without it they start where one is.
 
     Raises:
         UserError: an unknown key or name, or a value out of range.
@@ -57,7 +63,8 @@ def resolve(content: dict, where: str = "configuration", strict: bool = True) ->
         if not content.keys() >= INCLUDED_KEYS:
             content = _included() | content
         # As JSON, pydantic's strict mode still takes texts for paths and lists for tuples.
-        return Config.model_validate_json(json.dumps(content), strict=strict)
+        context = {"base": base and base.absolute()}
+        return Config.model_validate_json(json.dumps(content), strict=strict, context=context)
     except ValidationError as error:
         raise UserError(one_line(f"{where}: {_first_line(error)}")) from None
     except ValueError as error:

@@ -43,7 +43,9 @@ An experiment is a YAML file. A small one, complete:
 {EXAMPLE}```
 
 `datasets`, `methods`, `tables`, `figures` and `claims` come from the files in `mpssl/shipped/` if
-an experiment has none of its own. An unknown key is an error that suggests the nearest.
+an experiment has none of its own. An unknown key is an error that suggests the nearest. A path that
+begins with `./` or `../` starts at the folder of the file (in a module: where Snakemake starts);
+other relative paths start where the command is started.
 
 A *cell* is one place of a table: a method on a data set, with a label fraction and an architecture,
 here for example `generative/mpssl` on `birds` with 25 % of the labels and ResNet-18. Tables share

@@ -59,22 +59,22 @@ def initialize(
     name = _experiment(project)
     keys = {"path": images, "test": test, "unlabeled": unlabeled} | more
     keys = {
-        key: str(value.absolute()) if isinstance(value, Path) else value
+        key: _written(value, project) if isinstance(value, Path) else value
         for key, value in keys.items()
         if value is not None
     }
     entry = {"adapter": "folder", "title": project.resolve().name} | keys
-    dataset = _dataset(entry)
+    dataset = _dataset(entry, project)
     _refuse_inside(project, dataset)
     report = check(dataset)
     _enough(report)
     excluded = (project / "excluded.csv").absolute()
-    entry["exclude"] = str(excluded)
+    entry["exclude"] = f"./{excluded.name}"
     values = report.looks.values
     classes = sorted(report.counts[0])
     with_oracle = unlabeled is not None
     text = _configuration(name, entry, foundation, architecture, with_oracle, values, classes)
-    config = reading.resolve(yaml.safe_load(text), where=str(target))
+    config = reading.resolve(yaml.safe_load(text), where=str(target), base=project)
     unvalidated(report.images, config.split)  # refuses too few images
     add_excluded(excluded, report.listed.dataset, report.excluded)
     write_sheet(project / "images.png", report.looks, config.packing)
@@ -113,10 +113,17 @@ def _experiment(project: Path) -> str:
     return next(found for found in names if is_free(Path("results") / found, project))
 
 
-def _dataset(entry: dict) -> ImageFolder:
+def _written(place: Path, project: Path) -> str:
+    """A place as the configuration names it: from the project on if it is inside."""
+    place, project = place.absolute(), project.absolute()
+    inside = place.is_relative_to(project)
+    return f"./{place.relative_to(project)}" if inside else str(place)
+
+
+def _dataset(entry: dict, project: Path) -> ImageFolder:
     """The data set of an entry of the configuration."""
     try:
-        return ImageFolder.model_validate(entry)
+        return ImageFolder.model_validate(entry, context={"base": project.absolute()})
     except ValidationError as error:
         raise UserError(error.errors()[0]["msg"].removeprefix("Value error, ")) from None
 

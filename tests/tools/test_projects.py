@@ -162,6 +162,36 @@ def test_the_folder_of_the_data_may_move(place):
         assert not any("broken" in f.name for f in files)
 
 
+def test_a_copied_project_has_a_list_and_images_of_its_own(place):
+    (place / "images").rename(place / "p")
+    (place / "p/images").mkdir()
+    for name in ("cat", "dog"):
+        (place / "p" / name).rename(place / "p/images" / name)
+    (place / "u").mkdir()
+    Image.new("RGB", (9, 9), "red").save(place / "u/1.png")
+    init("p", "p/images", "--unlabeled", "u")
+    copy = shutil.copytree(place / "p", place / "else where/p")
+    with open(copy / "excluded.csv", "a") as file:
+        file.write("cat/3.png,path,blurred\n")
+    (copy / "images/dog/0.png").unlink()
+
+    def listed(project):
+        return list_images(reading.load(project / "config.yaml").datasets["p"])
+
+    before, after = listed(Path("p")), listed(copy)
+    assert len(before.labels) == 20
+    assert {f.relative_to(copy / "images") for f in after.labels} == {
+        f.relative_to(place / "p/images") for f in before.labels
+    } - {Path("cat/3.png"), Path("dog/0.png")}
+    assert before.unlabeled == after.unlabeled == [place / "u/1.png"]  # outside of it
+    result = mpssl("data-check", "--config", copy / "config.yaml", "p")
+    assert "14 training and 4 test images" in result.stdout
+    (place / "u").rename(place / "else where/u")
+    text = (copy / "config.yaml").read_text().replace(f"{place}/u", "../u")
+    (copy / "config.yaml").write_text(text)
+    assert listed(copy).unlabeled == [place / "else where/u/1.png"]
+
+
 @pytest.mark.parametrize(
     ("lines", "message"),
     [

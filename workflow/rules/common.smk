@@ -18,10 +18,21 @@ from mpssl.plan.index import Index, forget_lost
 from mpssl.plan.registry import register
 from mpssl.plan.recipes import ANSWER, CLAIMS, POOL, REPORT, RUNS, SHIPPED, write_recipes
 
+
+
+def project_of(configfiles):
+    """The folder of the last configuration file that names an experiment; else this one."""
+    if MODULE:  # the files are those of the other workflow
+        return Path()
+    named = [Path(file) for file in configfiles if "experiment" in read_yaml(file)]
+    return named[-1].parent if named else Path()
+
+
 try:
     for file in [] if MODULE else workflow.configfiles:  # Snakemake lets a repeated key pass
         read_yaml(file)
-    experiment = Experiment(resolve(config, strict=False), root=ROOT)
+    resolved = resolve(config, strict=False, base=project_of(workflow.configfiles))
+    experiment = Experiment(resolved, root=ROOT)
     experiment.plan.wanted_cells()  # a pool of generated images is looked at
     if workflow.is_main_process:
         write_recipes(experiment)
@@ -57,7 +68,7 @@ def stored(folder):
 def claim_results(results, configfiles):
     """Write down that the results are those of the project in which the configuration is."""
     try:
-        claim(Path(results), Path(configfiles[-1]).parent)
+        claim(Path(results), project_of(configfiles))
     except UserError as error:
         raise WorkflowError(str(error)) from None
 
