@@ -139,6 +139,7 @@ def data_check(experiment: Experiment, dataset: str, write: bool) -> None:
 def _check_images(experiment: Experiment, dataset: str, write: bool) -> None:
     """Check a person's images; exit with code 1 if some should be left out and are not listed."""
     from mpssl.data.excluded import add_excluded
+    from mpssl.data.pictures import FULL_RANGE
     from mpssl.tools.check import check, summary
 
     settings, cells = experiment.config.datasets[dataset], experiment.plan.wanted_cells()
@@ -148,7 +149,8 @@ def _check_images(experiment: Experiment, dataset: str, write: bool) -> None:
     if write and not settings.exclude.exists():
         add_excluded(settings.exclude, settings, {})
     report = check(settings)
-    click.echo(summary(report, experiment.config.split, min(fractions, default=100)))
+    values = experiment.config.packing.values or FULL_RANGE
+    click.echo(summary(report, experiment.config.split, min(fractions, default=100), values))
     if report.excluded and write:
         add_excluded(settings.exclude, settings, report.excluded)
         click.echo(f"added {len(report.excluded)} files to {settings.exclude}")
@@ -257,6 +259,8 @@ def predict(
     unread = [result for result in results if isinstance(result, UserError)]
     for error in unread:
         click.echo(f"mpssl: skipped: {error}", err=True)
+    for line in predicting.doubts(found):
+        click.echo(f"mpssl: warning: {line}", err=True)
     if others:
         click.echo(f"mpssl: no pictures: {in_words(others)}", err=True)
     click.echo(f"mpssl: {len(found)} of {len(results)} files labeled", err=True)

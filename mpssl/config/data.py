@@ -219,7 +219,8 @@ class Packing(Closed):
     values: Annotated[list[float], Field(min_length=2, max_length=2)] | None = Field(
         None,
         description="Values that become black and white in images of more than 8 bits a channel "
-        "or of real numbers; empty takes all of 16 bits, and refuses others.",
+        "or of real numbers; empty takes all of 16 bits, and refuses images that do not fit them "
+        "or use less than an eighth.",
         examples=[[0, 4095]],
     )
 

@@ -35,6 +35,7 @@ FORMATS = (
 READERS, READ_AHEAD = 2, 16  # threads, as the rule `pack_images` has; images
 MOST_PIXELS = 90_000_000  # about Pillow's own bound, 270 MB as RGB
 FULL_RANGE = (0, 65535)  # of integers wider than 8 bits
+DARK = 1 / 8  # part of a range that is too little of it
 # What a file that Pillow cannot open begins with, and what helps.
 KNOWN = [
     ((b"%!PS", b"%PDF"), "a PDF or PostScript file: export it as PNG"),
@@ -174,7 +175,8 @@ def to_rgb(image: Image.Image, packing: Packing, file: Path) -> Image.Image:
     """An image of any mode as 8-bit RGB.
 
     Transparent parts show `packing.background`. Wide values go from black at the lower end of
-    `packing.values` to white at the upper end; without it integers have all of 16 bits.
+    `packing.values` to white at the upper end; without it integers have all of 16 bits, and an
+    image that uses little of them is refused, as it has fewer.
 
     Raises:
         UserError: without `packing.values` the range is not known, or a value is no number.
@@ -182,10 +184,11 @@ def to_rgb(image: Image.Image, packing: Packing, file: Path) -> Image.Image:
     if is_wide(image):
         values = values_of(image, file)
         low, high = packing.values or FULL_RANGE
-        fits = image.mode != "F" and values.min() >= low and values.max() <= high
+        least, most = values.min(), values.max()
+        fits = image.mode != "F" and least >= low and (not most or DARK * high <= most <= high)
         if packing.values is None and not fits:
             raise UserError(
-                f"the image {file} has values from {values.min():g} to {values.max():g}; say in "
+                f"the image {file} has values from {least:g} to {most:g}; say in "
                 "packing.values: [low, high] which are black and white, as `mpssl init` does"
             )
         grey = 255 * (values - low) / (high - low)

@@ -156,8 +156,20 @@ def unvalidated(images: Images, split: Split, fraction: int = 100) -> list[str]:
     return [name for label, name in enumerate(names) if label not in there]
 
 
-def summary(report: Report, split: Split, fraction: int = 100) -> str:
-    """A check in a few lines; `fraction` percent of the training images are labeled."""
+def summary(
+    report: Report,
+    split: Split,
+    fraction: int = 100,
+    values: tuple[float, float] | None = None,
+) -> str:
+    """A check in a few lines.
+
+    Args:
+        report: what is summed up.
+        split: how D_val is taken.
+        fraction: percent of the training images that are labeled.
+        values: what is black and white in images of more than 8 bits; None takes their own range.
+    """
     dataset, (train, test) = report.listed.dataset, report.counts
     lines = [
         f"{dataset.title}: {train.total()} training and {test.total()} test images of "
@@ -171,7 +183,7 @@ def summary(report: Report, split: Split, fraction: int = 100) -> str:
     lines += [f"  {name:<{width}}  {train[name]:>5} + {test[name]:>4}" for name in shown]
     if len(names) > CLASSES_SHOWN:
         lines.append(f"  ... and {len(names) - CLASSES_SHOWN} larger classes")
-    lines += report.looks.lines()
+    lines += report.looks.lines(values)
     if others := parts.other_files(dataset):
         lines.append(f"no pictures: {in_words(others)}")
     if report.images.groups:

@@ -57,6 +57,23 @@ def look(file: Path) -> Look:
     return Look(file, image.size, digest, print_of(picture), alpha, wide)
 
 
+def doubt(image: Image.Image, file: Path, values: list[float] | None) -> str:
+    """Why a picture may be of another kind than those whose range is `values`; else nothing.
+
+    Raises:
+        UserError: a value is not a number.
+    """
+    if values is None:
+        return ""
+    low, high = values
+    if not pictures.is_wide(image):
+        return f"8 bits, without the range of {low:g} to {high:g} that the model learned"
+    least, most = np.percentile(pictures.values_of(image, file), (1, 99))
+    if least < low or most > high or most - low < (high - low) * pictures.DARK:
+        return f"values outside of {low:g} to {high:g}, or in less than an eighth of it"
+    return ""
+
+
 @dataclass
 class Looks:
     """The sizes of the pictures, and those that need a decision."""
@@ -92,8 +109,8 @@ class Looks:
                 return [0, upper]
         return [low, high if high > low else low + 1]
 
-    def lines(self) -> list[str]:
-        """What a person should know, a line each."""
+    def lines(self, chosen: tuple[float, float] | None = None) -> list[str]:
+        """What a person should know, a line each, if `chosen` is the range of wide pictures."""
         if not self.sides:
             return []
         sides = sorted(self.sides)
@@ -105,17 +122,20 @@ class Looks:
                 "(packing.background)"
             )
         if self.values is not None:
-            low, high = self.values
+            low, high = chosen or self.values
             found.append(
                 f"more than 8 bits: {len(self.wide)} of {len(sides)} pictures; {low:g} becomes "
                 f"black and {high:g} white (packing.values)"
             )
-            dark = sum(w[1] - low < (high - low) / 8 for w in self.wide)
+            dark = sum(w[1] - low < (high - low) * pictures.DARK for w in self.wide)
             if dark:
                 found.append(
                     f"warning: {dark} of them use less than an eighth of that range: are they of "
                     "another kind?"
                 )
+            outside = sum(w[0] < low or w[1] > high for w in self.wide)
+            if outside:
+                found.append(f"warning: {outside} of them have values outside of that range")
             if len(self.wide) < len(sides):
                 found.append("warning: the other pictures have 8 bits, with a range of their own")
         if self.long:

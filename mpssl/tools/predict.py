@@ -15,10 +15,11 @@ from mpssl.common.errors import UserError
 from mpssl.common.files import csv_text
 from mpssl.data.listing import in_words, list_files
 from mpssl.data.lists import is_list, listed_files
-from mpssl.data.pictures import read_image
+from mpssl.data.pictures import open_upright, square, to_rgb
 from mpssl.models import model_file
 from mpssl.models.model_file import Description
 from mpssl.tools import onnx_file
+from mpssl.tools.looks import doubt
 
 BATCH = 64
 RANKED = ("label", "probability")
@@ -31,6 +32,8 @@ class Prediction:
     file: Path
     classes: dict[str, float]
     """The probability of each class, in the model's order."""
+    doubt: str = ""
+    """What the picture has that those of the training had not; nothing if it is like them."""
 
     def top(self, count: int) -> list[tuple[str, float]]:
         """The most probable classes and their probabilities, the first of those that tie first."""
@@ -105,13 +108,16 @@ def predict(model_path: Path, files: list[Path]) -> Iterator[Prediction | UserEr
     run, description = load(model_path)
     start = (description.packing_size - description.image_size) // 2
     window = slice(start, start + description.image_size)
+    packing = description.packing
     for first in range(0, len(files), BATCH):
-        results: list[Prediction | UserError | None] = []
+        results: list[str | UserError] = []
         images = []
         for file in files[first : first + BATCH]:
             try:
-                images.append(read_image(file, description.packing)[window, window])
-                results.append(None)
+                image = open_upright(file)
+                seen = square(to_rgb(image, packing, file), packing)
+                results.append(doubt(image, file, description.values))
+                images.append(np.asarray(seen)[window, window])
             except UserError as error:
                 results.append(error)
         found = iter([])
@@ -119,10 +125,18 @@ def predict(model_path: Path, files: list[Path]) -> Iterator[Prediction | UserEr
             x = np.stack(images).transpose(0, 3, 1, 2).astype(np.float32) / 255
             found = iter(run(np.ascontiguousarray(x)).tolist())
         for file, result in zip(files[first : first + BATCH], results, strict=True):
-            if result is None:
+            if isinstance(result, UserError):
+                yield result
+            else:
                 classes = zip(description.classes, next(found), strict=True)
-                result = Prediction(file, dict(classes))
-            yield result
+                yield Prediction(file, dict(classes), result)
+
+
+def doubts(predictions: list[Prediction]) -> list[str]:
+    """What the pictures have that those of the training had not, a line each."""
+    counts = Counter(p.doubt for p in predictions if p.doubt)
+    first = {p.doubt: p.file for p in reversed(predictions)}
+    return [f"{count} pictures, such as {first[why]}, have {why}" for why, count in counts.items()]
 
 
 def as_csv(predictions: list[Prediction], count: int = 1, every_class: bool = False) -> str:

@@ -5,8 +5,6 @@ import sys
 import numpy as np
 import pytest
 from PIL import Image
-from pydicom.dataset import FileDataset, FileMetaDataset
-from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
 from mpssl.common.errors import UserError
 from mpssl.config import reading
@@ -15,6 +13,7 @@ from mpssl.data import pictures
 from mpssl.data.listing import list_files
 from mpssl.data.pictures import open_upright, read_image
 from mpssl.tools import init_project
+from tests.support.pictures import dicom
 
 PACKING = Packing(size=8)
 
@@ -73,30 +72,6 @@ def test_without_its_package_a_format_is_named_with_the_remedy(
 
 
 # ------------------------------------------------------------------------------------------- DICOM
-
-
-def dicom(path, pixels, *, kind="MONOCHROME2", bits=None, slope=1, intercept=0, frames=1):
-    meta = FileMetaDataset()
-    meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = CTImageStorage, generate_uid()
-    meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    content = FileDataset(path, {}, file_meta=meta, preamble=b"\0" * 128)
-    content.SOPClassUID, content.SOPInstanceUID = CTImageStorage, meta.MediaStorageSOPInstanceUID
-    content.PhotometricInterpretation = kind
-    content.SamplesPerPixel = 3 if kind == "RGB" else 1
-    if kind == "RGB":
-        content.PlanarConfiguration = 0
-    content.Rows, content.Columns = pixels.shape[-3:-1] if kind == "RGB" else pixels.shape[-2:]
-    if frames > 1:
-        content.NumberOfFrames = frames
-    content.BitsAllocated = 8 * pixels.dtype.itemsize
-    content.BitsStored = bits or content.BitsAllocated
-    content.HighBit = content.BitsStored - 1
-    content.PixelRepresentation = int(pixels.dtype.kind == "i")
-    content.RescaleSlope, content.RescaleIntercept = slope, intercept
-    content.PixelData = pixels.tobytes()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    content.save_as(path, enforce_file_format=True)
-    return path
 
 
 RAMP = np.arange(64).reshape(8, 8)

@@ -77,7 +77,9 @@ def test_wide_values_go_from_black_to_white_over_the_range(
         assert (read_image(path, packing(values=low_high)) == grey).all()
 
 
-@pytest.mark.parametrize(("value", "kind"), [(-5, np.int32), (70_000, np.int32), (0.5, np.float32)])
+@pytest.mark.parametrize(
+    ("value", "kind"), [(-5, np.int32), (70_000, np.int32), (4095, np.int32), (0.5, np.float32)]
+)
 def test_wide_values_whose_range_is_not_known_are_refused(tmp_path, value, kind):
     Image.fromarray(np.full((SIDE, SIDE), value, kind)).save(tmp_path / "a.tif")
     with pytest.raises(UserError, match=r"packing\.values"):

@@ -43,6 +43,24 @@ def of(path, **more):
     return ImageFolder(adapter="folder", title="T", path=path, **more)
 
 
+def test_the_check_of_a_project_speaks_of_its_own_range(tmp_path):
+    for number in range(8):
+        path = put_wide(tmp_path / f"images/{'ab'[number % 2]}/{number}.png", number, 4095)
+    init_project.initialize(tmp_path / "p", tmp_path / "images", foundation="small")
+    put_wide(path, 0, 65535)
+    command = ["data-check", "--config", str(tmp_path / "p/config.yaml"), "p"]
+    text = CliRunner().invoke(cli, command).stdout
+    assert "0 becomes black and 4095 white (packing.values)" in text
+    assert "warning: 1 of them have values outside of that range" in text
+
+
+def put_wide(path, seed, top):
+    values = np.random.default_rng(seed).random((20, 20))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray((top * values).astype(np.uint16)).save(path)
+    return path
+
+
 # --------------------------------------------------------------------------------- near duplicates
 
 

@@ -42,7 +42,7 @@ def picture(mode: str, seed: int, size=(90, 61)) -> Image.Image:
     small = Image.fromarray(rng.integers(0, 256, (7, 9, 4), dtype=np.uint8), "RGBA")
     image = small.resize(size, Image.Resampling.BICUBIC)
     if mode == "I;16":
-        return Image.fromarray(rng.integers(0, 900, size[::-1], dtype=np.uint16))
+        return Image.fromarray(rng.integers(0, 9000, size[::-1], dtype=np.uint16))
     if mode == "F":
         return Image.fromarray(rng.normal(400, 200, size[::-1]).astype(np.float32))
     return image if mode == "RGBA" else image.convert("RGB").convert(mode)

@@ -1,13 +1,21 @@
 """What `mpssl predict` reads of the places that it is given, and what it says of the rest."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
+from mpssl.config import reading
+from mpssl.data import store
+from mpssl.data.batches import batches_of
+from mpssl.data.folder import list_images, read_folder
 from mpssl.models import model_file
 from mpssl.models.classifier import Classifier
+from mpssl.tools import init_project, predict
 from tests.support.commands import fails, mpssl
+from tests.support.pictures import dicom
 
 DESCRIPTION = model_file.Description("resnet8", ["a", "b"], 40, "crop", 32, [0.4] * 3, [0.2] * 3)
 
@@ -114,3 +122,113 @@ def test_a_list_names_the_files(tmp_path, model, text, labeled):
 )
 def test_a_place_without_pictures_is_refused(tmp_path, model, names, place, text):
     fails(mpssl("predict", model, fill(tmp_path, names) / place), text)
+
+
+# ------------------------------------------------------- labels of a folder, and of packed pictures
+
+
+def smooth(seed, top, side=(40, 40)):
+    """Soft blobs of values from 0 to `top`, float64 [H, W]."""
+    small = np.random.default_rng(seed).random((5, 6)).astype(np.float32)
+    return top * np.asarray(Image.fromarray(small).resize(side, Image.Resampling.BILINEAR), float)
+
+
+def as_png(path, values):
+    Image.fromarray(values.astype(np.uint16)).save(path.with_suffix(".png"))
+
+
+def as_tiff(path, values):
+    Image.fromarray(values.astype(np.float32)).save(path.with_suffix(".tif"))
+
+
+def as_dicom(path, values, **more):
+    dicom(path.with_suffix(".dcm"), values.astype(np.uint16), bits=12, **more)
+
+
+def as_ink(path, values):
+    ink = Image.new("RGBA", values.shape[::-1])
+    ink.putalpha(Image.fromarray(values.astype(np.uint8)))
+    ink.save(path.with_suffix(".png"))
+
+
+KINDS = {
+    "12 bits in 16": (as_png, 4095, [0, 4095]),
+    "all of 16 bits": (as_png, 65535, [0, 65535]),
+    "10 bits in DICOM": (as_dicom, 1023, [0, 1023]),
+    "Hounsfield units": (lambda *a: as_dicom(*a, intercept=-1024), 4000, [-1024, 2976]),
+    "white is 0": (lambda *a: as_dicom(*a, kind="MONOCHROME1"), 4095, [0, 4095]),
+    "real numbers": (as_tiff, 1, [0, 1]),
+    "ink in alpha": (as_ink, 255, None),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("write", "top", "values"), KINDS.values(), ids=KINDS)
+@pytest.mark.parametrize("resize", ["crop", "pad"])
+def test_a_folder_has_the_labels_of_the_packed_pictures(tmp_path, write, top, values, resize):
+    for number in range(12):
+        path = tmp_path / "images" / ("ill", "well")[number % 2] / f"{number}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write(path, smooth(number, top, (60, 40)))
+    init_project.initialize(tmp_path / "p", tmp_path / "images", foundation="small")
+    path = tmp_path / "p/config.yaml"
+    keys = f"packing: {{size: 37, resize: {resize}, background: '#40c0ff'"
+    path.write_text(path.read_text().replace("packing: {size: 32", keys))
+    config = reading.load(path)
+    assert (config.packing.values is None) == (values is None)
+    if values is not None:
+        assert config.packing.values == pytest.approx(values, abs=top / 20)
+
+    dataset = config.datasets["p"]
+    reading_ = read_folder(dataset, config.packing)
+    store.save(tmp_path / "packed", reading_, config.packing.size)
+    packed = store.load(tmp_path / "packed")
+    torch.manual_seed(0)
+    model = Classifier("resnet8", 2, (0.4,) * 3, (0.2,) * 3).eval()
+    torch.nn.init.normal_(model.head.weight)
+    description = model_file.describe(config, "resnet8", packed.classes)
+    description = replace(description, mean=[0.4] * 3, std=[0.2] * 3)
+    model_file.save(tmp_path / "m.safetensors", model, description)
+    side = config.training.image_size
+    batches = batches_of(packed, np.arange(12), side, torch.device("cpu"))
+    with torch.no_grad():
+        expected = model(batches.centre_images(torch.arange(12))).softmax(dim=1).numpy()
+    assert np.ptp(expected[:, 0]) > 0.01  # the pictures are told apart
+
+    images = list_images(dataset)
+    files = [f for part in (images.train, images.test) for name in part for f in part[name]]
+    found = list(predict.predict(tmp_path / "m.safetensors", files))
+    assert np.array([list(p.classes.values()) for p in found]) == pytest.approx(expected, abs=1e-6)
+    assert not any(p.doubt for p in found)
+
+
+OTHERS = {
+    "of the range": ([0, 4095], np.uint16, 4095, 0, ""),
+    "8 bits": ([0, 4095], np.uint8, 255, 0, "3 pictures, such as {}, have 8 bits, without the ran"),
+    "of more bits": (
+        [0, 4095],
+        np.uint16,
+        65535,
+        0,
+        "have values outside of 0 to 4095, or in l",
+    ),
+    "of fewer bits": ([0, 65535], np.uint16, 4095, 0, "have values outside of 0 to 65535, or in l"),
+    "no range": (None, np.uint16, 65535, 0, ""),
+    "no range, and fewer bits": (None, np.uint16, 4095, 1, "say in packing.values: [low, high]"),
+}
+
+
+@pytest.mark.parametrize(("values", "kind", "top", "code", "text"), OTHERS.values(), ids=OTHERS)
+def test_pictures_of_another_range_than_the_models_are_said(
+    tmp_path, model, values, kind, top, code, text
+):
+    network, description = model_file.load(model)
+    model_file.save(tmp_path / "m.safetensors", network, replace(description, values=values))
+    (tmp_path / "in").mkdir()
+    for number in range(3):
+        picture = Image.fromarray(smooth(number, top).astype(kind))
+        picture.save(tmp_path / f"in/{number}.png")
+    result = mpssl("predict", tmp_path / "m.safetensors", tmp_path / "in")
+    assert result.returncode == code
+    assert text.format(tmp_path / "in/0.png") in result.stderr
+    assert ("warning" in result.stderr) == bool(text and not code)
