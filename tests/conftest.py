@@ -2,6 +2,7 @@
 
 import copy
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,9 @@ from filelock import FileLock
 
 # Before torch is imported: on busy cores its threads wait for each other, ten times as long.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Hundreds of jobs begin with an import of the package: they find its byte code.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 from mpssl.plan.paths import Paths  # noqa: E402
 from tests.support import pipeline  # noqa: E402

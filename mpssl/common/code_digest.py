@@ -22,12 +22,18 @@ What a step is only handed is no import: whoever asks for a digest names the mod
 """
 
 import ast
+import contextlib
 import hashlib
+import json
+import sys
 from functools import cache
+from importlib.util import cache_from_source
 from pathlib import Path
 
-from mpssl.common.code_names import MODULE, Place, bound_names, with_origins
+from mpssl.common.code_names import MODULE, Code, Place, bound_names, with_origins
 from mpssl.common.code_texts import without_texts
+from mpssl.common.errors import UserError
+from mpssl.common.files import read_made, write_made
 
 PACKAGE = Path(__file__).resolve().parent.parent
 OUTSIDE = (
@@ -56,7 +62,7 @@ def reached(*modules: str) -> dict[str, list[str]]:
     waiting, found = list(modules), {}
     for module in waiting:  # which grows
         code, entries = _code(module)
-        texts = [code, *(text for named, text in entries if not named.isdisjoint(modules))]
+        texts = [code, *(text for named, text in entries if not set(modules).isdisjoint(named))]
         for used in MODULE.findall("\n".join(texts)):
             if used not in waiting and not _is_outside(used):
                 waiting.append(used)
@@ -74,8 +80,31 @@ def _hash(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+def _code(module: str) -> Code:
+    return _all_code()[module]
+
+
 @cache
-def _code(module: str) -> tuple[str, list[tuple[set[str], str]]]:
+def _all_code() -> dict[str, Code]:
+    """What counts of each module, kept beside Python's byte code: finding it takes a second.
+
+    What is kept is of one version of Python and of the text of all modules.
+    """
+    texts = {_name(path): path.read_text() for path in sorted(PACKAGE.rglob("*.py"))}
+    of = _hash(json.dumps([sys.version, texts]))
+    kept = Path(cache_from_source(str(_path("mpssl.common.code_digest")))).with_suffix(".json")
+    with contextlib.suppress(UserError):  # it is not there, or damaged
+        found = read_made(kept)
+        if found["of"] == of:
+            return found["code"]
+    code = {module: _find_code(module) for module in texts}
+    if not sys.dont_write_bytecode:
+        with contextlib.suppress(OSError):  # an installation may be read-only
+            write_made(kept, {"of": of, "code": code}, indent=None)
+    return code
+
+
+def _find_code(module: str) -> Code:
     return with_origins(without_texts(_parse(module)), _origin)
 
 
@@ -91,6 +120,12 @@ def _parse(module: str) -> ast.Module:
 def _path(module: str) -> Path:
     path = PACKAGE.joinpath(*module.split(".")[1:])
     return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+
+
+def _name(path: Path) -> str:
+    """The dotted name of the module in a file."""
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(["mpssl", *parts]).removesuffix(".__init__")
 
 
 def _is_outside(module: str) -> bool:

@@ -12,20 +12,17 @@ MODULE = re.compile(r"«(mpssl[\w.]*)»")
 NAMED = re.compile(r"(mpssl[\w.]*)\.(\w+)(:\w+)?")
 Place = tuple[str, str]
 """A module and a name in it; an empty name for the module itself."""
+Code = tuple[str, list[tuple[list[str], str]]]
+"""A module's code, without the entries of dictionaries that name modules; and these entries, each
+with the modules that it names."""
 
 
-def with_origins(
-    tree: ast.Module, origin: Callable[[str, str], str]
-) -> tuple[str, list[tuple[set[str], str]]]:
+def with_origins(tree: ast.Module, origin: Callable[[str, str], str]) -> Code:
     """Write a module's code with the origins of names in place of imports.
 
     Args:
         tree: of the module; it is changed.
         origin: how a place is written.
-
-    Returns:
-        The code, without the entries of dictionaries that name modules; and these entries, each
-        with the modules that it names.
     """
     transformer = _WithOrigins(tree, origin)
     return ast.unparse(transformer.visit(tree)), transformer.entries
@@ -65,7 +62,7 @@ class _WithOrigins(ast.NodeTransformer):
         self.origin = origin
         self.read = read_names(tree)
         self.scopes = [bound_names(tree.body)]
-        self.entries: list[tuple[set[str], str]] = []
+        self.entries: list[tuple[list[str], str]] = []
 
     def meaning(self, name: str) -> Place | None:
         """The place that a name stands for here; None if it is no imported one."""
@@ -105,7 +102,7 @@ class _WithOrigins(ast.NodeTransformer):
         for key, value in zip(node.keys, node.values, strict=True):
             texts = [str(n.value) for n in ast.walk(value) if isinstance(n, ast.Constant)]
             if named := set(MODULE.findall(" ".join(texts))):
-                self.entries.append((named, ast.unparse(ast.Dict([key], [value]))))
+                self.entries.append((sorted(named), ast.unparse(ast.Dict([key], [value]))))
             else:
                 kept.keys.append(key)
                 kept.values.append(value)

@@ -1,5 +1,7 @@
 """The digest of the code that a step depends on, of a small made package."""
 
+import sys
+
 import pytest
 
 from mpssl.common import code_digest as module
@@ -249,3 +251,66 @@ def test_a_module_that_is_named_elsewhere_counts(small):
     assert code_digest("mpssl.top") == before
     small.edit("deep/used", "x = 1", "x = 2")
     assert code_digest("mpssl.top") != before
+
+
+# What is kept beside the byte code
+
+
+@pytest.fixture
+def found(monkeypatch):
+    """The modules whose code was looked through since the fixture was made."""
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    find, found = module._find_code, []
+    monkeypatch.setattr(module, "_find_code", lambda name: found.append(name) or find(name))
+    return found
+
+
+def kept(small):
+    return list(small.folder.rglob("__pycache__/code_digest.*.json"))
+
+
+def again(*modules):
+    """The digest in a new process."""
+    forget()
+    return code_digest(*modules)
+
+
+def test_what_counts_is_found_once(small, found):
+    before = code_digest("mpssl.top"), code_digest("mpssl.deep.table", "mpssl.deep.one")
+    assert sorted(set(found)) == sorted(found) and "mpssl.deep.one" in found
+    found.clear()
+    assert (again("mpssl.top"), again("mpssl.deep.table", "mpssl.deep.one")) == before
+    assert found == [] and len(kept(small)) == 1
+
+
+def test_what_is_kept_is_of_these_sources_and_this_python(small, found, monkeypatch):
+    before = code_digest("mpssl.top")
+    small.edit("near", "h() + x", "h() - x")
+    assert code_digest("mpssl.top") != before
+    found.clear()
+    monkeypatch.setattr(sys, "version", "another")
+    again("mpssl.top")
+    assert "mpssl.top" in found
+
+
+@pytest.mark.parametrize("damage", [lambda t: t[:-9], lambda t: t.replace("near", "nexr", 1)])
+def test_what_is_damaged_is_found_again(small, found, damage):
+    before = code_digest("mpssl.top")
+    (file,) = kept(small)
+    text = file.read_text()
+    file.write_text(damage(text))
+    assert file.read_text() != text
+    assert again("mpssl.top") == before
+    assert file.read_text() == text
+
+
+def test_nothing_is_kept_where_nothing_can_be_or_no_byte_code_is(small, found, monkeypatch):
+    def refused(*_, **__):
+        raise PermissionError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(module, "write_made", refused)
+        before = code_digest("mpssl.top")
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    assert again("mpssl.top") == before
+    assert kept(small) == []

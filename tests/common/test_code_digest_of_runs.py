@@ -47,12 +47,11 @@ def known():
 @pytest.fixture
 def real(copied, known, monkeypatch):
     """A copy of this package, whole again after the test."""
-    compute = module._code.__wrapped__
 
     def code(name):
         key = name, module._path(name).read_text()
         if key not in known:
-            known[key] = compute(name)
+            known[key] = module._find_code(name)
         return known[key]
 
     forget()
