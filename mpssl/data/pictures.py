@@ -127,7 +127,9 @@ def _opened(file: Path) -> Image.Image:
         if image.format == "PNG":
             with Image.open(file, formats=["PNG"]) as again:
                 again.verify()  # checksums, which the decoder does not check
-        return ImageOps.exif_transpose(image)
+        image.load()
+        ImageOps.exif_transpose(image, in_place=True)  # without a copy of an upright image
+        return image
 
 
 def one_sentence(error: Exception) -> str:
