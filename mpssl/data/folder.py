@@ -1,7 +1,7 @@
 """Read the user's own images: one folder for each class, or a CSV of paths and labels."""
 
 from collections import Counter, defaultdict
-from collections.abc import Set
+from collections.abc import Iterable, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -141,6 +141,8 @@ def list_all(dataset: ImageFolder) -> Listed:
     """
     train, test, of_group = list_parts(dataset)
     train, test = _named(train, test, dataset)
+    if test:  # what is listed for both is for the test
+        train = {name: _others(files, test.get(name, ())) for name, files in train.items()}
     classes = sorted(train)
     unlabeled = []
     if dataset.unlabeled is not None:
@@ -150,8 +152,7 @@ def list_all(dataset: ImageFolder) -> Listed:
     if dataset.group_by is not None:
         of_group = _grouped(dataset, labeled, unlabeled, of_group)
     if unlabeled:
-        known = {excluded.same(file) for file in labeled}
-        unlabeled = [f for f in unlabeled if excluded.same(f) not in known]
+        unlabeled = _others(unlabeled, labeled)
     out = excluded.read_excluded(dataset)
     excluded.refuse_unknown(out, labeled + unlabeled, dataset)
     if out:
@@ -184,6 +185,11 @@ def _named(
         return {name: sorted(set(found[name])) for name in sorted(found)}
 
     return merged(train), test and merged(test)
+
+
+def _others(files: list[Path], of: Iterable[Path]) -> list[Path]:
+    known = set(map(excluded.same, of))
+    return [file for file in files if excluded.same(file) not in known]
 
 
 def _without(files: FilesByClass, out: Set[Path]) -> FilesByClass:

@@ -1,11 +1,16 @@
 """Lists of files, such as CSVs of path and label, separated by commas, semicolons or tabs."""
 
 import csv
+import os
+import re
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
 from mpssl.common.errors import UserError, one_line
 from mpssl.data import listing
+
+REASONS = 3  # why files are not there, that are named
 
 
 @dataclass(frozen=True)
@@ -31,7 +36,7 @@ def labeled_lines(path: Path, root: Path) -> list[Line]:
     Raises:
         UserError: a line or a column is missing, or no file of the list is there.
     """
-    found = []
+    found: list[Line] = []
     named = {name: part for part, names in listing.PARTS.items() for name in names}
     for number, row in enumerate(rows(path, {"path", "label"}), start=2):
         label, word = (row["label"] or "").strip(), (row.get("split") or "").strip().lower()
@@ -42,7 +47,8 @@ def labeled_lines(path: Path, root: Path) -> list[Line]:
             raise UserError(one_line(f"{wrong}; expected train, test or validation"))
         group = (row.get("group") or "").strip() or None
         found.append(Line(_file_of(root, row["path"]), label, named.get(word), group))
-    _some_are_there(path, root, [line.file for line in found])
+    _some_are_there(path, root)
+    _one_label_a_line(path, {line.label for line in found})
     return found
 
 
@@ -53,7 +59,7 @@ def listed_files(path: Path, root: Path) -> list[Path]:
         UserError: the column is missing, or no file of the list is there.
     """
     files = [_file_of(root, row["path"]) for row in rows(path, {"path"})]
-    _some_are_there(path, root, files)
+    _some_are_there(path, root)
     return files
 
 
@@ -61,16 +67,51 @@ def _file_of(root: Path, name: str) -> Path:
     """The file that a line of a list names; Windows writes its paths with backslashes."""
     file = root / name.strip()
     if "\\" in name and not file.exists():
-        return root / name.strip().replace("\\", "/")
-    return file
+        file = root / name.strip().replace("\\", "/")
+    return Path(os.path.normpath(file))  # two ways to name a file are one file
 
 
-def _some_are_there(path: Path, root: Path, files: list[Path]) -> None:
+def _some_are_there(path: Path, root: Path) -> None:
     """Raise UserError if no file of a list exists; single ones are named when they are read."""
-    if files and not any(file.exists() for file in files):
-        reason = "is a web address" if ":/" in str(files[0]) else "is not there"
-        wrong = f"none of the {len(files)} files of {path} exists; the first, {files[0]}, {reason}"
-        raise UserError(one_line(f"{wrong}; relative paths start at {root}"))
+    lines = rows(path, {"path"})
+    if any(_file_of(root, row["path"]).exists() for row in lines):
+        return
+    if not lines:
+        raise UserError(f"{path} has no lines below the first")
+    reasons = Counter(_why_absent(root, row["path"].strip()) for row in lines)
+    why = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common(REASONS))
+    wrong = f"none of the {len(lines)} files of {path} exists: {why}; the first is "
+    wrong += f"'{lines[0]['path']}', relative paths start at {root}"
+    raise UserError(one_line(f"{wrong}, and the columns are {', '.join(filter(None, lines[0]))}"))
+
+
+def _why_absent(root: Path, name: str) -> str:
+    """Why a file of a list is not there, and what helps."""
+    name = name.replace("\\", "/")
+    if "://" in name:
+        return "are web addresses (download them)"
+    if re.match("[A-Za-z]:/", name):
+        return "are paths of Windows (remove the drive, say --root)"
+    bases = [] if os.path.isabs(name) else [*root.absolute().parents, Path.cwd()]
+    for base in bases:
+        if (base / name).exists():
+            return f"are there below {base} (--root {base})"
+    first, _, rest = name.partition("/")
+    if rest and (root / rest).exists():
+        return f"are there without '{first}/' in front (remove it)"
+    for suffix in sorted(listing.SUFFIXES) if not Path(name).suffix else ():
+        if (root / f"{name}{suffix}").exists():
+            return f"are without extension (add {suffix})"
+    return "are not there"
+
+
+def _one_label_a_line(path: Path, labels: set[str]) -> None:
+    """Raise UserError if a label is several others."""
+    for label in sorted(labels):
+        parts = [part.strip() for part in re.split("[|;,]", label) if part.strip()]
+        if len(parts) > 1 and labels.issuperset(parts):
+            wrong = f"{path}: the label '{label}' is {' and '.join(parts)}; write one label a line"
+            raise UserError(one_line(wrong))
 
 
 def rows(path: Path, columns: set[str]) -> list[dict[str, str]]:
@@ -85,9 +126,11 @@ def rows(path: Path, columns: set[str]) -> list[dict[str, str]]:
             file.seek(0)
             separator = max(",;\t", key=first.count)
             reader = csv.DictReader(file, delimiter=separator)
-            names = list(reader.fieldnames or [])
+            reader.fieldnames = names = [name.strip() for name in reader.fieldnames or []]
             found = list(reader)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except UnicodeDecodeError:
+        raise UserError(f"cannot read {path}: it is not UTF-8; save it as UTF-8") from None
+    except (OSError, csv.Error) as error:
         raise UserError(f"cannot read {path}: {error}") from None
     missing = sorted(columns - set(names))
     if missing:

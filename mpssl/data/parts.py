@@ -57,6 +57,16 @@ def loose_pictures(dataset: ImageFolder) -> list[Path]:
     return sorted(f for place in folders for f in listing.pictures_in(listing.data_folder(place)))
 
 
+def nested(dataset: ImageFolder, files: list[Path]) -> list[Path]:
+    """The folders inside of classes' folders that hold some of the labeled files."""
+    places = [place for place in (dataset.path, dataset.test) if place and not is_list(place)]
+    classes = set()
+    for place in places:
+        parts = [*parts_in(place).values()] or [place]
+        classes |= {folder for part in parts for folder in listing.class_folders(part)}
+    return sorted({file.parent for file in files} - classes) if classes else []
+
+
 def empty_folders(dataset: ImageFolder, classes: list[str]) -> list[str]:
     """The folders beside those of the classes in which there is no picture."""
     if is_list(dataset.path):

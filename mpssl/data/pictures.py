@@ -105,10 +105,10 @@ def open_upright(file: Path) -> Image.Image:
             f"the image {file} has more than {2 * Image.MAX_IMAGE_PIXELS} pixels; make it smaller "
             "or remove it"
         ) from None
-    except UnidentifiedImageError as error:
+    except UnidentifiedImageError:
         if is_dicom(file):
             return open_dicom(file)
-        raise UserError(f"the image {file} {_unidentified(file, error)}") from None
+        raise UserError(f"the image {file} {_unidentified(file)}") from None
     except Exception as error:  # Pillow has many exceptions for damaged files
         if isinstance(error, OSError) and error.errno is not None:
             raise UserError(f"the image {file} cannot be read: {error.strerror}") from None
@@ -137,7 +137,7 @@ def one_sentence(error: Exception) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
-def _unidentified(file: Path, error: Exception) -> str:
+def _unidentified(file: Path) -> str:
     with open(file, "rb") as opened:
         head = opened.read(200)
     if not head:
@@ -146,7 +146,7 @@ def _unidentified(file: Path, error: Exception) -> str:
     for marks, words in KNOWN + absent:
         if any(mark in head for mark in marks):
             return f"is {words}; or remove it"
-    return f"is corrupt ({one_sentence(error)}); repair or remove it"
+    return "is corrupt (no known kind of picture); repair or remove it"
 
 
 def has_alpha(image: Image.Image) -> bool:

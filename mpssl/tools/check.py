@@ -1,6 +1,6 @@
 """The check of a user's own images: which are unreadable, equal, or on two sides at once."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -64,7 +64,8 @@ def check(dataset: ImageFolder) -> Report:
     files = [file for part in report.images.parts.values() for file in part]
     for file, found in zip(files, ahead(_looked, files), strict=True):
         if isinstance(found, UserError):
-            report.excluded[file] = str(found).rpartition(";")[0] or str(found)
+            reason = str(found).removeprefix(f"the image {file} ")
+            report.excluded[file] = reason.rpartition(";")[0] or reason
         else:
             looks[file] = found
             report.looks.take(found)
@@ -96,13 +97,17 @@ def _equal(images: Images, looks: dict[Path, Look]) -> dict[Path, str]:
     """Pictures that are there twice, but for the one that stays, each with the reason."""
     alike: dict[str, list[Path]] = {}
     part_of, found = {}, {}
-    label_of = images.labels
+    labels_of = defaultdict(set)  # a list may give a file several
+    for part in (images.train, images.test):
+        for name in part:
+            for file in part[name]:
+                labels_of[file].add(name)
     for part, files in images.parts.items():
         for file in files:
             part_of[file] = part
             alike.setdefault(looks[file].digest, []).append(file)
     for files in alike.values():
-        labels = sorted({label_of[f] for f in files if f in label_of})
+        labels = sorted(set().union(*(labels_of[f] for f in files)))
         if len(labels) > 1:
             reason = f"the same picture has the labels {' and '.join(labels)}"
             found |= dict.fromkeys(files, reason)
@@ -131,8 +136,8 @@ def left_out(report: Report) -> str:
     """The end of a refusal: how many files are left out, and the first reason."""
     if not report.excluded:
         return ""
-    reason = next(iter(report.excluded.values()))
-    return f"; {len(report.excluded)} files are left out, the first because {reason}"
+    file, reason = next(iter(report.excluded.items()))
+    return f"; {len(report.excluded)} files are left out, the first is {file}: {reason}"
 
 
 def unvalidated(images: Images, split: Split, fraction: int = 100) -> list[str]:
@@ -177,6 +182,14 @@ def summary(
     ]
     understood = parts.layout(dataset)
     lines += [f"folders: {understood}"] if understood else []
+    labeled = report.images.parts["training"] + report.images.parts["test"]
+    inner = parts.nested(dataset, labeled)
+    if inner:
+        count = len(inner)
+        lines.append(
+            f"nested: {count} folder{'s' * (count > 1)} inside of classes, such as {inner[0]}, "
+            "read as their class"
+        )
     names = sorted(train, key=lambda name: (train[name], name))
     width = max(map(len, names[:CLASSES_SHOWN]), default=0)
     shown = sorted(names[:CLASSES_SHOWN])
@@ -215,7 +228,7 @@ def summary(
         count = len(report.excluded)
         lines.append(f"left out: {count} file{'s' if count > 1 else ''}")
         lines += _files(report.excluded)
-    return "\n".join(lines)
+    return "\n".join(lines).replace(f"{Path.cwd()}/", "")  # as short as a person would say it
 
 
 def _groups(images: Images) -> str:

@@ -220,7 +220,10 @@ def test_the_first_frame_of_several(tmp_path):
 def test_formats_that_start_programs_or_hold_no_photographs(tmp_path):
     halves().save(tmp_path / "a.eps")
     halves().save(tmp_path / "a.pcx")
-    for name, reason in (("a.eps", "is a PDF or PostScript file"), ("a.pcx", "cannot identify")):
+    for name, reason in (
+        ("a.eps", "is a PDF or PostScript file"),
+        ("a.pcx", "no known kind of picture"),
+    ):
         with pytest.raises(UserError, match=reason):
             read((tmp_path / name).rename(tmp_path / "a.jpg"))
 

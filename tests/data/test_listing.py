@@ -5,9 +5,10 @@ import pytest
 from PIL import Image
 
 from mpssl.common.errors import UserError
-from mpssl.config.data import ImageFolder
+from mpssl.config.data import ImageFolder, Split
 from mpssl.data.folder import list_images
-from mpssl.data.parts import layout, list_unlabeled, loose_pictures, other_files
+from mpssl.data.parts import layout, list_unlabeled, loose_pictures, nested, other_files
+from mpssl.tools.check import check, summary
 from mpssl.tools.predict import find_images
 
 PIXELS = np.random.default_rng(0)
@@ -152,6 +153,20 @@ def test_a_folder_that_links_lead_to_twice_is_read_once(tmp_path):
     assert counts(of(folder)) == {"cat": (4, 1), "dog": (8, 2)}
 
 
+def test_folders_inside_of_classes_are_said(tmp_path):
+    names = [
+        *pictures("train/cat/monday", "train/cat/tuesday", "train/dog"),
+        *pictures("test/cat/w", "test/dog"),
+    ]
+    dataset = of(fill(tmp_path / "images", *names))
+    inner = nested(dataset, [f for part in list_images(dataset)[:2] for c in part for f in part[c]])
+    inside = ["test/cat/w", "train/cat/monday", "train/cat/tuesday"]
+    assert inner == [tmp_path / "images" / name for name in inside]
+    text = summary(check(dataset), Split())
+    assert f"nested: 3 folders inside of classes, such as {inner[0]}, read as their class" in text
+    assert "nested" not in summary(check(of(tmp_path / "images/train/cat")), Split())
+
+
 def test_files_of_other_kinds_are_counted(tmp_path):
     folder = fill(tmp_path / "images", *pictures("cat", "dog"), "cat/a.txt", "dog/b.TXT", "dog/raw")
     assert other_files(of(folder)) == {".txt": 2, "": 1}
@@ -215,19 +230,57 @@ def test_the_column_split_is_used(tmp_path, split, expected):
         ("file,label\na.png,cat\n", "no column 'path' in its first line; its columns are file, l"),
         ("path,cat,dog\na.png,1,0\nb.png,0,1\n", "cat, dog say by 0 and 1 which classes hold"),
         ("path,label,split\ncat/0.png,cat,later\n", "line 2: the split is 'later'"),
-        ("path,label\nhttps://x/a.png,cat\n", "none of the 1 files .* is a web address"),
-        ("path,label\nx/a.png,cat\nx/b.png,dog\n", "none of the 2 files .* is not there; relative"),
+        ("path,label,site\nx/a.png,cat,1\n", "the columns are path, label, site"),
+        ("path,label\nhttps://x/a.png,cat\n", r"none of the 1 files .*: 1 are web addresses"),
+        (
+            "path,label\nx/a.png,cat\nx/b.png,dog\n",
+            "exists: 2 are not there; the first is 'x/a.png",
+        ),
+        ("path,label\n" + "".join(f"cat/{i},cat\n" for i in range(5)), r"5 are .* \(add \.png\)"),
+        ("path,label\nx/cat/0.png,cat\n", "1 are there without 'x/' in front"),
+        ("path,label\n{here}/cat/0.png,cat\n", r"1 are there below (.*) \(--root \1\);"),
+        ("path,label\nC:\\cat\\0.png,cat\n", "1 are paths of Windows"),
+        (
+            "path,label\nx/a.png,cat\nftp://x/a.png,cat\nx/b.png,dog\n",
+            "2 are not there, 1 are web addresses",
+        ),
+        ("path,label\n", "has no lines below the first"),
+        (
+            "path,label\ncat/0.png,cat\ncat/1.png,cat|dog\ndog/0.png,dog\n",
+            "'cat|dog' is cat and dog",
+        ),
     ],
 )
 def test_a_list_that_is_refused_says_why(tmp_path, text, message):
     with pytest.raises(UserError, match=message):
-        list_images(listed(tmp_path, text))
+        list_images(listed(tmp_path, text.replace("{here}", tmp_path.name)))
+
+
+def test_a_list_of_another_encoding_says_what_to_do(tmp_path):
+    dataset = listed(tmp_path, "")
+    (tmp_path / "list.csv").write_bytes("path,label\ncat/0.png,Bär\n".encode("latin-1"))
+    with pytest.raises(UserError, match=r"list\.csv: it is not UTF-8; save it as UTF-8"):
+        list_images(dataset)
+
+
+@pytest.mark.parametrize("label", ["cat, small", "hot dog", "cat|lion"])
+def test_a_label_of_several_words_is_one(tmp_path, label):
+    text = lines().replace(",dog", f',"{label}"').replace("path,label", "path, label")
+    assert counts(listed(tmp_path, text)) == {"cat": (4, 1), label: (4, 1)}
+
+
+def test_a_file_that_is_listed_for_training_and_the_test_is_for_the_test(tmp_path):
+    text = (
+        lines(split="train train train test test")
+        + "cat/0.png,cat,test\n./dog/x/../0.png,dog,test\n"
+    )
+    assert counts(listed(tmp_path, text)) == {"cat": (2, 3), "dog": (2, 3)}
 
 
 def test_a_file_that_is_listed_twice_with_one_label_is_one_file(tmp_path):
     text = lines()
-    dataset = listed(tmp_path, text + "".join(text.splitlines(keepends=True)[1:4]))
-    assert counts(dataset) == HELD_OUT
+    again = "".join(text.splitlines(keepends=True)[1:4]) + "./dog/x/../0.png,dog\n"
+    assert counts(listed(tmp_path, text + again)) == HELD_OUT
 
 
 def test_labeled_files_are_not_among_the_unlabeled_ones(tmp_path):

@@ -43,6 +43,18 @@ def of(path, **more):
     return ImageFolder(adapter="folder", title="T", path=path, **more)
 
 
+def test_a_file_with_two_labels_in_a_list_is_left_out_and_paths_are_short(tmp_path, monkeypatch):
+    put(tmp_path, a=range(5), b=range(5, 10))
+    (tmp_path / "b/9.png").write_bytes(b"nothing")
+    lines = [f"{'ab'[i > 4]}/{i}.png,{'ab'[i > 4]}\n" for i in range(10)]
+    (tmp_path / "list.csv").write_text("path,label\n" + "".join(lines) + "a/0.png,b\n")
+    monkeypatch.chdir(tmp_path)
+    text = summary(check(of(tmp_path / "list.csv")), Split())
+    assert "  a/0.png: the same picture has the labels a and b\n" in f"{text}\n"
+    assert "  b/9.png: is corrupt (no known kind of picture)\n" in f"{text}\n"
+    assert "left out: 2 files" in text
+
+
 def test_the_check_of_a_project_speaks_of_its_own_range(tmp_path):
     for number in range(8):
         path = put_wide(tmp_path / f"images/{'ab'[number % 2]}/{number}.png", number, 4095)

@@ -245,5 +245,5 @@ def test_a_refusal_says_why_the_files_are_left_out(tmp_path):
         (tmp_path / "images" / name).mkdir(parents=True)
         for i in range(3):
             (tmp_path / "images" / name / f"{i}.jpg").write_bytes(b"%PDF-1.7")
-    with pytest.raises(UserError, match="6 files are left out, the first because .* is a PDF"):
+    with pytest.raises(UserError, match="6 files are left out, the first is .*: is a PDF"):
         initialize(tmp_path / "images", tmp_path)
