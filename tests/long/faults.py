@@ -20,14 +20,13 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.support.fault_tools import clock_backwards, damaged, downloaded, fill, remount, snakemake
-from tests.support.fault_world import FETCHED, Stage, World, configuration, killed_at, warm_up
+from tests.support.fault_damages import damage_all
+from tests.support.fault_tools import clock_backwards, downloaded, fill, remount, snakemake
+from tests.support.fault_world import FETCHED, RUN, Stage, World, configuration, killed_at, warm_up
 from tests.support.local_server import Server, running
 from tests.support.official_files import tar
 
 DAY_S = 86400
-KINDS = ("cut", "empty", "one bit")
-RUN = "train mpssl selected 1"
 
 
 @dataclass(frozen=True)
@@ -163,67 +162,6 @@ class Faults:
                    for stage in self.stages}  # fmt: skip
         return list(by_kind.values())
 
-    # ---------------------------------------------------------------------------------- damages
-
-    def damages(self) -> None:
-        """A damaged file must be named by who reads it; made anew, all is as before."""
-        world = self.reference.copy(self.folder / "damages")
-        run = RUN
-        readers = {
-            "pack digits": run, "split": run, "generator": run, "classifier": run,
-            "select mpssl": run, run: "collect",
-        }  # fmt: skip
-        for maker in self.extent.makers or readers:
-            reader = readers[maker]
-            for name in self.stage(maker).outputs:
-                reads = self.reader(name, reader)
-                for kind in KINDS[: self.extent.damages]:
-                    if reads is not None:
-                        self.damage(world, self.stage(maker), name, reads, kind)
-        for kind in KINDS[: self.extent.damages]:
-            self.damage_checkpoint(world, self.stage(run), kind)
-        self.runs_are_equal("damage", world)
-
-    def reader(self, name: str, reader: str) -> str | None:
-        """Who reads a file: the run, or of a run's own files the figure that shows them."""
-        own = {"history.csv": "figure curves", "predictions.npz": "claims"}
-        own |= {"samples.png": None, "model.safetensors": None}
-        stored_run = "/runs/" in name or "/chosen/" in name
-        return own.get(Path(name).name, reader) if stored_run else reader
-
-    def damage(self, world: World, maker: Stage, name: str, reader: str, kind: str) -> None:
-        path, stage = world.folder / name, self.stage(reader)
-        world.forget(stage)
-        before = path.read_bytes()
-        path.write_bytes(damaged(before, kind, self.rng))
-        ended = world.run(stage)
-        named = str(Path(name).parent) in ended.text
-        made = bool(world.contents(stage))
-        world.forget(maker)
-        remade, good = self.again(world, maker)
-        text, good_ = self.again(world, stage)
-        said = "refused by name" if ended.refused and named else f"code {ended.code} {ended.text!r}"
-        used = ", USED" if made else ""
-        where = f"{'/'.join(path.parts[-2:])[-24:]}, {kind}"
-        self.say("damage", where, f"{said}{used}; {remade}, {reader} {text}",
-                 ended.refused and named and not made and good and good_)  # fmt: skip
-
-    def damage_checkpoint(self, world: World, stage: Stage, kind: str) -> None:
-        world.forget(stage)
-        path = (world.folder / stage.outputs[0]).with_name("checkpoint.pt")
-        patience = stage.seconds  # grows, as the machine may have become slower
-        while not (path.exists() and path.with_name("checkpoint.previous.pt").exists()):
-            world.run(stage, kill_after=self.rng.uniform(0.5, 1) * patience)
-            patience *= 1.1
-            if (world.folder / stage.outputs[0]).exists():
-                world.forget(stage)
-        path.write_bytes(damaged(path.read_bytes(), kind, self.rng))
-        ended = world.run(stage)
-        seen = "is damaged; using the one before it" in ended.text
-        equal = ended.code == 0 and world.equal(stage)
-        text = f"{'seen, the one before it used' if seen else ended.text!r}, equal: {equal}"
-        self.say("damage", f"checkpoint.pt, {kind}", text, seen and equal)
-
     # ------------------------------------------------------------------------------------ clock
 
     def clock(self) -> None:
@@ -322,7 +260,7 @@ def main() -> int:
         faults = Faults(Path(folder), extent, arguments.seed, server)
         faults.kills()
         faults.full_and_read_only_disk()
-        faults.damages()
+        damage_all(faults)
         faults.clock()
         faults.twice_at_once()
         faults.pipelines()

@@ -17,6 +17,7 @@ import yaml
 from tests.support.pipeline import ROOT, copy_workflow
 
 FETCHED = "textures"
+RUN = "train mpssl selected 1"  # the stage that is disturbed most
 TIME = {"seconds", "wall_seconds", "commit"}  # what may differ between two equal runs
 
 

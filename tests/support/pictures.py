@@ -19,6 +19,22 @@ def draw_classes(folder: Path, names=("cat", "dog"), count=10, side=12) -> Path:
     return folder
 
 
+def picture(seed, size=(40, 30)) -> Image.Image:
+    """Soft blobs of colour: no two are near."""
+    pixels = np.random.default_rng(seed).integers(0, 256, (5, 6, 3), dtype=np.uint8)
+    return Image.fromarray(pixels).resize(size, Image.Resampling.BICUBIC)
+
+
+def put(folder: Path, **classes) -> Path:
+    """A picture for each number, as CLASS/NUMBER.png."""
+    for name, numbers in classes.items():
+        for number in numbers:
+            path = folder / name / f"{number}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            picture(number).save(path)
+    return folder
+
+
 def dicom(path, pixels, *, kind="MONOCHROME2", bits=None, slope=1, intercept=0, frames=1):
     """Write a DICOM file of these pixels, [H, W], [frames, H, W] or [H, W, 3]."""
     meta = FileMetaDataset()

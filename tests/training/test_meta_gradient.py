@@ -4,38 +4,21 @@ import copy
 
 import pytest
 import torch
-import torch.nn.functional as F
 
 from mpssl.config.method import Converter, Lmo, Mapper
 from mpssl.models.classifier import Classifier
 from mpssl.training.gap import GAPS
-from mpssl.training.meta_gradient import validation_gradient
-from mpssl.training.objectives import build_objective
-from mpssl.training.score_function import credit_of_shares
 from mpssl.training.sources import build_source
 from tests.support.extras import need_timm
-from tests.support.toys import (
-    CLASSES,
-    SIDE,
-    Darken,
-    Flip,
-    SmoothClassifier,
-    ToyBatches,
-    labeled_gradient,
-    make_ingredients,
-    make_step,
+from tests.support.meta_problem import (
+    LAMBDA,
+    OBJECTIVES,
+    RATE,
+    Problem,
+    make_resnet,
+    relative_error,
 )
-
-OBJECTIVES = {
-    "scr": {},
-    "l1": {},
-    "l2": {},
-    "smooth_l1": {},
-    "uda": {"confidence_threshold": 0.4, "temperature": 0.4},
-    "fixmatch": {"confidence_threshold": 0.4},
-    "freematch": {"threshold_momentum": 0.9, "fairness_weight": 0.05},
-}
-RATE, LAMBDA = 0.3, 0.7
+from tests.support.toys import CLASSES, SmoothClassifier, ToyBatches, make_ingredients, make_step
 
 
 @pytest.fixture(autouse=True)
@@ -44,82 +27,6 @@ def float64():
     torch.manual_seed(0)
     yield
     torch.set_default_dtype(torch.float32)
-
-
-def make_resnet():
-    model = Classifier("resnet8", CLASSES, (0.5,) * 3, (0.25,) * 3)
-    model.head.weight.data.mul_(100)  # confident enough for the thresholds
-    return model
-
-
-class Problem:
-    """A classifier, an objective, images and data; `gradient` is the function under test."""
-
-    def __init__(self, model, name="scr", side=SIDE, views="joint"):
-        self.model = model.double().train()
-        self.loss = build_objective(name, CLASSES, OBJECTIVES[name] | {"views": views}).double()
-        self.images = torch.rand(6, 3, side, side).requires_grad_()
-        self.x, self.y = torch.rand(8, 3, side, side), torch.randint(CLASSES, (8,))
-        self.x_val, self.y_val = torch.rand(10, 3, side, side), torch.randint(CLASSES, (10,))
-        self.labeled = labeled_gradient(model, self.x, self.y)
-
-    def objective(self, images):
-        return self.loss.on_views(self.model, Flip()(images), Darken()(images), update=False)
-
-    def gradient(self, labeled=None, rate=RATE, lambda_=LAMBDA):
-        (gradient,), loss = validation_gradient(
-            self.model,
-            self.objective,
-            [self.images],
-            self.labeled if labeled is None else labeled,
-            learning_rate=rate,
-            lambda_=lambda_,
-            x_val=self.x_val,
-            y_val=self.y_val,
-        )
-        return gradient, loss
-
-    def validation_loss(self, images, create_graph=False, consistency=None):
-        """Theta' as the definition says: one graph from the images to the validation loss."""
-        consistency = consistency or self.objective
-        named = self.model.named_parameters()
-        parameters = {name: p for name, p in named if p.requires_grad}
-        with self.model.statistics_frozen():
-            loss = F.cross_entropy(self.model(self.x), self.y) + LAMBDA * consistency(images)
-            gradients = torch.autograd.grad(
-                loss, list(parameters.values()), create_graph=create_graph
-            )
-            updated = {
-                name: parameter - RATE * gradient
-                for (name, parameter), gradient in zip(parameters.items(), gradients, strict=True)
-            }
-            logits = torch.func.functional_call(self.model, updated, (self.x_val,))
-        return F.cross_entropy(logits, self.y_val)
-
-    def shares(self):
-        """What each image adds to the validation loss, by the function under test."""
-        weights = torch.ones(len(self.images)).requires_grad_()
-
-        def objective(weights):
-            views = Flip()(self.images), Darken()(self.images)
-            return self.loss.on_views(self.model, *views, update=False, weights=weights)
-
-        (found,), _ = validation_gradient(
-            self.model,
-            objective,
-            [weights],
-            self.labeled,
-            learning_rate=RATE,
-            lambda_=LAMBDA,
-            x_val=self.x_val,
-            y_val=self.y_val,
-        )
-        return found
-
-
-def relative_error(value, reference):
-    assert reference.norm() > 0
-    return ((value - reference).norm() / reference.norm()).item()
 
 
 @pytest.mark.parametrize("views", ["joint", "separate"])
@@ -166,67 +73,6 @@ def test_equals_finite_differences(name):
         behind = problem.validation_loss(problem.images - h * direction)
         slope = (ahead - behind).item() / (2 * h.item())
         assert (gradient * direction).sum().item() == pytest.approx(slope, rel=1e-5)
-
-
-def losses_of_images(problem, name, images, views):
-    """Each image's own loss [U]: what the objective is the mean of."""
-    weak, strong = Flip()(images), Darken()(images)
-    if views == "joint":
-        weak, strong = problem.model.features(torch.cat([weak, strong])).chunk(2)
-    else:
-        weak, strong = problem.model.features(weak), problem.model.features(strong)
-    if name == "scr":
-        return 1 - F.cosine_similarity(weak, strong, dim=1)
-    if name == "l2":
-        return (weak - strong).square().sum(dim=1)
-    confidence, labels = problem.model.head(weak).detach().softmax(dim=1).max(dim=1)
-    cross_entropy = F.cross_entropy(problem.model.head(strong), labels, reduction="none")
-    return cross_entropy * (confidence >= OBJECTIVES[name]["confidence_threshold"])
-
-
-@pytest.mark.parametrize("views", ["joint", "separate"])
-@pytest.mark.parametrize("name", ["scr", "l2", "fixmatch"])
-def test_share_of_an_image_is_the_derivative_by_its_weight(name, views):
-    problem = Problem(make_resnet(), name, side=16, views=views)
-    weights = torch.ones(len(problem.images)).requires_grad_()
-
-    def consistency(images):
-        return (weights * losses_of_images(problem, name, images, views)).mean()
-
-    loss = problem.validation_loss(problem.images, create_graph=True, consistency=consistency)
-    (reference,) = torch.autograd.grad(loss, weights)
-    assert relative_error(problem.shares(), reference) < 1e-9
-    assert len(reference.unique()) > 1
-
-
-@pytest.mark.parametrize("name", OBJECTIVES)
-def test_shares_of_all_images_are_the_derivative_by_lambda(name):
-    """Also of losses that couple the images, such as FreeMatch's fairness."""
-    problem, h = Problem(SmoothClassifier(), name), 1e-5
-
-    def at(factor):
-        return problem.validation_loss(
-            problem.images, consistency=lambda images: factor * problem.objective(images)
-        ).item()
-
-    slope = (at(1 + h) - at(1 - h)) / (2 * h)
-    assert problem.shares().sum().item() == pytest.approx(slope, rel=1e-5)
-
-
-def test_credit_is_the_loss_less_that_without_the_image_to_first_order():
-    problem = Problem(SmoothClassifier())
-    credit, count = credit_of_shares(problem.shares()), len(problem.images)
-    small, found = 1e-4, []
-    for i in range(count):
-
-        def without(images, i=i):
-            losses = losses_of_images(problem, "scr", images, "joint")
-            rest = torch.cat([losses[:i], losses[i + 1 :]]).mean()
-            return (1 - small) * losses.mean() + small * rest
-
-        loss = problem.validation_loss(problem.images, consistency=without)
-        found.append((problem.validation_loss(problem.images) - loss) / small)
-    assert relative_error(credit, torch.stack(found)) < 1e-3
 
 
 @pytest.mark.parametrize("factor", ["rate", "lambda_"])
