@@ -23,12 +23,13 @@ SLOW = ("long", "workflow")  # rooms of which every test is slow
 
 @pytest.hookimpl(tryfirst=True)  # before -m chooses
 def pytest_collection_modifyitems(items):
-    """Mark the slow rooms; workers of pytest-xdist begin with them, so that they end together."""
+    """Mark the slow rooms; workers of pytest-xdist begin with what is slow, to end together."""
     for item in items:
         if item.path.parent.name in SLOW:
             item.add_marker("slow")
     if "PYTEST_XDIST_WORKER" in os.environ:
-        items.sort(key=lambda item: item.path.parent.name not in SLOW)
+        slow = {item.path for item in items if item.get_closest_marker("slow")}
+        items.sort(key=lambda item: (item.path.parent.name not in SLOW, item.path not in slow))
 
 
 @pytest.fixture(autouse=True)

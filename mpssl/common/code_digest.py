@@ -23,17 +23,18 @@ What a step is only handed is no import: whoever asks for a digest names the mod
 
 import ast
 import contextlib
+import gzip
 import hashlib
 import json
 import sys
+import zlib
 from functools import cache
 from importlib.util import cache_from_source
 from pathlib import Path
 
 from mpssl.common.code_names import MODULE, Code, Place, bound_names, with_origins
 from mpssl.common.code_texts import without_texts
-from mpssl.common.errors import UserError
-from mpssl.common.files import read_made, write_made
+from mpssl.common.files import atomic
 
 PACKAGE = Path(__file__).resolve().parent.parent
 OUTSIDE = (
@@ -92,15 +93,16 @@ def _all_code() -> dict[str, Code]:
     """
     texts = {_name(path): path.read_text() for path in sorted(PACKAGE.rglob("*.py"))}
     of = _hash(json.dumps([sys.version, texts]))
-    kept = Path(cache_from_source(str(_path("mpssl.common.code_digest")))).with_suffix(".json")
-    with contextlib.suppress(UserError):  # it is not there, or damaged
-        found = read_made(kept)
-        if found["of"] == of:
-            return found["code"]
+    compiled = Path(cache_from_source(str(_path("mpssl.common.code_digest"))))
+    kept = compiled.with_suffix(".json.gz")  # gzip knows if it is damaged
+    with contextlib.suppress(OSError, EOFError, ValueError, zlib.error):
+        kept_of, code = json.loads(gzip.decompress(kept.read_bytes()))
+        if kept_of == of:
+            return code
     code = {module: _find_code(module) for module in texts}
     if not sys.dont_write_bytecode:
-        with contextlib.suppress(OSError):  # an installation may be read-only
-            write_made(kept, {"of": of, "code": code}, indent=None)
+        with contextlib.suppress(OSError), atomic(kept) as temporary:  # it may be read-only
+            temporary.write_bytes(gzip.compress(json.dumps([of, code]).encode(), mtime=0))
     return code
 
 

@@ -1,5 +1,6 @@
 """The digest of the code that a step depends on, of a small made package."""
 
+import random
 import sys
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from mpssl.common import code_digest as module
 from mpssl.common.code_digest import code_digest
 from tests.support.code_copy import SMALL, Copy, forget
+from tests.support.fault_tools import damaged
 
 
 @pytest.fixture
@@ -266,7 +268,7 @@ def found(monkeypatch):
 
 
 def kept(small):
-    return list(small.folder.rglob("__pycache__/code_digest.*.json"))
+    return list(small.folder.rglob("__pycache__/code_digest.*"))
 
 
 def again(*modules):
@@ -293,15 +295,15 @@ def test_what_is_kept_is_of_these_sources_and_this_python(small, found, monkeypa
     assert "mpssl.top" in found
 
 
-@pytest.mark.parametrize("damage", [lambda t: t[:-9], lambda t: t.replace("near", "nexr", 1)])
-def test_what_is_damaged_is_found_again(small, found, damage):
+@pytest.mark.parametrize("kind", ["cut", "empty", "one bit"])
+def test_what_is_damaged_is_found_again(small, found, kind):
     before = code_digest("mpssl.top")
     (file,) = kept(small)
-    text = file.read_text()
-    file.write_text(damage(text))
-    assert file.read_text() != text
-    assert again("mpssl.top") == before
-    assert file.read_text() == text
+    whole = file.read_bytes()
+    for number in range(20):
+        file.write_bytes(damaged(whole, kind, random.Random(number)))
+        assert again("mpssl.top") == before
+        assert file.read_bytes() == whole or kind == "one bit"
 
 
 def test_nothing_is_kept_where_nothing_can_be_or_no_byte_code_is(small, found, monkeypatch):
@@ -309,7 +311,7 @@ def test_nothing_is_kept_where_nothing_can_be_or_no_byte_code_is(small, found, m
         raise PermissionError
 
     with monkeypatch.context() as patched:
-        patched.setattr(module, "write_made", refused)
+        patched.setattr(module, "atomic", refused)
         before = code_digest("mpssl.top")
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
     assert again("mpssl.top") == before
