@@ -64,7 +64,8 @@ def nested(dataset: ImageFolder, files: list[Path]) -> list[Path]:
     for place in places:
         parts = [*parts_in(place).values()] or [place]
         classes |= {folder for part in parts for folder in listing.class_folders(part)}
-    return sorted({file.parent for file in files} - classes) if classes else []
+    inside = {file.parent for file in files if any(map(file.is_relative_to, places))}
+    return sorted(inside - classes)
 
 
 def empty_folders(dataset: ImageFolder, classes: list[str]) -> list[str]:

@@ -164,7 +164,9 @@ def test_folders_inside_of_classes_are_said(tmp_path):
     assert inner == [tmp_path / "images" / name for name in inside]
     text = summary(check(dataset), Split())
     assert f"nested: 3 folders inside of classes, such as {inner[0]}, read as their class" in text
-    assert "nested" not in summary(check(of(tmp_path / "images/train/cat")), Split())
+    (tmp_path / "list.csv").write_text("path,label\nimages/test/cat/w/0.png,monday\n")
+    plain = of(tmp_path / "images/train/cat", test=tmp_path / "list.csv")
+    assert "nested" not in summary(check(plain), Split())
 
 
 def test_files_of_other_kinds_are_counted(tmp_path):
