@@ -1,5 +1,7 @@
 """The steps of the pipeline, in their order."""
 
+import hashlib
+
 import click
 
 from mpssl.cli.arguments import check_cell, known, of_dataset, of_experiment, parsed, threads_option
@@ -33,7 +35,12 @@ def fetch_weights(experiment: Experiment, file: str) -> None:
 
     for folder, wanted in experiment.plan.weight_downloads():
         if wanted.file == file:
-            download.fetch(wanted, folder)
+            path = download.fetch(wanted, folder)
+            if wanted.sha256 is None:  # for a person who wants to pin it
+                with open(path, "rb") as content:
+                    click.echo(
+                        f"{path}: sha256 {hashlib.file_digest(content, 'sha256').hexdigest()}"
+                    )
             return
     raise UserError(f"the configuration has no download of weights named {file}")
 

@@ -80,7 +80,8 @@ class PretrainedClassifier(Downloadable):
     downloads: list[Download] = Field(
         [],
         description="Files to fetch into that folder that are pinned further than by "
-        "torchvision's names; the others of `roles.architectures` are fetched without being named.",
+        "torchvision's names, or those of timm that are pinned at all; the others of "
+        "`roles.architectures` are fetched without being named.",
     )
 
     @property

@@ -1,5 +1,6 @@
 """The kinds of the generator G_F: networks, and images that any tool made."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -153,7 +154,8 @@ class DiffusersGenerator(Downloadable):
         examples=["stabilityai/sd-turbo"],
     )
     revision: str | None = Field(
-        None, description="Commit of a model on the hub, which needs one; a folder has none."
+        None,
+        description="Commit of a model on the hub, 7 to 40 hexadecimal digits; a folder has none.",
     )
     prompts: Prompts | None = Field(
         None, description="Prompts of a text-to-image model; other models have none."
@@ -174,6 +176,11 @@ class DiffusersGenerator(Downloadable):
             raise ValueError(
                 f"model: {self.model} is a name on the hub, or no folder is there; give its "
                 "`revision` (a commit), or write a path such as ./models/it"
+            )
+        if self.revision is not None and not re.fullmatch("[0-9a-f]{7,40}", self.revision):
+            raise ValueError(
+                f"revision: '{self.revision}' is no commit, 7 to 40 hexadecimal digits; the "
+                "history of the model's files on the hub has them"
             )
         return self
 

@@ -16,8 +16,8 @@ from mpssl.foundation.image_makers import ImageMaker, image_maker
 from mpssl.machine.cpu import prepare_cpu
 from mpssl.machine.devices import claimed_device
 from mpssl.plan import input_digests
-from mpssl.plan.cost import split_sizes
 from mpssl.plan.experiment import Experiment
+from mpssl.plan.pool_checks import refuse_too_few
 
 BEGUN = ".generator.json"  # the same as pool.MADE, before the images
 SHEET_ROWS, SHEET_COLUMNS = 20, 10
@@ -163,13 +163,7 @@ def check_pool(experiment: Experiment, dataset: str) -> str:
     cells = [cell for cell in plan.all_cells() if cell.dataset == dataset]
     for cell in cells:
         if "generator" in plan.needs(cell):
-            labeled, _ = split_sizes(experiment.config, dataset, cell.fraction)
-            a_step = plan.ratio(cell) * min(labeled, experiment.config.training.batch_size)
-            if len(packed.images) < a_step:
-                raise UserError(
-                    f"the pool {settings.path} has {len(packed.images)} images, a step takes "
-                    f"{a_step}; make more, or take a smaller training.batch_size or unlabeled_ratio"
-                )
+            refuse_too_few(plan, cell, len(packed.images))
         if plan.method(cell).source == "mapped" and not experiment.config.foundation.class_map:
             pool.classes_by_name(packed.classes, data.classes, pool.class_numbers(packed.classes))
     if found := pool.leaks(packed, data):

@@ -5,6 +5,8 @@ from math import ceil
 from pathlib import Path
 
 from mpssl.common.columns import aligned
+from mpssl.config.architectures import BACKBONES
+from mpssl.plan import pool_checks
 from mpssl.plan.cells import Cell, cell_of
 from mpssl.plan.cost import Calibration, Cost, Space, chosen_cells, cost, kind, space
 from mpssl.plan.device_memory import step_memory
@@ -12,6 +14,7 @@ from mpssl.plan.experiment import Experiment
 from mpssl.plan.plan import Plan
 
 UNMEASURED = "run with --calibrate"
+SIZING = "{} pixels, {:.3g} of the image, bilinear"  # as mpssl/shipped/timm.csv says it
 
 
 def report(experiment: Experiment, names: list[str], measured: Path | None = None) -> str:
@@ -23,12 +26,15 @@ def report(experiment: Experiment, names: list[str], measured: Path | None = Non
         measured: file of a calibration other than the experiment's own.
 
     Raises:
-        UserError: the size of a data set is not known, or the calibration is damaged.
+        UserError: the size of a data set is not known, the calibration is damaged, or generated
+            images do not fit the data.
     """
     plan, calibration = experiment.plan, Calibration.load(experiment, measured)
+    pool_checks.check(plan, chosen_cells(plan, names))
     cells = experiment.names.distinct(chosen_cells(plan, names))
     parts = [_space_lines(space(experiment, cells))]
     parts.append("\n".join(_left_out(plan, names or plan.wanted)))
+    parts.append("\n".join(_other_images(plan, cells)))
     parts.append(_cost_table(experiment, names, cells, calibration))
     parts.append(_memory_lines(plan, cells))
     return "\n\n".join(part for part in parts if part)
@@ -58,6 +64,21 @@ def _left_out(plan: Plan, names: list[str]) -> list[str]:
     }
     reasons = Counter(reason for cell in cells if (reason := plan.impossible(cell)))
     return [f"left out, {count} cells: {reason}" for reason, count in sorted(reasons.items())]
+
+
+def _other_images(plan: Plan, cells: list[Cell]) -> list[str]:
+    """Published weights that want other images than those that the configuration makes."""
+    if plan.config.foundation.classifier.kind != "pretrained":
+        return []
+    size, side = plan.config.packing.size, plan.config.training.image_size
+    here = SIZING.format(side, side / size)
+    wanted = {name: BACKBONES[name].trained_at for name in {cell.architecture for cell in cells}}
+    return [
+        f"{name} has weights for {images}; your images are {here} (training.image_size, its part "
+        "of packing.size)"
+        for name, images in sorted(wanted.items())
+        if images not in ("", here)
+    ]
 
 
 def _cost_table(

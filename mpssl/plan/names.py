@@ -197,9 +197,12 @@ class Names:
             return self._trained([architecture, classifier.model_dump(mode="json"), normalization])
         if classifier.kind == "shipped":
             return json_digest(self._contents([shipped_classifier(architecture)]))
-        weights = BACKBONES[architecture].weights
-        if weights is not None:  # published, and fetched if it is not there
-            return json_digest(weights)
+        known = BACKBONES[architecture]
+        if known.weights is not None:  # published, and fetched if it is not there
+            # torchvision's names of files end in a digest; timm's say no version, but a pin does.
+            pins = [d for d in classifier.to_download if d.file == known.weights and known.url]
+            pinned = [pin.sha256 or pin.urls for pin in pins]
+            return json_digest([known.weights, *pinned] if pinned else known.weights)
         file = classifier.path / f"{architecture}.pth"
         return json_digest(self._contents([file], classifier.to_download))
 

@@ -51,18 +51,30 @@ def there(network: DiffusersGenerator) -> bool:
     return (network.folder / INDEX).exists()
 
 
-def packed_bytes(config: Config) -> int | None:
-    """Bytes of a packed pool, 0 without one, None if its images are still to be made.
+def known_count(config: Config) -> int | None:
+    """The number of images of a pool; None if there is none, or its classes are not known yet.
 
     Raises:
         UserError: as `folders`.
     """
     pool = config.foundation.generator
     if pool.kind != "images":
-        return 0
-    if pool.make is not None:
         return None
-    return sum(_listed(pool).values()) * config.training.image_size**2 * 3
+    if pool.make is None:
+        return sum(_listed(pool).values())
+    return len(folders(config.foundation)) * pool.make.images_per_class or None
+
+
+def packed_bytes(config: Config) -> int | None:
+    """Bytes of a packed pool, 0 without one, None if it is not known how many images it has.
+
+    Raises:
+        UserError: as `folders`.
+    """
+    if config.foundation.generator.kind != "images":
+        return 0
+    count = known_count(config)
+    return None if count is None else count * config.training.image_size**2 * 3
 
 
 @cache  # Snakemake asks for each cell

@@ -228,6 +228,10 @@ def test_weights_are_fetched_by_name(tmp_path, server, content):
     command = ["fetch-weights", "--config", "config.yaml"]
     assert mpssl(*command, "pytorch_model.bin", cwd=tmp_path).returncode == 0
     assert (tmp_path / "biggan/pytorch_model.bin").read_bytes() == BODY
+    content["foundation"]["generator"]["downloads"][0]["sha256"] = None
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(content))
+    unpinned = mpssl(*command, "pytorch_model.bin", cwd=tmp_path)
+    assert hashlib.sha256(BODY).hexdigest() in unpinned.stdout
     result = mpssl(*command, "other.bin", cwd=tmp_path)
     assert result.returncode == 2
     assert "no download of weights named other.bin" in result.stderr

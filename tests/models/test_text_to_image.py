@@ -41,6 +41,8 @@ def test_a_name_on_the_hub_needs_a_revision(tmp_path):
     named = DiffusersGenerator(kind="diffusers", model="stabilityai/sd-turbo", revision="b261bac6f")
     assert named.of_hub
     assert str(named.folder) == "resources/weights/sd-turbo-b261bac6f"
+    with pytest.raises(ValueError, match="'main' is no commit"):
+        DiffusersGenerator(kind="diffusers", model="stabilityai/sd-turbo", revision="main")
     local = DiffusersGenerator(kind="diffusers", model=str(tmp_path))
     assert not local.of_hub
     assert local.folder == tmp_path

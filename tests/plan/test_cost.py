@@ -201,6 +201,21 @@ def test_report_without_and_with_a_calibration(experiment, calibration, tmp_path
         Calibration.load(experiment)
 
 
+@pytest.mark.parametrize(("side", "packed", "part"), [(288, 288, "1"), (224, 256, "0.875")])
+def test_weights_for_other_images_are_said(content, side, packed, part):
+    content["roles"]["architectures"]["default"] = ["timm/resnet18.tv_in1k", "resnet18"]
+    content["foundation"]["classifier"] = {"kind": "pretrained", "path": "weights"}
+    content |= {"training": {"image_size": side}, "packing": {"size": packed}}
+    text = report(Experiment(Config.model_validate(content)), [])
+    said = [line for line in text.splitlines() if "has weights for" in line]
+    if part == "0.875":  # as the weights want them
+        assert said == []
+    else:
+        wanted = "timm.resnet18.tv_in1k has weights for 224 pixels, 0.875 of the image, bilinear; "
+        assert said[0].startswith(wanted + f"your images are {side} pixels, {part} of the image")
+        assert len(said) == 1
+
+
 def test_the_command_prints_the_plan():
     result = mpssl("plan", "--config", "tests/support/tiny.yaml", "table3")
     assert result.returncode == 0, result.stderr

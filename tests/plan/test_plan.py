@@ -5,6 +5,7 @@ import pytest
 from mpssl.config.experiment import Config
 from mpssl.config.reading import load
 from mpssl.plan.cells import SELECTED, Cell, Column, Run, cell_of
+from mpssl.plan.names import Names
 from mpssl.plan.plan import Plan, run_modules
 
 BASE = Cell("mnist", 50, "base", "base", "default", "resnet8")
@@ -273,3 +274,24 @@ def test_weights_without_classes_leave_pssl_out(content):
     assert str(folder) == "weights"
     assert download.file == f"{column.architecture}.safetensors"
     assert "huggingface.co/timm/vit_small_patch14_dinov2.lvd142m/" in download.urls[0]
+
+
+def test_a_pin_of_timms_weights_is_fetched_and_names_what_is_made_with_them(content):
+    """Their name on the hub says no version, as torchvision's names of files do."""
+    content["roles"]["architectures"]["default"] = ["timm/resnet18.a1_in1k", "resnet18"]
+    files = ["timm.resnet18.a1_in1k.safetensors", "resnet18-f37072fd.pth"]
+
+    def named(**pin):
+        pins = [{"file": file, "urls": ["https://a.b/c"]} | pin for file in files if pin]
+        content["foundation"]["classifier"] = {"kind": "pretrained", "path": "w", "downloads": pins}
+        plan = Plan(Config.model_validate(content))
+        names = Names(plan.config, plan, {})
+        return {d.file: d for _, d in plan.weight_downloads()}, [
+            names.classifier(name) for name in ("timm.resnet18.a1_in1k", "resnet18")
+        ]
+
+    (_, main), (fetched, pinned) = named(), named(urls=["https://hub/COMMIT"])
+    assert fetched[files[0]].urls == ["https://hub/COMMIT"]
+    digests = [named(sha256=digit * 64)[1] for digit in "ab"]
+    assert len({names[0] for names in (main, pinned, *digests)}) == 4
+    assert len({names[1] for names in (main, pinned, *digests)}) == 1

@@ -5,6 +5,7 @@ import shutil
 
 import pandas as pd
 import yaml
+from PIL import Image
 
 from tests.support.pipeline import ROOT, copy_workflow, jobs, snakemake
 
@@ -16,6 +17,17 @@ SMALL = {
     "foundation": {"generator": {"make": {"images_per_class": 2}}},
     "training": {"epochs": 1, "steps_per_epoch": 2},
 }
+
+
+def test_images_that_a_step_lacks_are_missed_before_a_job(tmp_path):
+    folder = copy_workflow(tmp_path)
+    (folder / "few/0").mkdir(parents=True)
+    Image.new("RGB", (8, 8)).save(folder / "few/0/1.png")
+    pool = {"kind": "images", "path": "few", "make": None}
+    (folder / "tiny_pool.yaml").write_text(yaml.safe_dump({"foundation": {"generator": pool}}))
+    result = snakemake(folder, "-n", *FILES)
+    assert result.returncode == 1
+    assert "the pool few has 1 images, a step takes 30; make more" in result.stdout
 
 
 def test_a_pool_is_made_once_and_used_in_every_way(tmp_path):

@@ -11,7 +11,7 @@ from mpssl.common.errors import UserError
 from mpssl.common.once import DONE
 from mpssl.compat.snakemake import lift_default_rate_limit
 from mpssl.config.reading import read_yaml, resolve
-from mpssl.plan import job_memory
+from mpssl.plan import job_memory, pool_checks
 from mpssl.plan.claim import claim
 from mpssl.plan.experiment import Experiment
 from mpssl.plan.index import Index, forget_lost
@@ -33,8 +33,9 @@ try:
         read_yaml(file)
     resolved = resolve(config, strict=False, base=project_of(workflow.configfiles))
     experiment = Experiment(resolved, root=ROOT)
-    experiment.plan.wanted_cells()  # a pool of generated images is looked at
+    cells = experiment.plan.wanted_cells()  # a pool of generated images is looked at
     if workflow.is_main_process:
+        pool_checks.check(experiment.plan, cells)
         write_recipes(experiment)
     else:  # a job on a cluster: images are those of the start
         experiment = Experiment.load(experiment.paths.resolved_config)
