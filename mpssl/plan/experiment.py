@@ -52,6 +52,12 @@ class Experiment:
         write_made(fingerprints_beside(path), self.names.fingerprints)
         write_made(path, self.config.model_dump(mode="json"))
 
+    def changed_images(self) -> list[str]:
+        """The user's own data sets that have other images than at the last start."""
+        path = fingerprints_beside(self.paths.resolved_config)
+        before = read_made(path) if path.exists() else {}
+        return [n for n, of in self.names.fingerprints.items() if before.get(n, of) != of]
+
     @cached_property
     def plan(self) -> Plan:
         """The runs that its tables and figures need."""

@@ -171,6 +171,19 @@ def test_a_job_sees_the_images_as_they_were_at_the_start(own, tmp_path, monkeypa
     assert Experiment.load(tmp_path / "mine.json").names.packed("own") != before
 
 
+def test_images_that_are_not_those_of_the_last_start_are_found(own, tmp_path, monkeypatch):
+    content, folder = own
+    monkeypatch.chdir(tmp_path)
+    assert Experiment(resolve(content)).changed_images() == []
+    Experiment(resolve(content)).write()
+    (folder / "a/0.png").touch()
+    assert Experiment(resolve(content)).changed_images() == []
+    (folder / "a/0.png").rename(folder / "a/7.png")
+    assert Experiment(resolve(content)).changed_images() == ["own"]
+    Experiment(resolve(content)).write()
+    assert Experiment(resolve(content)).changed_images() == []
+
+
 def test_files_are_hashed_once_and_again_when_they_change(own, monkeypatch):
     content, folder = own
     monkeypatch.setattr("mpssl.data.fingerprint.WORTH_BYTES", 0)

@@ -1,5 +1,6 @@
 """A person's project through Snakemake, from outside of the repository."""
 
+import re
 import shutil
 
 import pytest
@@ -36,3 +37,9 @@ def test_a_start_ends_well_before_the_answer_and_claims_the_results(place):
     shutil.rmtree(place / "x")
     third = start("with blank/dig")
     assert third.returncode == 0, third.stdout
+    assert "not those of the last start" not in third.stdout
+    (place / "images/cat/0.png").unlink()
+    fourth = start("with blank/dig")
+    assert fourth.returncode == 0, fourth.stdout
+    assert "dig: its images, or the list of those to leave out, are not those" in fourth.stdout
+    assert re.search(r"pack_images +1\n", fourth.stdout)

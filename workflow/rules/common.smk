@@ -4,6 +4,7 @@
 # inputs are `ancient`: a folder that is there is what is wanted, however old, touched or copied.
 # Tables, figures and pages have fixed names, and each a recipe that changes with what it is made of.
 import json
+import sys
 from functools import cache, partial
 from pathlib import Path
 
@@ -36,6 +37,12 @@ try:
     cells = experiment.plan.wanted_cells()  # a pool of generated images is looked at
     if workflow.is_main_process:
         pool_checks.check(experiment.plan, cells)
+        for name in experiment.changed_images():
+            print(
+                f"{name}: its images, or the list of those to leave out, are not those of the last"
+                " start; what is made of them is made again",
+                file=sys.stderr,
+            )
         write_recipes(experiment)
     else:  # a job on a cluster: images are those of the start
         experiment = Experiment.load(experiment.paths.resolved_config)
