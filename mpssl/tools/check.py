@@ -1,5 +1,6 @@
 """The check of a user's own images: which are unreadable, equal, or on two sides at once."""
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ SHOWN = 5  # files named in the summary, of each kind
 CLASSES_SHOWN = 20
 KEPT = ": too few images, which are for training"
 AGAIN = ", saved again"
+REMOVE = re.compile("(; repair)?[;,]? ?(or )?remove it$")  # the check does that
 MANY = 0.1  # part of the training images from which on near duplicates are no accident
 
 
@@ -64,8 +66,7 @@ def check(dataset: ImageFolder) -> Report:
     files = [file for part in report.images.parts.values() for file in part]
     for file, found in zip(files, ahead(_looked, files), strict=True):
         if isinstance(found, UserError):
-            reason = str(found).removeprefix(f"the image {file} ")
-            report.excluded[file] = reason.rpartition(";")[0] or reason
+            report.excluded[file] = REMOVE.sub("", str(found).removeprefix(f"the image {file} "))
         else:
             looks[file] = found
             report.looks.take(found)

@@ -35,6 +35,22 @@ def test_a_file_with_two_labels_in_a_list_is_left_out_and_paths_are_short(tmp_pa
     assert "left out: 2 files" in text
 
 
+def test_the_reason_to_leave_a_file_out_says_what_helps(tmp_path, monkeypatch):
+    put(tmp_path / "images", a=range(5), b=range(5, 10))
+    monkeypatch.setattr("mpssl.data.pictures.MOST_PIXELS", 1200)
+    picture(20, (50, 40)).save(tmp_path / "images/a/large.png")
+    (tmp_path / "images/a/paper.png").write_bytes(b"%PDF-1.7")
+    (tmp_path / "images/a/nothing.png").write_bytes(b"")
+    (tmp_path / "images/a/noise.png").write_bytes(b"noise")
+    found = check(of(tmp_path / "images")).excluded
+    assert {file.stem: reason for file, reason in found.items()} == {
+        "large": "has 50 x 40 pixels, more than 1200; make it smaller",
+        "paper": "is a PDF or PostScript file: export it as PNG",
+        "nothing": "is empty",
+        "noise": "is corrupt (no known kind of picture)",
+    }
+
+
 def test_the_check_of_a_project_speaks_of_its_own_range(tmp_path):
     for number in range(8):
         path = put_wide(tmp_path / f"images/{'ab'[number % 2]}/{number}.png", number, 4095)
