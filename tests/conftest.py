@@ -4,6 +4,7 @@ import copy
 import os
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from filelock import FileLock
@@ -15,7 +16,7 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
 from mpssl.plan.paths import Paths  # noqa: E402
-from tests.support import pipeline  # noqa: E402
+from tests.support import job_server, pipeline  # noqa: E402
 
 ROOT = Path(__file__).resolve().parent.parent
 SLOW = ("long", "workflow")  # rooms of which every test is slow
@@ -121,6 +122,20 @@ def changed(content):
         return whole
 
     return change
+
+
+@pytest.fixture(scope="session")
+def _job_server():
+    with TemporaryDirectory(dir="/tmp") as folder, job_server.serving(Path(folder)):
+        yield folder  # of a short name, as a socket must have
+
+
+@pytest.fixture(scope="module")
+def forked_jobs(_job_server):
+    """Let Snakemake's jobs be forks of one process, in a test that is not about their start."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv(pipeline.JOBS, _job_server)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -18,6 +18,7 @@ from tests.support.official_fixtures import DATASETS, DOWNLOADABLE
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SHIPPED = yaml.safe_load((ROOT / "mpssl/shipped/datasets.yaml").read_text())["datasets"]
+JOBS = "MPSSL_TEST_JOBS"  # names the folder of a job server's python
 OWN_COPIES = ("chaoyang", "imagenet")
 PLAIN = ("dtd-r1.0.1.tar.gz",)  # said to be a tar without gzip
 
@@ -38,8 +39,12 @@ def copy_workflow(folder: Path) -> Path:
 
 
 def environment() -> dict[str, str]:
-    """The environment of Snakemake and its jobs: this Python first, one thread each, no proxies."""
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    """The environment of Snakemake and its jobs: this Python first, one thread each, no proxies.
+
+    Or first the `python` of tests/support/job_server.py, in tests with the fixture `forked_jobs`.
+    """
+    places = [*filter(None, [os.environ.get(JOBS)]), str(Path(sys.executable).parent)]
+    path = os.pathsep.join([*places, os.environ["PATH"]])
     return without_proxies(os.environ) | {"PATH": path, "OMP_NUM_THREADS": "1"}
 
 

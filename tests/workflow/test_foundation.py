@@ -4,6 +4,7 @@ import json
 import os
 
 import pandas as pd
+import pytest
 import yaml
 from PIL import Image
 
@@ -44,6 +45,7 @@ def test_a_foundation_is_trained_measured_and_made_ready_to_be_shipped(tmp_path)
         assert sheet.height == 10 * 32
 
 
+@pytest.mark.usefixtures("forked_jobs")
 def test_runs_start_from_the_shipped_foundation_and_train_none(tmp_path):
     folder = copy_workflow(tmp_path)
     content = yaml.safe_load((folder / "tiny.yaml").read_text())

@@ -4,10 +4,13 @@ import json
 import shutil
 
 import pandas as pd
+import pytest
 import yaml
 from PIL import Image
 
 from tests.support.pipeline import ROOT, copy_workflow, jobs, snakemake
+
+pytestmark = pytest.mark.usefixtures("forked_jobs")
 
 FILES = ("--configfile", "config/mini.yaml", "config/pool.yaml", "tiny_pool.yaml")
 SMALL = {

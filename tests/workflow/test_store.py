@@ -16,6 +16,8 @@ import yaml
 
 from tests.support.pipeline import copy_workflow, environment, jobs, snakemake
 
+pytestmark = pytest.mark.usefixtures("forked_jobs")
+
 CONFIG = ["--configfile", "store.yaml"]
 TRAINED = ("train_run", "train_chosen")
 ALL = {"train_run": 3, "train_chosen": 1}  # base and the two lambdas; the chosen one
