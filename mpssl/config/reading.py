@@ -150,7 +150,12 @@ def _first_line(error: ValidationError) -> str:
         if other["loc"][:-1] == loc[:-1] and other["input"] == first["input"]:
             message += f", or: {other['msg']}"
             loc = first["loc"][:-1]
-    return message if not loc else f"{_dotted(loc)}: {message} (found: {first['input']!r})"
+    if not loc:
+        return message
+    # Of a whole section, which a model's own check refuses, the message says what is wrong in it.
+    section = first["type"] == "value_error" and isinstance(first["input"], dict)
+    found = "" if section else f" (found: {first['input']!r})"
+    return f"{_dotted(loc)}: {message}{found}"
 
 
 def _dotted(loc: tuple) -> str:

@@ -41,7 +41,6 @@ def distances(real: Tensor, made: Tensor) -> dict[str, float]:
     }
 
 
-@torch.no_grad()
 def measure_domain_distance(experiment: Experiment, dataset: str, architecture: str) -> None:
     """Measure a data set's distance and write it as JSON, with a verdict in one line."""
     config, settings = experiment.config, experiment.config.domain
@@ -70,7 +69,8 @@ def _features(
     ).to(device)
     frozen = load_generator(config, paths.generator(), device)
     real, made = [], []
-    with Streams(settings.seed, device).use("domain"):
+    # A generator in Python has just been tried, gradients included.
+    with torch.no_grad(), Streams(settings.seed, device).use("domain"):
         for part in torch.arange(len(images)).split(BATCH):
             real.append(classifier.features(images.centre_images(part)))
             z = torch.randn(len(part), frozen.z_dim, device=device)

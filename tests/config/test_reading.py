@@ -92,6 +92,14 @@ def test_value_out_of_range_names_key_and_value(changed):
     )
 
 
+def test_a_section_that_its_own_check_refuses_is_not_printed(changed):
+    make = {"kind": "diffusers", "model": "some/model"}
+    text = message(resolve, changed("foundation.generator", make))
+    assert text.startswith("configuration: foundation.generator.diffusers: model: some/model is")
+    assert "found" not in text.replace("foundation", "")
+    assert "(found: {'a': 1})" in message(resolve, changed("training.epochs", {"a": 1}))
+
+
 def test_unknown_name(changed):
     text = message(resolve, changed("wanted", ["frist"]))
     assert text == "configuration: wanted: unknown name 'frist'; did you mean 'first'?"

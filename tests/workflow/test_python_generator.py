@@ -22,6 +22,7 @@ def test_the_documented_generator_is_trained_with(tiny, tmp_path):
         "seeds": [0],
         "unlabeled_weight": 1,
         "wanted": ["accuracy"],
+        "domain": {"images": 20},
         "tables": {"accuracy": {"title": "Accuracy", "rows": rows}},
         "figures": {},
         "claims": {},
@@ -31,6 +32,7 @@ def test_the_documented_generator_is_trained_with(tiny, tmp_path):
     result = snakemake(folder, "--cores", "2", "--configfile", "tiny.yaml")
     assert result.returncode == 0, result.stdout[-4000:]
     assert jobs(result.stdout)["train_run"] == 1  # MP-SSL's; the base model has no generator
+    assert jobs(result.stdout)["measure_domain"] == 1
     assert "train_generator" not in jobs(result.stdout)
     runs = pd.read_csv(folder / "results/tiny/runs.csv")
     assert runs.setting.tolist() == ["base", "generative"]
