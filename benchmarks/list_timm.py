@@ -1,6 +1,6 @@
 """Write `mpssl/shipped/timm.csv`: what timm's classifiers need, and which cannot be split.
 
-    python -m benchmarks.list_timm              # all: a quarter of an hour of one core
+    python -m benchmarks.list_timm              # all: about a second of one core for each
     python -m benchmarks.list_timm --families   # docs/timm.md: a step of MP-SSL in each family
 
 The list is gone on with: small networks with published weights first, one of each family after the
@@ -38,16 +38,20 @@ HEAD = """# Classifiers of timm
 
 [`roles.architectures`](configuration.md#roles) takes `timm/NAME`, a classifier of the package timm
 (`pip install 'mpssl[timm]'`). This page is made by `python -m benchmarks.list_timm --families` with
-timm {version}. A family is a module of timm; of each, the smallest network was built with random
-weights, split into features and head, and took a step of MP-SSL in float64. `networks` counts those
-that can be split, of those in `mpssl/shipped/timm.csv`, which has the reason for each of the rest.
-Networks without a single linear head serve as classifiers, but their weights know no classes, which
-P-SSL needs.
+timm {version}. `mpssl/shipped/timm.csv` lists {listed} of its {all} networks so far, small ones
+with published weights first; {usable} of them can be split into features and head, and the list has
+the reason for each of the rest. Other networks are refused until `python -m benchmarks.list_timm`
+has described them.
+
+A family is a module of timm. `networks` counts those that can be split, of those in the list. Of
+each family the smallest network was built with random weights, split, and took a step of MP-SSL in
+float64, unless it has more than 100 MB of weights, or its turn had not come. Networks without a
+single linear head serve as classifiers, but their weights know no classes, which P-SSL needs.
 
 | family | networks | tried | split | step of MP-SSL | notes |
 |---|---|---|---|---|---|
 """
-MOST_BYTES = 200_000_000  # of the weights of a network that takes a step, as float32
+MOST_BYTES = 100_000_000  # of the weights of a network that takes a step, float32; HEAD says it
 
 
 def describe(name: str) -> tuple[dict, str]:
@@ -182,8 +186,8 @@ def family(name: str) -> str:
     return timm.model_entrypoint(name).__module__.rpartition(".")[2]
 
 
-def tried(name: str, members: list[dict[str, str]]) -> str:
-    """The row of a family in the table."""
+def tried(name: str, members: list[dict[str, str]], step: bool = True) -> str:
+    """The row of a family in the table, with a step or before it."""
     usable = [row for row in members if row["features"]]
     counts = f"{len(usable)} of {len(members)}"
     reasons = sorted({row["reason"] for row in members if row["reason"]})
@@ -193,6 +197,8 @@ def tried(name: str, members: list[dict[str, str]]) -> str:
     found = TIMM + smallest["name"]
     if int(smallest["bytes"]) > MOST_BYTES:
         return f"| {name} | {counts} | | yes | not tried | all are large |"
+    if not step:
+        return f"| {name} | {counts} | | yes | not tried | |"
     try:
         result = take_step(found, BACKBONES[found].smallest)
     except (UserError, RuntimeError, ValueError, TypeError, AssertionError) as error:
@@ -215,12 +221,15 @@ def write_families() -> None:
     groups = defaultdict(list)
     for row in rows:
         groups[family(row["name"])].append(row)
-    head, lines = HEAD.format(version=timm_network.import_timm().__version__), []
+    timm, usable = timm_network.import_timm(), sum(bool(row["features"]) for row in rows)
+    counts = {"listed": len(rows), "usable": usable, "all": len(timm.list_models())}
+    head = HEAD.format(version=timm.__version__, **counts)
+    lines = {name: tried(name, groups[name], step=False) for name in groups}
     torch.set_default_dtype(torch.float64)
     for name in sorted(groups, key=lambda name: work(groups[name])):
-        lines.append(tried(name, groups[name]))
-        print(lines[-1], flush=True)
-        write_text(PAGE, head + "\n".join(sorted(lines)) + "\n")
+        lines[name] = tried(name, groups[name])
+        print(lines[name], flush=True)
+        write_text(PAGE, head + "\n".join(sorted(lines.values())) + "\n")
 
 
 if __name__ == "__main__":
