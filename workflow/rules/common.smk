@@ -20,7 +20,6 @@ from mpssl.plan.registry import register
 from mpssl.plan.recipes import ANSWER, CLAIMS, POOL, REPORT, RUNS, SHIPPED, write_recipes
 
 
-
 def project_of(configfiles):
     """The folder of the last configuration file that names an experiment; else this one."""
     if MODULE:  # the files are those of the other workflow
