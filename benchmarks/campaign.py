@@ -7,8 +7,8 @@ Full size is config/config.yaml: ResNet-18, 224 x 224, batch 64, and BigGAN-deep
 with random weights. Nothing is downloaded. In this order it measures: the rate of matrix products;
 agreement of a small step with the CPU in float64; time and memory of four methods in each precision
 and with parts of each size; every kind of step of the tables, as a calibration for `mpssl plan
---calibration`; the longest kernels; whether the deterministic way repeats; two runs that share the
-device; and the data path.
+--calibration`; steps of compiled networks; the longest kernels; whether the deterministic way
+repeats; two runs that share the device; and the data path.
 
 After each measurement it writes campaign.json and campaign.md. What does not fit in the memory, or
 fails, is written down and left behind; what time is short for is listed. So it may be cut at any
@@ -20,6 +20,7 @@ Exit code: 0 every measurement was made, 1 one failed or disagrees, 2 there is n
 import argparse
 import contextlib
 import copy
+import dataclasses
 import json
 import os
 import platform
@@ -158,6 +159,8 @@ class Campaign:
             cells.setdefault((kind(self.plan(), cell), cell.architecture), cell)
         for (name, architecture), cell in cells.items():
             yield "calibration", f"{name}, {architecture}", lambda cell=cell: self.calibrate(cell)
+        for row in (*ROWS[:2], ROWS[-1]):
+            yield "compiled", row, lambda row=row: self.compiled(row)
         for row in ROWS[:2]:
             yield "kernels", row, lambda row=row: self.kernels(row)
             yield "determinism", row, lambda row=row: self.determinism(row)
@@ -225,6 +228,12 @@ class Campaign:
         )
         calibration["entries"].append(entry)
         return entry
+
+    def compiled(self, row: str) -> dict:
+        """A step with `training.compile`, and what its compilation takes."""
+        with arithmetic(self.config.training.precision):
+            measured = measure(self.task(main_cell(self.config, row), compile=True), self.steps)
+        return dataclasses.asdict(measured)
 
     def kernels(self, row: str) -> dict:
         """The longest kernels of a step, as parts of all kernels' time."""

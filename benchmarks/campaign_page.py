@@ -6,6 +6,7 @@ NAMES = {
     "steps": "Time and memory of a step",
     "parts": "MP-SSL in parts",
     "calibration": "Every kind of step, under the configuration's own settings",
+    "compiled": "Steps of compiled networks",
 }
 
 
@@ -66,6 +67,14 @@ COLUMNS: dict[str, tuple[list[str], Callable[[dict], list[str]]]] = {
     "steps": (STEP, _step),
     "parts": (STEP, _step),
     "calibration": (STEP, _step),
+    "compiled": (
+        ["time (ms)", "compilation (s)", "peak memory (GB)"],
+        lambda entry: [
+            f"{1000 * entry['seconds_per_step']:.1f}",
+            f"{entry['seconds_of_compilation']:.1f}",
+            f"{entry['peak_bytes'] / 1e9:.2f}" if entry["peak_bytes"] else "",
+        ],
+    ),
     "kernels": (
         ["longest kernels, share of all kernels' time (%)"],
         lambda entry: [

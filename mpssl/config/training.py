@@ -164,6 +164,12 @@ class Training(Closed):
         "and the fastest kernels taken; results then differ by rounding between runs. No effect "
         "with `deterministic`.",
     )
+    compile: bool = Field(
+        False,
+        description="Whether `torch.compile` compiles, at the first step, the classifier's pass "
+        "over the labeled images and its gradient, and the generator where no gradient goes "
+        "through it; results differ by rounding. A batch in parts is computed without.",
+    )
     images_per_pass: Literal["auto"] | Count = Field(
         "auto",
         description="Number of images that pass through the generator at a time. If the unlabeled "

@@ -1,6 +1,7 @@
 """The frozen generator G_F: a BigGAN from a folder, or the network of a Python entry point."""
 
 import json
+from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from mpssl.compat.repeatable import Repeatable
 from mpssl.config.experiment import Config
 from mpssl.config.generators import DiffusersGenerator
 from mpssl.config.step_memory import ASSUMED_MAPS
+from mpssl.machine.compiled import compiled
 from mpssl.models import tensor_file
 from mpssl.models.file_names import GENERATOR_CONFIG, generator_weights
 from mpssl.models.shipped_foundation import verify
@@ -47,11 +49,16 @@ class FrozenGenerator(nn.Module):
         """Of the network's weights, if images are made in another."""
         self.images_per_pass: int | None = None
         """Images that pass through the network at a time; all if it is None."""
+        self._compiled: Callable[[Tensor, Tensor], Tensor] | None = None
 
     def in_bf16(self) -> None:
         """Round the network's weights to bfloat16, in which it computes from now on."""
         self.network.to(torch.bfloat16)
         self.dtype = torch.bfloat16
+
+    def compile_passes(self, compiles: bool) -> None:
+        """Take the compiled network from now on where no gradient is wanted, or no longer."""
+        self._compiled = compiled(self.network) if compiles else None
 
     def forward(self, z: Tensor, y: Tensor) -> Tensor:
         """Generate images.
@@ -65,7 +72,8 @@ class FrozenGenerator(nn.Module):
         """
         z, y = z.to(self.dtype or z.dtype), y.to(self.dtype or y.dtype)
         if self.images_per_pass is None or len(z) <= self.images_per_pass:
-            images = self.network(z, y)
+            with_gradient = self._compiled is None or torch.is_grad_enabled()
+            images = (self.network if with_gradient else self._compiled)(z, y)
         else:
             images = _InParts.apply(z, y, self.network, self.images_per_pass)
         images = (images if self.dtype is None else images.float()).add(1) / 2

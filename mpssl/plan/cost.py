@@ -137,7 +137,6 @@ def space(experiment: Experiment, cells: list[Cell]) -> Space:
         of_pool = packed_bytes(config)
         unknown += ["packed pool"] if of_pool is None else []
         packed += of_pool or 0
-    if any("generator" in plan.needs(cell) for cell in cells):
         network = config.foundation.network
         if network is not None and network.kind == "diffusers" and network.of_hub:
             unknown.append(network.model)
@@ -176,7 +175,10 @@ def kind(plan: Plan, cell: Cell) -> str:
 
 
 # Keys of `training` that change the seconds of a step and nothing else of what is measured.
-SPEED = ("precision", "generator_precision", "autotune", "deterministic", "images_per_pass")
+SPEED = {"precision", "generator_precision", "autotune", "compile"}
+SPEED |= {"deterministic", "images_per_pass"}
+# What a calibration's entry says of a kind of step.
+SECONDS = "seconds_per_step", "seconds_per_evaluated_image", "seconds_of_compilation"
 
 
 def measured_with(config: Config) -> dict:
@@ -185,7 +187,7 @@ def measured_with(config: Config) -> dict:
     return {
         "batch_size": training.batch_size,
         "image_size": training.image_size,
-        **training.model_dump(include=set(SPEED)),
+        **training.model_dump(include=SPEED),
         "packing_size": config.packing.size,
         "evaluation_batch_size": training.evaluation_batch_size,
         "validation_batch_size": config.lmo.validation_batch_size,
@@ -200,10 +202,10 @@ def measured_with(config: Config) -> dict:
 
 @dataclass(frozen=True)
 class Calibration:
-    """Measured seconds of a training step and of an evaluated image, by kind and architecture."""
+    """Measured seconds of a step, an evaluated image, a compilation, by kind and architecture."""
 
     device: str
-    seconds: dict[tuple[str, str], tuple[float, float]]
+    seconds: dict[tuple[str, str], tuple[float, float, float]]
 
     @classmethod
     def load(cls, experiment: Experiment, path: Path | None = None) -> "Calibration | None":
@@ -223,10 +225,7 @@ class Calibration:
             if content["measured_with"] != measured_with(experiment.config):
                 return None
             seconds = {
-                (entry["kind"], entry["architecture"]): (
-                    float(entry["seconds_per_step"]),
-                    float(entry["seconds_per_evaluated_image"]),
-                )
+                (entry["kind"], entry["architecture"]): tuple(float(entry[k]) for k in SECONDS)
                 for entry in content["entries"]
             }
             return cls(content["device"], seconds)
@@ -245,15 +244,15 @@ def steps(plan: Plan, cell: Cell) -> int:
 
 
 def run_seconds(plan: Plan, cell: Cell, calibration: Calibration | None) -> float | None:
-    """Seconds of one run: its steps, validation after each epoch, and the final evaluation."""
+    """Seconds of one run: compilation, steps, validation after each epoch, final evaluation."""
     key = kind(plan, cell), cell.architecture
     if calibration is None or key not in calibration.seconds:
         return None
-    a_step, an_image = calibration.seconds[key]
+    a_step, an_image, compilation = calibration.seconds[key]
     _, validation = split_sizes(plan.config, cell.dataset, cell.fraction)
     test = dataset_sizes(plan.config, cell.dataset).test
     images = (plan.config.training.epochs + 1) * validation + test
-    return steps(plan, cell) * a_step + images * an_image
+    return compilation + steps(plan, cell) * a_step + images * an_image
 
 
 @dataclass(frozen=True)

@@ -67,6 +67,8 @@ class Measurement:
     seconds_per_step: float
     seconds_per_evaluated_image: float
     peak_bytes: int
+    seconds_of_compilation: float
+    """What the first step takes longer with `training.compile`; else 0."""
 
 
 # ------------------------------------------------------------------- a task of random ingredients
@@ -202,7 +204,10 @@ def measure(task: Task, steps: int) -> Measurement:
     loop, rate, batch = Loop(task), task.training.learning_rate, task.training.evaluation_batch_size
     task.model.train()
     numbers = iter(range(1, WARM_UP_STEPS + steps + 1))  # step 0 would also record gradient norms
-    for _ in range(WARM_UP_STEPS):
+    started = _now(device)
+    loop.step(next(numbers), rate)
+    first = _now(device) - started
+    for _ in range(WARM_UP_STEPS - 1):
         loop.step(next(numbers), rate)
     started = _now(device)
     for number in numbers:
@@ -213,7 +218,8 @@ def measure(task: Task, steps: int) -> Measurement:
     accuracy(task.model, task.validation, batch)
     per_image = (_now(device) - started) / len(task.validation)
     peak = torch.cuda.max_memory_allocated(device) if device.type == "cuda" else 0
-    return Measurement(per_step, per_image, peak)
+    compilation = max(0.0, first - per_step) if task.parts.compiles else 0.0
+    return Measurement(per_step, per_image, peak, compilation)
 
 
 def _now(device: torch.device) -> float:
@@ -282,6 +288,7 @@ def calibration_entry(plan: Plan, cell: Cell, measured: Measurement, steps: int)
         "architecture": cell.architecture,
         "seconds_per_step": measured.seconds_per_step,
         "seconds_per_evaluated_image": measured.seconds_per_evaluated_image,
+        "seconds_of_compilation": measured.seconds_of_compilation,
         "peak_bytes": measured.peak_bytes,
         "timed_steps": steps,
     }

@@ -113,7 +113,7 @@ def assemble(
         validation=inputs.validation,
         streams=streams,
         identity=identity,
-        parts=Parts(model, inputs.generator, memory.images, part, may_halve),
+        parts=Parts(model, inputs.generator, memory.images, part, may_halve, training.compile),
     )
 
 

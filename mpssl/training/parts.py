@@ -5,7 +5,9 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeVar
 
 import torch
+from torch import Tensor
 
+from mpssl.machine.compiled import compiled
 from mpssl.models.classifier import Classifier
 from mpssl.models.generator import FrozenGenerator
 from mpssl.training.by_block import pass_by_block
@@ -32,6 +34,8 @@ class Parts:
         images: images of a step's largest batch.
         images_per_pass: images of a part; with `images` or more the batch is whole.
         may_halve: whether parts are halved, once, if a step does not fit in the memory.
+        compiles: whether whole batches pass through compiled networks where no second derivative
+            and no gradient of the generator is taken.
     """
 
     def __init__(
@@ -41,10 +45,11 @@ class Parts:
         images: int,
         images_per_pass: int,
         may_halve: bool = False,
+        compiles: bool = False,
     ) -> None:
         self.model, self.generator = model, generator
         self.images = images
-        self.may_halve = may_halve
+        self.may_halve, self.compiles = may_halve, compiles
         self.halved = False
         """Whether memory ran out, so that the parts are half as large as they were to be."""
         self._take(images_per_pass)
@@ -89,5 +94,9 @@ class Parts:
         self.images_per_pass = min(count, self.images)
         whole = self.images_per_pass == self.images
         self.model.passes = None if whole else pass_by_block
+        compiles = self.compiles and whole
+        self.logits: Callable[[Tensor], Tensor] = compiled(self.model) if compiles else self.model
+        """The classifier's pass over the labeled images."""
         if self.generator is not None:
             self.generator.images_per_pass = None if whole else count
+            self.generator.compile_passes(compiles)

@@ -56,6 +56,9 @@ class PoolGenerator(FrozenGenerator):
     def in_bf16(self) -> None:
         """Do nothing: stored images have no precision."""
 
+    def compile_passes(self, compiles: bool) -> None:
+        """Do nothing: there is no network."""
+
     @torch.no_grad()
     def rows(self, z: Tensor, y: Tensor) -> Tensor:
         """Numbers of the chosen images, int64 [U], by class."""

@@ -223,7 +223,7 @@ class Loop:
         with task.streams.use("labeled_views"):
             x = self.labeled_view(x)
         self.optimizer.zero_grad()
-        labeled_loss = F.cross_entropy(model(x), y)
+        labeled_loss = F.cross_entropy(task.parts.logits(x), y)
         labeled_loss.backward()  # once for Alg. 1, lines 7 and 11, which need it at the same theta
         record = {"labeled_loss": labeled_loss.detach()}
         if task.objective is not None:

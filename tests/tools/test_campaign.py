@@ -1,6 +1,7 @@
 """The GPU campaign on the CPU at a tiny size: it runs to its end, and it can be cut."""
 
 import json
+from functools import partial
 from math import isfinite
 
 import pytest
@@ -29,6 +30,7 @@ def small(monkeypatch):
     kept = ("float32", "bf16, generator too")
     monkeypatch.setattr(campaign, "PRECISIONS", {k: campaign.PRECISIONS[k] for k in kept})
     monkeypatch.setattr(campaign, "PARTS", (1, 2))
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="eager"))
 
 
 def made(config, folder, minutes=60):
@@ -52,6 +54,7 @@ def test_it_measures_everything_and_the_plan_reads_it(config, small, tmp_path):
     assert all(entry["wrong"] == [] for entry in sections["agreement"].values())
     assert sections["determinism"]["base/base"]["repeats"]
     assert len(sections["kernels"]["base/base"]["longest"]) == 10
+    assert all(entry["seconds_of_compilation"] > 0 for entry in sections["compiled"].values())
     assert sections["sharing"]["generative/mpssl"]["gain"] > 0
     text = (tmp_path / "campaign.md").read_text()
     assert text == page(found)
