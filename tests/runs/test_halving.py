@@ -2,11 +2,14 @@
 
 import contextlib
 import re
+from types import SimpleNamespace
 
 import pytest
 
+from benchmarks import halving as benchmark
 from mpssl.common.files import read_made
 from mpssl.config.reading import resolve
+from mpssl.plan.cells import Run
 from mpssl.plan.experiment import Experiment
 from mpssl.runs import halving
 from mpssl.runs.stored import train_once
@@ -80,6 +83,25 @@ def test_the_smaller_lambda_wins_ties(search):
     selected, trained = search(dict.fromkeys(["0.25", "0.5", "1", "2"], [50] * 8))
     assert selected["lambda"] == "0.25"
     assert ("0.5", 4) in trained and ("1", 4) not in trained
+
+
+def test_what_halving_loses_is_counted_from_whole_runs(content):
+    """Of two searches one ends with another lambda, whose run is 2 points worse on the test."""
+    plan = Experiment(resolve(content | CHANGES)).plan
+    cell = next(c for c in plan.all_cells() if c.method == "mpssl")
+    early, late = [50.0] * 8, [10.0] * 7 + [99.0]
+    slow = {"0.25": (early, 60.0), "0.5": (early, 60.0), "1": (early, 60.0), "2": (late, 62.0)}
+    found = []
+    for search in (slow, dict.fromkeys(slow, (early, 60.0))):
+        made = {}
+        for text, (history, tested) in search.items():
+            run = Run(cell, text, 100)
+            made[text] = SimpleNamespace(run=run, val_accuracy=max(history), test_accuracy=tested)
+        found.append({text: (record, search[text][0]) for text, record in made.items()})
+    assert [benchmark.full_choice(search) for search in found] == ["2", "0.25"]
+    assert [benchmark.halved_choice(plan, search) for search in found] == ["0.25", "0.25"]
+    row = benchmark.line(plan, found)
+    assert row.startswith("| 0.25, 0.5 | 1 of 2: 50 % [9, 91] | 1.00 [-11.71, 13.71] | 1.5 of 4")
 
 
 @pytest.mark.slow
