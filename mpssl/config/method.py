@@ -51,6 +51,11 @@ class Converter(Closed):
         "drawn by what its image adds to the loss, and needs no temperature. The other kinds have "
         "an exact gradient.",
     )
+    conditional: bool = Field(
+        True,
+        description="Whether each target class has a row of its own, as in Eq. (11); otherwise all "
+        "classes share one, which more images of a step inform.",
+    )
     temperature: Positive = Field(
         0.1, description="Temperature tau of the Gumbel softmax; `soft_label` has none."
     )

@@ -48,8 +48,8 @@ class ConditionalMapper(nn.Module):
 class LabelConverter(nn.Module):
     """I_xi(y), a foundation label for each target class. Paper: Eqs. (11) and (12), Table 5.
 
-    `logits` [K, foundation classes] is log(EMB_xi), zero at the start: every foundation class is
-    then equally likely.
+    `logits` [K, foundation classes], or [1, foundation classes] if all target classes share a row,
+    is log(EMB_xi), zero at the start: every foundation class is then equally likely.
     """
 
     def __init__(self, settings: Converter, classes: int, foundation_classes: int) -> None:
@@ -58,7 +58,13 @@ class LabelConverter(nn.Module):
         self.temperature = settings.temperature
         self.by_score = settings.kind == "hard_gumbel" and settings.estimator == "score_function"
         """True if xi is reached through `log_probability` and not through the labels."""
-        self.logits = nn.Parameter(torch.zeros(classes, foundation_classes))
+        self.classes = classes
+        rows = classes if settings.conditional else 1
+        self.logits = nn.Parameter(torch.zeros(rows, foundation_classes))
+
+    def _by_class(self) -> Tensor:
+        """The logits of each target class [K, foundation classes]."""
+        return self.logits.expand(self.classes, -1)
 
     def draw_noise(self, count: int) -> Tensor:
         """Draw standard Gumbel noise g [count, foundation classes]."""
@@ -72,7 +78,7 @@ class LabelConverter(nn.Module):
         Rows sum to one. `hard_gumbel` returns one-hot rows, with a straight-through gradient unless
         the estimator is `score_function`.
         """
-        logits = self.logits[y]
+        logits = self._by_class()[y]
         if self.by_score:
             return F.one_hot(self.drawn(y, noise), logits.shape[1]).to(logits)
         if self.kind == "soft_label":
@@ -88,16 +94,16 @@ class LabelConverter(nn.Module):
 
         The largest of logits and Gumbel noise is a draw from the softmax of the logits.
         """
-        return (self.logits.detach()[y] + noise).argmax(dim=1)
+        return (self._by_class().detach()[y] + noise).argmax(dim=1)
 
     def log_probability(self, y: Tensor, noise: Tensor) -> Tensor:
         """Log-probability [U] of the foundation classes drawn, with its gradient at the logits."""
-        return self.logits.log_softmax(dim=1)[y, self.drawn(y, noise)]
+        return self._by_class().log_softmax(dim=1)[y, self.drawn(y, noise)]
 
     @torch.no_grad()
     def rows(self) -> Tensor:
         """Probability [K, foundation classes] of each foundation class, without noise."""
-        return self.logits.softmax(dim=1)
+        return self._by_class().softmax(dim=1)
 
     @torch.no_grad()
     def statistics(self) -> dict[str, float]:

@@ -140,6 +140,21 @@ def test_rows_sum_to_one_and_carry_a_gradient(kind):
     assert (converter.logits.grad.abs().sum(dim=1) > 0).all()
 
 
+@pytest.mark.parametrize("estimator", ["straight_through", "score_function"])
+def test_a_shared_row_is_drawn_from_and_learned_by_every_class(estimator):
+    converter = LabelConverter(Converter(conditional=False, estimator=estimator), CLASSES, 3)
+    converter.logits.data = torch.tensor([[0.0, 1.0, 2.0]])
+    own = make_converter([[0.0, 1.0, 2.0]] * CLASSES, estimator=estimator)
+    y, noise = torch.arange(CLASSES), own.draw_noise(CLASSES)
+    assert torch.equal(converter(y, noise), own(y, noise))
+    assert torch.equal(converter.rows(), own.rows())
+    for each in (converter, own):
+        label = each.log_probability(y, noise) if each.by_score else each(y, noise)[:, 2]
+        (label * torch.arange(1.0, CLASSES + 1)).sum().backward()
+    assert own.logits.grad.abs().sum() > 0
+    torch.testing.assert_close(converter.logits.grad[0], own.logits.grad.sum(dim=0))
+
+
 @pytest.mark.parametrize("temperature", [1e-5, 1e-7])
 def test_hard_gumbel_at_the_lowest_temperatures_passes_no_gradient(temperature):
     """Measured in the paper's Table 5 settings: xi never moves there."""

@@ -235,7 +235,7 @@ class LatentMetaOptimization(Source):
         them. `converter_related` is the converter's mean mass on the first tenth of them,
         `converter_related_uniform` that of a uniform choice.
         """
-        y = torch.arange(self.converter.logits.shape[0], device=self.converter.logits.device)
+        y = torch.arange(self.converter.classes, device=self.converter.logits.device)
         y = y.repeat_interleave(64)
         with self.streams.use("statistics"):
             z = torch.randn(len(y), self.generator.z_dim, device=y.device)
