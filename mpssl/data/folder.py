@@ -1,5 +1,7 @@
 """Read the user's own images: one folder for each class, or a CSV of paths and labels."""
 
+import hashlib
+import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Set
 from dataclasses import dataclass
@@ -222,24 +224,32 @@ def hold_out(
 
     A class of two or more images has at least one of them in each part; a single image is for
     training. So is the single group of a class.
+
+    Images go to the test in the order of a digest of their names, or of their groups' names. So
+    images that are added or removed, a folder that is moved and a class that is renamed leave the
+    others where they are, but for those that the number asks for.
     """
-    rng = np.random.default_rng(seed)
-    wanted = {name: max(1, round(len(part) * fraction)) for name, part in files.items()}
+    names = sorted(files)
+    wanted = {name: max(1, round(len(files[name]) * fraction)) for name in names}
     wanted = {name: min(count, len(files[name]) - 1) for name, count in wanted.items()}
-    train, test = {}, {}
+
+    def drawn(key: str | Path) -> str:
+        name = key if isinstance(key, str) else key.name
+        return hashlib.sha256(os.fsencode(f"{seed}/{name}")).hexdigest()
+
     if of_group:
-        names = sorted(files)
         every = [f for name in names for f in files[name]]
         labels = np.repeat(np.arange(len(names)), [len(files[name]) for name in names])
+        keys = list(dict.fromkeys(groups.keys_of(every, of_group)))
         taken = groups.take_whole(
-            labels, groups.numbered(every, of_group), np.array([wanted[n] for n in names]), rng
+            labels,
+            groups.numbered(every, of_group),
+            np.array([wanted[name] for name in names]),
+            lambda count: sorted(range(count), key=lambda group: drawn(keys[group])),
         )
         chosen = {f for f, is_taken in zip(every, taken, strict=True) if is_taken}
-        train = {name: [f for f in files[name] if f not in chosen] for name in names}
-        test = {name: [f for f in files[name] if f in chosen] for name in names}
     else:
-        for name in sorted(files):
-            order = rng.permutation(len(files[name]))
-            train[name] = sorted(files[name][i] for i in order[wanted[name] :])
-            test[name] = sorted(files[name][i] for i in order[: wanted[name]])
+        chosen = {f for n in names for f in sorted(files[n], key=drawn)[: wanted[n]]}
+    train = {name: sorted(f for f in files[name] if f not in chosen) for name in names}
+    test = {name: sorted(f for f in files[name] if f in chosen) for name in names}
     return train, {name: part for name, part in test.items() if part}

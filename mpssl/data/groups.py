@@ -1,7 +1,7 @@
 """Pictures that belong together, as those of one patient: no split divides them."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -47,26 +47,31 @@ def numbered(files: list[Path], groups: Groups) -> np.ndarray | None:
     if not groups:
         return None
     numbers: dict[str | Path, int] = {}
-    keys = [groups.get(file, file) for file in files]
+    keys = keys_of(files, groups)
     return np.array([numbers.setdefault(key, len(numbers)) for key in keys], dtype=np.int64)
+
+
+def keys_of(files: list[Path], groups: Groups) -> list[str | Path]:
+    """The group of each file; a file without one is a group of its own."""
+    return [groups.get(file, file) for file in files]
 
 
 def take_whole(
     labels: np.ndarray,
     groups: np.ndarray,
     wanted: np.ndarray,
-    rng: np.random.Generator,
+    order_of: Callable[[int], Sequence[int]],
     leave_one: bool = True,
 ) -> np.ndarray:
     """Choose whole groups that have about as many rows of each class as wanted.
 
-    Groups come in random order, and one is taken if it brings the numbers nearer to the wanted
+    Groups come in an order, and one is taken if it brings the numbers nearer to the wanted
     ones. A class of which one is wanted and none was taken then gets its smallest group.
 
     Args:
         labels, groups: int [N], numbers from 0.
         wanted: int [K], rows of each class.
-        rng: draws the order.
+        order_of: puts so many groups into an order, as a generator's `permutation` does.
         leave_one: never take a group that has the last rows of a class.
 
     Returns:
@@ -85,7 +90,7 @@ def take_whole(
         taken[group] = True
         short[:], left[:] = short - rows[group], left - rows[group]
 
-    order = rng.permutation(len(rows))
+    order = order_of(len(rows))
     for group in order:
         if abs(short - rows[group]).sum() < abs(short).sum() and may_go(group):
             take(group)

@@ -70,7 +70,7 @@ def _labeled(
         return np.concatenate([rows[:n] for rows, n in zip(orders, counts, strict=True)])
     if fraction == 100:
         return np.arange(len(labels))
-    taken = take_whole(labels, groups, np.array(counts), rng, leave_one=False)
+    taken = take_whole(labels, groups, np.array(counts), rng.permutation, leave_one=False)
     return np.flatnonzero(taken)
 
 
@@ -95,7 +95,7 @@ def _validation(
     if groups is None:
         return _validation_first(rng.permutation(labeled), labels, stratified)[:count]
     wanted = np.array(_largest_remainders(np.bincount(of_labeled) * fraction))
-    taken = take_whole(of_labeled, groups[labeled], wanted, rng)
+    taken = take_whole(of_labeled, groups[labeled], wanted, rng.permutation)
     if not taken.any():
         raise UserError(
             f"too few groups: the {len(labeled)} labeled images cannot be split into training and "

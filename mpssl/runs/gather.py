@@ -134,7 +134,9 @@ def _validation(
     if packed.groups is not None:
         labels, rng = packed.labels[rows], np.random.default_rng(0)
         wanted = np.round(np.bincount(labels) * part)
-        learns = take_whole(labels, packed.groups[rows], wanted, rng, leave_one=False).tolist()
+        learns = take_whole(
+            labels, packed.groups[rows], wanted, rng.permutation, leave_one=False
+        ).tolist()
     if all(learns) or not any(learns):
         raise UserError(
             f"lmo.validation_part {part:g} of {len(rows)} images of D_val leaves a part empty; "

@@ -265,6 +265,25 @@ def test_held_out_by_class_and_single_images_stay(tmp_path):
     assert hold_out(files, 0.2, 1, {}) != (train, test)
 
 
+@pytest.mark.parametrize("in_groups", [False, True])
+def test_what_is_held_out_stays_when_images_come_go_or_move(tmp_path, in_groups):
+    def held_out(folder, numbers):
+        files = {
+            "a": [folder / f"a{i}" for i in numbers],
+            "b": [folder / f"b{i}" for i in range(9)],
+        }
+        of_group = {file: f"{file.name}'s" for file in files["a"] if in_groups}
+        _, test = hold_out(files, 0.2, 0, of_group)
+        return {file.name for part in test.values() for file in part}
+
+    before = held_out(tmp_path, range(20))
+    assert held_out(tmp_path / "moved", range(20)) == before
+    fewer = held_out(tmp_path, range(1, 20))
+    assert len(before) == len(fewer) == 6
+    assert len(before & fewer) >= 5
+    assert len(before & held_out(tmp_path, range(22))) >= 4
+
+
 def test_csv_with_odd_labels_unlabeled_and_excluded(tmp_path):
     for name in ("x/1.png", "x/2.png", "y/3.png", "y/4.png", "u/deep/5.png", "u/6.png"):
         make(tmp_path / name)
