@@ -38,11 +38,11 @@ gpu-campaign: .venv/ready
 	python -m benchmarks.campaign
 	@cat results/campaign/campaign.md
 
-test: .venv/ready
+test: .venv/ready-test
 	pytest $(PARALLEL)
 
 # make test-fast: the tests without pipelines and other slow ones.
-test-fast: .venv/ready
+test-fast: .venv/ready-test
 	pytest $(PARALLEL) -m "not slow" --ignore tests/long --ignore tests/workflow
 
 # make test-paper: the whole paper in miniature, from archives to all tables.
@@ -72,6 +72,10 @@ docs: .venv/ready-docs
 	$(PYTHON) -m venv .venv
 	pip install --quiet $(PIP_FLAGS) --constraint constraints.txt torch
 	pip install --quiet $(PIP_FLAGS) --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+.venv/ready-test: .venv/ready
+	pip install --quiet $(PIP_FLAGS) --constraint constraints.txt --editable '.[timm]'
 	touch $@
 
 .venv/ready-docs: .venv/ready
