@@ -15,6 +15,9 @@ GENERATOR_STORES = 1.25  # times its maps, with what its backward pass needs bes
 # Times the classifier's maps, by whether it differentiates twice: all of them at once, or block by
 # block, the largest block's and all blocks' inputs.
 AT_ONCE, IN_BLOCKS = {False: 1.0, True: 2.5}, {False: 0.5, True: 1.1}
+# In blocks, of ResNets with bottlenecks: their largest block is a smaller part of them.
+IN_BOTTLENECKS = {False: 0.25, True: 0.7}
+BOTTLENECKS = {"resnet50", "resnet101"}
 VIEWS = {False: 6, True: 24}  # images that the two views store for each one, by the same
 WEIGHTS = 7  # theta, its gradient, momentum, theta', two gradients and a direction of LMO
 RESERVE = 0.8  # of the free memory that a step may take
@@ -50,7 +53,8 @@ class StepMemory:
         """Bytes of a step whose parts have `images_per_pass` images, its networks included."""
         backbone, pixels = BACKBONES[self.architecture], self.image_size**2
         whole = images_per_pass >= self.images
-        stored = (AT_ONCE if whole else IN_BLOCKS)[self.learns]
+        in_blocks = IN_BOTTLENECKS if self.architecture in BOTTLENECKS else IN_BLOCKS
+        stored = (AT_ONCE if whole else in_blocks)[self.learns]
         passed = max(self.labeled, 2 * self.unlabeled)
         classifier = FLOAT * backbone.maps * pixels * stored * passed
         views = FLOAT * VIEWS[self.learns] * 3 * pixels * self.unlabeled

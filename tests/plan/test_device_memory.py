@@ -31,6 +31,29 @@ def test_the_formula_is_near_what_was_measured(batch, part, measured):
     assert 1 < paper(batch).bytes(part) / GIB / measured < 1.7
 
 
+@pytest.mark.parametrize(
+    ("architecture", "ratio", "learns", "measured"),
+    [  # bytes that each labeled image adds to a step in blocks
+        ("resnet18", 7, False, 225_278_520),
+        ("resnet50", 7, False, 438_827_576),
+        ("resnet18", 1, True, 72_126_011),
+        ("resnet50", 1, True, 171_729_073),
+    ],
+)
+def test_the_formula_is_near_what_an_image_was_measured_to_add(
+    architecture, ratio, learns, measured
+):
+    found = [
+        StepMemory(architecture, 224, batch, ratio * batch, learns=learns).bytes(1)
+        for batch in (32, 64)
+    ]
+    assert 1 < (found[1] - found[0]) / 32 / measured < 1.3
+
+
+def test_one_card_of_80_gb_holds_the_largest_step_of_the_paper():
+    assert StepMemory("resnet101", 224, 64, 7 * 64).card() == 80
+
+
 def test_smaller_parts_take_less():
     taken = [paper(64).bytes(part) for part in (64, 32, 16)]
     assert taken[0] > 24 * GIB > 11 * GIB > taken[1] > taken[2]
