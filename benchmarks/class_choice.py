@@ -1,7 +1,7 @@
 """Ways to choose the foundation classes that images are drawn from, at equal numbers of classes.
 
     snakemake --cores all --configfile config/mini.yaml config/lmo_readings.yaml
-    python -m benchmarks.class_choice     # half an hour of a core; it goes on where it was cut
+    python -m benchmarks.class_choice     # an hour of a core; it goes on where it was cut
 
 The first line makes the splits of the tuning seeds. For each of them, a run of SCR on images of all
 classes is stopped twice; there, and at its end, every foundation class gets scores:
@@ -31,7 +31,7 @@ from mpssl.data.batches import Batches
 from mpssl.machine.cpu import prepare_cpu
 from mpssl.plan.cells import Column, Run, cell_of
 from mpssl.plan.experiment import Experiment
-from mpssl.results.comparison import Difference, two_way
+from mpssl.results.comparison import two_way
 from mpssl.runs.runner import prepare
 from mpssl.training.evaluate import predict
 from mpssl.training.train import Loop, learning_rate_at, train
@@ -192,32 +192,30 @@ def measure(experiment: Experiment, seed: int) -> tuple[dict, dict[str, np.ndarr
     return found, results
 
 
-def difference(ours: list[np.ndarray], others: list[np.ndarray]) -> Difference:
-    return two_way(np.stack(ours) - np.stack(others))
+def interval(ours: list[np.ndarray], others: list[np.ndarray]) -> str:
+    above = two_way(np.stack(ours) - np.stack(others))
+    return f"{above.effect:+.1f} [{above.low:+.1f}, {above.high:+.1f}]"
 
 
 def table(experiment: Experiment, measured: dict[int, tuple[dict, dict]]) -> str:
     """The accuracies, and each choice against random classes of the same number."""
     groups = {n: experiment.config.foundation.classes_of(n) for n in ("related", "far")}
     letters, lines = set(groups["related"]), []
-    by_way = {
-        way: [r[way] for _, r in measured.values()] for way in next(iter(measured.values()))[1]
-    }
+    of_seeds = [results for _, results in measured.values()]
+    by_way = {way: [results[way] for results in of_seeds] for way in of_seeds[0]}
     taken = [choices(found, groups, seed) for seed, (found, _) in measured.items()]
     for way, results in by_way.items():
         accuracies = [each.mean() for each in results]
         of_letters = np.mean([len(letters & set(each[way])) / len(each[way]) for each in taken])
         random = by_way.get(f"{way.split()[0]} random", by_way[f"{FEW} random"])
-        above = difference(results, random)
-        text = (
-            ""
-            if random is results
-            else f"{above.effect:+.1f} [{above.low:+.1f}, {above.high:+.1f}]"
-        )
+        text = "" if random is results else interval(results, random)
         lines.append(
             f"| {way} | {np.mean(accuracies):.1f} ± {np.std(accuracies, ddof=1):.1f} | {text} "
             f"| {100 * of_letters:.0f} % |"
         )
+    for score in ("influence", "the epoch ahead"):
+        best, worst = (by_way[f"{FEW} {end} by {score}"] for end in ("best", "worst"))
+        lines.append(f"| {FEW} best above {FEW} worst by {score} | | {interval(best, worst)} | |")
     head = "| classes | test accuracy (%) | to random ones of that number | letters among them |\n"
     return head + "|---|---|---|---|\n" + "\n".join(lines) + "\n"
 
@@ -249,8 +247,8 @@ def main() -> None:
     measured = {}
     for seed in experiment.config.seeds:
         measured[seed] = measure(experiment, seed)
-        page = f"{table(experiment, measured)}\n{agreement(experiment, measured)}"
-        write_text(OUT / "class_choice.md", page)
+    page = f"{table(experiment, measured)}\n{agreement(experiment, measured)}"
+    write_text(OUT / "class_choice.md", page)
     print(page)
 
 
