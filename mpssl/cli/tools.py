@@ -19,6 +19,7 @@ from mpssl.plan.experiment import Experiment
 @click.option("--unlabeled", type=PATH, help="A folder of unlabeled images.")
 @click.option("--root", type=PATH, help="Where the paths of a CSV start; else at its folder.")
 @click.option("--group-by", help="Regular expression: what it finds in a path stays on one side.")
+@click.option("--validation", type=click.Choice(["train", "given"]), help="What val is for.")
 @click.option("--merge-classes", is_flag=True, default=None, help="Take Cat and cat as one class.")
 @click.option(
     "--near-duplicates",

@@ -14,6 +14,8 @@ class Sizes:
     pool: int | None
     test: int | None
     classes: int | None
+    validation: int = 0
+    """Images of the pool that are given as D_val; 0 if it is drawn."""
 
 
 class DatasetSettings(Downloadable):

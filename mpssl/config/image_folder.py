@@ -27,6 +27,12 @@ class ImageFolder(DatasetSettings):
         description="Part of each class that is held out as test images if neither `test` nor a "
         "folder `test/` says which they are.",
     )
+    validation: Literal["train", "given"] = Field(
+        "train",
+        description="Use of the validation images that folders or a list name beside test images: "
+        "`train` adds them to the training images, from which D_val is drawn; `given` makes them "
+        "D_val at every label fraction and seed, and `split.validation_fraction` does not count.",
+    )
     unlabeled: Place | None = Field(
         None,
         description="Folder of unlabeled images at any depth, or a CSV with a column `path`, which "

@@ -15,7 +15,7 @@ from mpssl.config.data import ImageFolder, Packing
 from mpssl.data import excluded, groups
 from mpssl.data.class_names import alike, refuse_alike
 from mpssl.data.groups import Groups
-from mpssl.data.parts import FilesByClass, list_parts, list_unlabeled
+from mpssl.data.parts import FilesByClass, given_validation, list_parts, list_unlabeled
 from mpssl.data.pictures import read_images
 from mpssl.data.store import Reading
 
@@ -28,24 +28,33 @@ class Images(NamedTuple):
     unlabeled: list[Path]
     groups: Groups
     """Of the files that belong together with others."""
+    validation: FilesByClass
+    """Those that are given as D_val; empty if it is drawn from `train`."""
 
     @property
     def parts(self) -> dict[str, list[Path]]:
         """The files by what they are for."""
-        labeled = {"test": self.test, "training": self.train}
+        labeled = {"test": self.test, "validation": self.validation, "training": self.train}
         listed = {part: [f for name in by for f in by[name]] for part, by in labeled.items()}
         return listed | {"unlabeled": self.unlabeled}
 
     @property
     def labels(self) -> dict[Path, str]:
         """The class of each labeled file."""
-        return {f: n for by in (self.train, self.test) for n in by for f in by[n]}
+        labeled = (self.train, self.validation, self.test)
+        return {f: n for by in labeled for n in by for f in by[n]}
 
     def beside_test(self) -> dict[Path, str]:
-        """Training and unlabeled files with a test image in their group, and that group."""
+        """Other files with a test image in their group, and that group."""
         tested = {self.groups[f] for f in self.parts["test"] if f in self.groups}
-        others = self.parts["training"] + self.unlabeled
+        others = self.parts["training"] + self.parts["validation"] + self.unlabeled
         return {f: self.groups[f] for f in others if self.groups.get(f) in tested}
+
+    def on_both_sides(self) -> list[str]:
+        """Groups that have training images and images of a given D_val, sorted."""
+        sides = (self.parts["training"], self.parts["validation"])
+        found = [{self.groups[f] for f in side if f in self.groups} for side in sides]
+        return sorted(set.intersection(*found))
 
 
 @dataclass(frozen=True)
@@ -60,33 +69,48 @@ class Listed:
     """None if they are to be held out."""
     unlabeled: list[Path]
     groups: Groups
+    validation: Set[Path] = frozenset()
+    """Those of `train` that are given as D_val; none if it is drawn."""
 
     def images(self, out: Set[Path] = frozenset()) -> Images:
         """The files for each use, without those in `out`.
 
         Raises:
-            UserError: none are left for training or for the test, or a test class is not a training
-                class.
+            UserError: none are left for training, for a given D_val or for the test, a test or
+                validation class is not a training class, or a group has training images and given
+                validation images.
         """
         dataset, train = self.dataset, _without(self.train, out)
         if self.test is None:
             train, test = hold_out(train, dataset.test_fraction, dataset.seed, self.groups)
         else:
             test = _without(self.test, out)
-        for name, part in (("training", train), ("test", test)):
-            if not part:
+        every = {file for files in train.values() for file in files}
+        validation = _without(train, every - self.validation)
+        train = _without(train, self.validation)
+        for name, part in (("training", train), ("validation", validation), ("test", test)):
+            if not part and (self.validation or name != "validation"):
                 groups_ = ", or smaller groups" if self.groups else ""
                 raise UserError(
                     f"{dataset.title}: no image is left for {name}; more{groups_} are needed"
                 )
-        unknown = sorted(set(test) - set(train))
-        if unknown:
-            lost = unknown[0] in self.classes
+        for name, part in (("test", test), ("validation", validation)):
+            unknown = sorted(set(part) - set(train))
+            if unknown:
+                lost = unknown[0] in self.classes
+                raise UserError(
+                    f"{dataset.title}: no training image has the {name} class '{unknown[0]}'"
+                    + ("; all of them are left out" if lost else nearest(unknown[0], train))
+                )
+        unlabeled = [f for f in self.unlabeled if f not in out]
+        images = Images(train, test, unlabeled, self.groups, validation)
+        shared = images.on_both_sides()
+        if shared:
             raise UserError(
-                f"{dataset.title}: no training image has the test class '{unknown[0]}'"
-                + ("; all of them are left out" if lost else nearest(unknown[0], train))
+                f"{dataset.title}: groups with training and validation images: {len(shared)}, such "
+                f"as {shared[0]}; leave out those of one side, or remove the key `validation`"
             )
-        return Images(train, test, [f for f in self.unlabeled if f not in out], self.groups)
+        return images
 
 
 def read_folder(dataset: ImageFolder, packing: Packing) -> Reading:
@@ -101,7 +125,7 @@ def read_folder(dataset: ImageFolder, packing: Packing) -> Reading:
         raise UserError(f"{dataset.title} has the class '{classes[0]}' only; two are needed")
     files: list[Path] = []
     labels: list[int] = []
-    for part in (images.train, images.test):
+    for part in (images.train, images.validation, images.test):
         for label, name in enumerate(classes):
             files += part.get(name, [])
             labels += [label] * len(part.get(name, []))
@@ -111,9 +135,10 @@ def read_folder(dataset: ImageFolder, packing: Packing) -> Reading:
         read_images(files, packing),
         np.array(labels),
         classes,
-        pool=sum(map(len, images.train.values())),
+        pool=len(images.parts["training"]) + len(images.parts["validation"]),
         unlabeled=unlabeled,
         groups=groups.numbered(files, images.groups),
+        validation=len(images.parts["validation"]),
     )
 
 
@@ -145,7 +170,8 @@ def list_all(dataset: ImageFolder) -> Listed:
     train, test = _named(train, test, dataset)
     if test:  # what is listed for both is for the test
         train = {name: _others(files, test.get(name, ())) for name, files in train.items()}
-    classes = sorted(train)
+    given = given_validation(dataset)
+    classes = sorted(name for name in train if not train[name] or set(train[name]) - given)
     unlabeled = []
     if dataset.unlabeled is not None:
         root = excluded.folders(dataset)["unlabeled"]
@@ -161,7 +187,7 @@ def list_all(dataset: ImageFolder) -> Listed:
         out = {f for f in labeled + unlabeled if excluded.same(f) in out}
         train, test = _without(train, out), test and _without(test, out)
         unlabeled = [f for f in unlabeled if f not in out]
-    return Listed(dataset, classes, train, test, unlabeled, of_group)
+    return Listed(dataset, classes, train, test, unlabeled, of_group, given)
 
 
 def _named(

@@ -100,11 +100,11 @@ def found_sizes(listing: Listing) -> dict[str, int]:
 
 def wrong_sizes(dataset: PaperData | ImageNet, listing: Listing) -> list[str]:
     """Name each size that is not that of the whole data set: found and expected."""
-    found = found_sizes(listing)
+    expected = asdict(dataset.sizes())
     return [
-        f"{part}: {found[part]} found, {count} expected"
-        for part, count in asdict(dataset.sizes()).items()
-        if count is not None and found[part] != count
+        f"{part}: {count} found, {expected[part]} expected"
+        for part, count in found_sizes(listing).items()
+        if expected[part] not in (None, count)
     ]
 
 

@@ -1,6 +1,7 @@
 """Which files are for training and which for the test, by class, as folders or a list say."""
 
 from collections import Counter, defaultdict
+from collections.abc import Iterable
 from pathlib import Path
 
 from mpssl.common.errors import UserError
@@ -23,10 +24,12 @@ def layout(dataset: ImageFolder) -> str:
         return "" if found == dataset.path else f"classes: those in {found}"
     names = {part: folder.name for part, folder in parts.items()}
     said = [f"training: {names['train']}"]
+    if dataset.validation == "given":
+        said.append(f"validation: {names['validation']}")
     if dataset.test is None:
         test = names.get("test") or names.get("validation")
         said.append(f"test: {test or 'held out of ' + names['train']}")
-        if "validation" in names and "test" in names:
+        if dataset.validation == "train" and "validation" in names and "test" in names:
             said[0] += f" and {names['validation']}"
     return "; ".join(said)
 
@@ -83,7 +86,7 @@ def list_parts(dataset: ImageFolder) -> tuple[FilesByClass, FilesByClass | None,
     The groups are those that a list has in its column `group`.
 
     A folder of validation images holds the test images if there are no others; else they are for
-    training.
+    training, those of `given_validation` too.
 
     Raises:
         UserError: there is no such folder or file, or no image in it.
@@ -92,6 +95,8 @@ def list_parts(dataset: ImageFolder) -> tuple[FilesByClass, FilesByClass | None,
     parts = {} if is_list(dataset.path) else parts_in(dataset.path)
     if dataset.test is not None:
         train, groups = _list_labeled(parts.get("train", dataset.path), base["path"])
+        if dataset.validation == "given" and "validation" in parts:
+            train = _joined([train, list_labeled(parts["validation"])])
         test, more = _list_labeled(dataset.test, base["test"])
         return train, test, groups | more
     if is_list(dataset.path):
@@ -101,16 +106,45 @@ def list_parts(dataset: ImageFolder) -> tuple[FilesByClass, FilesByClass | None,
     return *_train_and_test({part: list_labeled(folder) for part, folder in parts.items()}), {}
 
 
+def given_validation(dataset: ImageFolder) -> set[Path]:
+    """The files of `list_parts` for training that are D_val; none if D_val is drawn.
+
+    Raises:
+        UserError: there are none, or they are the test images.
+    """
+    if dataset.validation == "train":
+        return set()
+    found: dict[str, set[Path]] = defaultdict(set)
+    if is_list(dataset.path):
+        for line in labeled_lines(dataset.path, folders(dataset)["path"]):
+            found[line.part or "train"].add(line.file)
+    else:
+        for part, folder in parts_in(dataset.path).items():
+            found[part].update(*list_labeled(folder).values())
+    where = f"{dataset.title}: validation: given, but {dataset.path} has"
+    if not found["validation"]:
+        raise UserError(f"{where} no validation images; remove the key, and D_val is drawn")
+    if dataset.test is None and not found["test"]:
+        raise UserError(
+            f"{where} no test images, and its validation images are the test; name others as "
+            "`test`, or remove the key"
+        )
+    return found["validation"]
+
+
 def _train_and_test(parts: dict[str, FilesByClass]) -> tuple[FilesByClass, FilesByClass | None]:
     """Training and test files of the parts of `listing.PARTS`; no test files if none are given."""
     test = parts.pop("test", None) or parts.pop("validation", None)
-    train: FilesByClass = defaultdict(list)
-    for files in parts.values():
+    return _joined(parts.values()), _joined([test or {}]) or None
+
+
+def _joined(parts: Iterable[FilesByClass]) -> FilesByClass:
+    """The files of several parts; one that is listed twice with one label is one file."""
+    found = defaultdict(set)
+    for files in parts:
         for name in files:
-            train[name] += files[name]
-    # A file that is listed twice with one label is one file.
-    whole = [{n: sorted(set(part[n])) for n in sorted(part)} for part in (train, test or {})]
-    return whole[0], whole[1] or None
+            found[name] |= set(files[name])
+    return {name: sorted(found[name]) for name in sorted(found)}
 
 
 def _list_labeled(path: Path, root: Path) -> tuple[FilesByClass, Groups]:

@@ -16,7 +16,7 @@ def split_pool(
     labels: np.ndarray,
     *,
     fraction: int,
-    validation_fraction: float,
+    validation_fraction: float | None,
     seed: int | list[int],
     stratified: bool = False,
     groups: np.ndarray | None = None,
@@ -31,7 +31,8 @@ def split_pool(
     Args:
         labels: int [N], the classes of the pool.
         fraction: labeled part of the pool in percent, 1 to 100.
-        validation_fraction: part of the labeled images that goes to D_val, in (0, 1).
+        validation_fraction: part of the labeled images that goes to D_val, in (0, 1); None: D_val
+            is given and not in the pool.
         seed: seed of the split; a list of numbers is one too.
         stratified: take D_val by class.
         groups: int [N], the same number for rows that belong together.
@@ -44,7 +45,9 @@ def split_pool(
     """
     rng = np.random.default_rng(seed)
     labeled = _labeled(labels, fraction, groups, rng)
-    validation = _validation(labels, labeled, validation_fraction, stratified, groups, rng)
+    validation = np.array([], dtype=np.int64)
+    if validation_fraction is not None:
+        validation = _validation(labels, labeled, validation_fraction, stratified, groups, rng)
     return {
         "labeled": np.setdiff1d(labeled, validation).tolist(),
         "validation": np.sort(validation).tolist(),
@@ -132,19 +135,22 @@ def _largest_remainders(shares: Sequence[float]) -> list[int]:
 def write_split(path: Path, packed: Packed, fraction: int, settings: Split, seed: int = 0) -> None:
     """Split a packed data set's pool and write the rows as JSON, with a digest of them.
 
-    `seed` is that of the runs; it counts if they have splits of their own.
+    If D_val is given, the other rows of the pool are split into D and D_u. `seed` is that of the
+    runs; it counts if they have splits of their own.
 
     Raises:
         UserError: too few images for the split.
     """
+    drawn = packed.pool - packed.validation
     parts = split_pool(
-        packed.labels[: packed.pool],
+        packed.labels[:drawn],
         fraction=fraction,
-        validation_fraction=settings.validation_fraction,
+        validation_fraction=None if packed.validation else settings.validation_fraction,
         seed=settings.seed if settings.drawn_for == "experiment" else [settings.seed, seed],
         stratified=settings.validation == "stratified",
-        groups=None if packed.groups is None else packed.groups[: packed.pool],
+        groups=None if packed.groups is None else packed.groups[:drawn],
     )
+    parts["validation"] += range(drawn, packed.pool)
     parts["unlabeled"] += _more_unlabeled(packed, parts["validation"])
     digest = json_digest([packed.digest, parts])
     write_made(path, {"data": packed.digest, "digest": digest, **parts}, indent=None)

@@ -27,9 +27,9 @@ class Packed:
     """A packed data set.
 
     images: uint8 [N, H, W, 3], memory-mapped; labels: int64 [N] in [0, K).
-    The first `pool` rows are the training pool; the test split follows, then `unlabeled` rows of
-    unlabeled images, whose label is -1. groups: int64 [N], the same number for images that belong
-    together; None if none do.
+    The first `pool` rows are the training pool, of which the last `validation` are D_val (0: it is
+    drawn); the test split follows, then `unlabeled` rows of unlabeled images, whose label is -1.
+    groups: int64 [N], the same number for images that belong together; None if none do.
     """
 
     images: np.ndarray
@@ -39,6 +39,7 @@ class Packed:
     digest: str
     unlabeled: int = 0
     groups: np.ndarray | None = None
+    validation: int = 0
 
     @property
     def test(self) -> np.ndarray:
@@ -60,6 +61,7 @@ class Reading:
     pool: int
     unlabeled: int = 0
     groups: np.ndarray | None = None
+    validation: int = 0
 
 
 def save(folder: Path, reading: Reading, size: int) -> None:
@@ -107,7 +109,7 @@ def load(folder: Path) -> Packed:
         labels = np.load(folder / LABELS, allow_pickle=False)
         parts = (meta[key] for key in ("classes", "pool", "digest", "unlabeled"))
         groups = np.array(meta["groups"], dtype=np.int64) if "groups" in meta else None
-        packed = Packed(images, labels, *parts, groups=groups)
+        packed = Packed(images, labels, *parts, groups, meta.get("validation", 0))
         fits = images.ndim == 4 and images.dtype == np.uint8 and labels.dtype == np.int64
         if not fits or labels.shape != images.shape[:1]:
             raise ValueError("arrays do not belong together")
@@ -140,7 +142,9 @@ def _pixels(image: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 def _meta(data: Packed | Reading) -> dict:
     """What meta.json holds beside the digest."""
     meta = {"classes": data.classes, "pool": data.pool, "unlabeled": data.unlabeled}
-    return meta if data.groups is None else meta | {"groups": data.groups.tolist()}
+    if data.groups is not None:
+        meta["groups"] = data.groups.tolist()
+    return meta | ({"validation": data.validation} if data.validation else {})
 
 
 def _seal(pixels_and_labels, **meta) -> str:

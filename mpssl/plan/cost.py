@@ -42,13 +42,15 @@ def dataset_sizes(config: Config, name: str) -> Sizes:
 
     reading = read_folder(dataset, config.packing)  # lists the files, opens none
     test = len(reading.labels) - reading.pool - reading.unlabeled
-    return Sizes(reading.pool, test, len(reading.classes))
+    return Sizes(reading.pool, test, len(reading.classes), reading.validation)
 
 
 def split_sizes(config: Config, name: str, fraction: int) -> tuple[int, int]:
     """Images of D and D_val, as `mpssl.data.split` makes them."""
     sizes = dataset_sizes(config, name)
-    labeled = round(sizes.pool * fraction / 100)
+    labeled = round((sizes.pool - sizes.validation) * fraction / 100)
+    if sizes.validation:
+        return labeled, sizes.validation
     validation = round(labeled * config.split.validation_fraction)
     if config.split.validation == "stratified":  # training keeps an image of each class
         validation = min(validation, labeled - sizes.classes)

@@ -99,7 +99,7 @@ def _equal(images: Images, looks: dict[Path, Look]) -> dict[Path, str]:
     alike: dict[str, list[Path]] = {}
     part_of, found = {}, {}
     labels_of = defaultdict(set)  # a list may give a file several
-    for part in (images.train, images.test):
+    for part in (images.train, images.validation, images.test):
         for name in part:
             for file in part[name]:
                 labels_of[file].add(name)
@@ -122,7 +122,8 @@ def _equal(images: Images, looks: dict[Path, Look]) -> dict[Path, str]:
 
 def _near(images: Images, looks: dict[Path, Look]) -> tuple[dict[Path, str], dict[Path, str]]:
     """Pictures that were saved again for the test: of one class or none, and of another class."""
-    test, others = images.parts["test"], images.parts["training"] + images.unlabeled
+    others = images.parts["training"] + images.parts["validation"] + images.unlabeled
+    test = images.parts["test"]
     same, other = {}, {}
     label_of = images.labels
     for place, of in near(*([looks[f].print for f in part] for part in (others, test))):
@@ -153,13 +154,13 @@ def unvalidated(images: Images, split: Split, fraction: int = 100) -> list[str]:
     found = split_pool(
         labels,
         fraction=fraction,
-        validation_fraction=split.validation_fraction,
+        validation_fraction=None if images.validation else split.validation_fraction,
         seed=split.seed,
         stratified=split.validation == "stratified",
         groups=groups.numbered(files, images.groups),
     )
-    there = set(labels[found["validation"]].tolist())
-    return [name for label, name in enumerate(names) if label not in there]
+    there = {names[label] for label in labels[found["validation"]]} | set(images.validation)
+    return [name for name in names if name not in there]
 
 
 def summary(
@@ -177,14 +178,15 @@ def summary(
         values: what is black and white in images of more than 8 bits; None takes their own range.
     """
     dataset, (train, test) = report.listed.dataset, report.counts
+    given = {name: len(files) for name, files in report.images.validation.items()}
+    validation = f", {sum(given.values())} validation" if given else ""
     lines = [
-        f"{dataset.title}: {train.total()} training and {test.total()} test images of "
+        f"{dataset.title}: {train.total()} training{validation} and {test.total()} test images of "
         f"{len(train)} classes, {len(report.images.unlabeled)} unlabeled"
     ]
     understood = parts.layout(dataset)
     lines += [f"folders: {understood}"] if understood else []
-    labeled = report.images.parts["training"] + report.images.parts["test"]
-    inner = parts.nested(dataset, labeled)
+    inner = parts.nested(dataset, list(report.images.labels))
     if inner:
         count = len(inner)
         lines.append(
@@ -194,7 +196,9 @@ def summary(
     names = sorted(train, key=lambda name: (train[name], name))
     width = max(map(len, names[:CLASSES_SHOWN]), default=0)
     shown = sorted(names[:CLASSES_SHOWN])
-    lines += [f"  {name:<{width}}  {train[name]:>5} + {test[name]:>4}" for name in shown]
+    for name in shown:
+        middle = f" + {given.get(name, 0):>4}" if given else ""
+        lines.append(f"  {name:<{width}}  {train[name]:>5}{middle} + {test[name]:>4}")
     if len(names) > CLASSES_SHOWN:
         lines.append(f"  ... and {len(names) - CLASSES_SHOWN} larger classes")
     lines += report.looks.lines(values)
@@ -213,9 +217,8 @@ def summary(
     lines += _of_classes("all images are left out of", lost)
     lines += _of_classes("no picture is in", parts.empty_folders(dataset, report.listed.classes))
     try:
-        lines += _of_classes(
-            "no validation image of", unvalidated(report.images, split, fraction), KEPT
-        )
+        without = unvalidated(report.images, split, fraction)
+        lines += _of_classes("no validation image of", without, "" if given else KEPT)
     except UserError as error:
         lines.append(f"warning: {error}")
     if len(names) > 1 and train[names[-1]] >= 10 * train[names[0]]:
@@ -233,10 +236,10 @@ def summary(
 
 
 def _groups(images: Images) -> str:
-    """How many groups are for training and for the test."""
-    listed = images.parts
-    counts = {p: len({images.groups.get(f, f) for f in listed[p]}) for p in ("training", "test")}
-    return f"{counts['training']} for training, {counts['test']} for the test"
+    """How many groups are for training, for a given D_val and for the test."""
+    counts = {p: len({images.groups.get(f, f) for f in fs}) for p, fs in images.parts.items()}
+    validation = f"{counts['validation']} for validation, " if images.validation else ""
+    return f"{counts['training']} for training, {validation}{counts['test']} for the test"
 
 
 def _near_lines(report: Report) -> list[str]:

@@ -96,6 +96,12 @@ def test_how_a_layout_was_understood_is_said(tmp_path, name, said):
     )
 
 
+def test_a_given_d_val_is_said(tmp_path):
+    folder = fill(tmp_path / "images", *LAYOUTS["train, valid, test"][0])
+    said = layout(of(folder, validation="given"))
+    assert said == "training: train; validation: valid; test: test"
+
+
 @pytest.mark.parametrize(
     ("names", "message"),
     [

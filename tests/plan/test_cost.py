@@ -13,8 +13,9 @@ from mpssl.config.architectures import BACKBONES, SMALL_RESNETS
 from mpssl.config.data import ImageNet, Packing, PaperData
 from mpssl.config.experiment import Config
 from mpssl.config.reading import load
-from mpssl.data import official
-from mpssl.data.split import split_pool
+from mpssl.data import official, store
+from mpssl.data.folder import read_folder
+from mpssl.data.split import split_pool, write_split
 from mpssl.models.classifier import Classifier
 from mpssl.plan import cost
 from mpssl.plan.cost import Calibration, dataset_sizes, kind, split_sizes
@@ -22,6 +23,7 @@ from mpssl.plan.cost_report import report
 from mpssl.plan.experiment import Experiment
 from mpssl.plan.plan import Plan
 from tests.support.commands import fails, mpssl
+from tests.support.pictures import put
 
 # conftest's configuration: table first has base, FixMatch and MP-SSL on two data sets; second has
 # base and MP-SSL without LMO on mnist at 50 and 100 %. Three seeds, a grid of two, pools of 20.
@@ -73,6 +75,25 @@ def test_split_sizes_are_those_of_the_split(content, pool, fraction, part):
     parts = split_pool(np.arange(pool) % 7, fraction=fraction, validation_fraction=part, seed=0)
     expected = len(parts["labeled"]), len(parts["validation"])
     assert split_sizes(config, "mnist", fraction) == expected
+
+
+@pytest.mark.parametrize("fraction", [50, 100])
+def test_split_sizes_of_a_given_d_val_are_those_of_the_split(content, tmp_path, fraction):
+    folder = tmp_path / "images"
+    put(folder / "train", a=range(9), b=range(20, 25))
+    put(folder / "val", a=range(40, 43))
+    put(folder / "test", a=[50])
+    entry = {"adapter": "folder", "title": "T", "path": str(folder), "validation": "given"}
+    content["datasets"]["mnist"] = entry
+    config = Config.model_validate(content)
+    sizes = dataset_sizes(config, "mnist")
+    assert (sizes.pool, sizes.test, sizes.validation) == (17, 1, 3)
+    reading = read_folder(config.datasets["mnist"], config.packing)
+    store.save(tmp_path / "packed", reading, config.packing.size)
+    write_split(tmp_path / "s.json", store.load(tmp_path / "packed"), fraction, config.split)
+    made = json.loads((tmp_path / "s.json").read_text())
+    expected = len(made["labeled"]), len(made["validation"])
+    assert split_sizes(config, "mnist", fraction) == expected == (14 * fraction // 100, 3)
 
 
 def test_a_data_set_of_unknown_size_says_which_key_is_missing(content):

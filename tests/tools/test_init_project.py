@@ -117,6 +117,23 @@ def test_test_images_that_are_training_images_leave_the_training(images, tmp_pat
     assert dataset_sizes(config, "my-project").test == 2
 
 
+def test_given_validation_images_are_said_and_stay_given(tmp_path):
+    for part, k in (("train", 0), ("valid", 100), ("test", 200)):
+        for name in ("a", "b") if part == "valid" else ("a", "b", "c"):
+            for i in range(4 if part == "train" else 2):
+                draw(tmp_path / "images" / part / name / f"{i}.png", k + 10 * ord(name) + i)
+    draw(tmp_path / "images/train/a/copy.png", 100 + 10 * ord("a"))  # a validation image
+    text, config = initialize(tmp_path / "images", tmp_path, validation="given")
+    assert text.startswith("My Project: 12 training, 4 validation and 6 test images of 3 classes")
+    assert "\nfolders: training: train; validation: valid; test: test\n" in text
+    assert "\n  a      4 +    2 +    2\n" in text
+    assert "train/a/copy.png: the same picture as " in text and "of the validation images" in text
+    assert "\nwarning: no validation image of c\n" in text
+    sizes = dataset_sizes(config, "my-project")
+    assert (sizes.pool, sizes.test, sizes.validation) == (16, 6, 4)
+    assert "D_val is given" in (tmp_path / "My Project/config.yaml").read_text()
+
+
 def test_refusals_are_one_line(images, tmp_path):
     initialize(images, tmp_path)
     with pytest.raises(UserError, match="is there already"):
