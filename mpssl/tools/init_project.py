@@ -25,8 +25,13 @@ SHIPPED_CLASSIFIER = "classifier: {kind: shipped}"
 TRAINED_CLASSIFIER = "classifier: {kind: trained, steps: 2000}"
 PACKING = re.compile(r"^packing: \{(.*)\}$", re.MULTILINE)
 COPIED_FROM_HERE = "# `mpssl init` copies the rest of this file.\n"
-CONTROLS = ("control/weak", "control/scr", "control/freematch")
-GENERATIVE = ("generative/naive_gssl", "generative/pssl", "generative/mpssl")
+CONTROLS = ("control/weak", "control/longer", "control/scr", "control/freematch")
+GENERATIVE = (
+    "generative/naive_gssl",
+    "generative/pssl",
+    "generative/scr/pseudo",
+    "generative/mpssl",
+)
 OF_A_POOL = ("generative/supervised", "generative/scr/mapped", "generative/naive_gssl/mapped")
 GENERATOR = re.compile(r"^  generator:.*\n(?:    .*\n)*", re.MULTILINE)
 # The pools of text-to-image models by the foundation's name; licences are in docs/generators.md.
