@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from mpssl.common.errors import UserError
+from mpssl.compat.compiler import compiler_error
 
 
 def compiled(network: nn.Module) -> Callable[..., Tensor]:
@@ -19,11 +20,9 @@ def compiled(network: nn.Module) -> Callable[..., Tensor]:
     fast = torch.compile(network, dynamic=False)
 
     def call(*inputs: Tensor) -> Tensor:
-        from torch._dynamo.exc import BackendCompilerFailed  # slow to import
-
         try:
             return fast(*inputs)
-        except BackendCompilerFailed as error:
+        except compiler_error() as error:
             reason = " ".join(str(error).split())[:200]
             raise UserError(
                 f"training.compile: this machine cannot compile ({reason}); install a C++ "
