@@ -38,10 +38,9 @@ HEAD = """# Classifiers of timm
 
 [`roles.architectures`](configuration.md#roles) takes `timm/NAME`, a classifier of the package timm
 (`pip install 'mpssl[timm]'`). This page is made by `python -m benchmarks.list_timm --families` with
-timm {version}. `mpssl/shipped/timm.csv` lists {listed} of its {all} networks so far, small ones
-with published weights first; {usable} of them can be split into features and head, and the list has
-the reason for each of the rest. Other networks are refused until `python -m benchmarks.list_timm`
-has described them.
+timm {version}. `mpssl/shipped/timm.csv` lists {listed} of its {all} networks; {usable} of them
+can be split into features and head, and the list has the reason for each of the rest. Networks of
+later versions are refused until `python -m benchmarks.list_timm` has described them.
 
 A family is a module of timm. `networks` counts those that can be split, of those in the list. Of
 each family the smallest network was built with random weights, split, and took a step of MP-SSL in
