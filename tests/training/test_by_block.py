@@ -7,19 +7,16 @@ import torch
 from torch import nn
 
 from benchmarks import gpu_check
-from mpssl.config import reading
 from mpssl.models.classifier import Classifier
 from mpssl.models.generator import FrozenGenerator
 from mpssl.plan.cells import Column, cell_of
-from mpssl.plan.experiment import Experiment
 from mpssl.plan.plan import Plan
-from mpssl.tools.calibration import random_generator
 from mpssl.training.by_block import pass_by_block
 from mpssl.training.second_order import SecondOrder
 from mpssl.training.train import Loop
 from tests.support.toys import METHODS, SmoothGenerator, toy_task
 
-CPU, DOUBLE, BATCH = torch.device("cpu"), torch.float64, 4
+CPU, DOUBLE = torch.device("cpu"), torch.float64
 # One row for each pair of source and objective of Table 1, and those that differ in their passes.
 ROWS = [
     "base/base",
@@ -32,16 +29,6 @@ ROWS = [
     "generative/mpssl",
     "generative/mpssl/loss_freematch",
 ]
-
-
-@pytest.fixture(scope="module")
-def config():
-    return gpu_check.smaller(reading.load("config/mini.yaml"), BATCH)
-
-
-@pytest.fixture(scope="module")
-def frozen(config):
-    return random_generator(Experiment(config))
 
 
 def observed(config, frozen, row, architecture, images_per_pass, **lmo):
@@ -62,8 +49,9 @@ def assert_same(reference, found):
 @pytest.mark.slow
 @pytest.mark.parametrize("row", ROWS)
 def test_every_part_size_of_every_method(config, frozen, row):
-    whole = observed(config, frozen, row, "resnet8", BATCH * 7)
-    for part in range(1, BATCH):
+    batch = config.training.batch_size
+    whole = observed(config, frozen, row, "resnet8", batch * 7)
+    for part in range(1, batch):
         assert_same(whole, observed(config, frozen, row, "resnet8", part))
 
 
@@ -73,7 +61,8 @@ def test_every_part_size_of_every_method(config, frozen, row):
 )
 def test_every_form_of_lmo(config, frozen, lmo):
     whole, parts = (
-        observed(config, frozen, "generative/mpssl", "resnet8", part, **lmo) for part in (BATCH, 3)
+        observed(config, frozen, "generative/mpssl", "resnet8", part, **lmo)
+        for part in (config.training.batch_size, 3)
     )
     assert_same(whole, parts)
 
@@ -81,7 +70,8 @@ def test_every_form_of_lmo(config, frozen, lmo):
 @pytest.mark.slow
 def test_a_network_of_torchvision(config, frozen):
     whole, parts = (
-        observed(config, frozen, "generative/mpssl", "resnet18", part) for part in (BATCH, 1)
+        observed(config, frozen, "generative/mpssl", "resnet18", part)
+        for part in (config.training.batch_size, 1)
     )
     assert_same(whole, parts)
 

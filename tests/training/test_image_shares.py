@@ -8,13 +8,7 @@ from mpssl.training.score_function import credit_of_shares
 from tests.support.meta_problem import OBJECTIVES, Problem, make_resnet, relative_error
 from tests.support.toys import Darken, Flip, SmoothClassifier
 
-
-@pytest.fixture(autouse=True)
-def float64():
-    torch.set_default_dtype(torch.float64)
-    torch.manual_seed(0)
-    yield
-    torch.set_default_dtype(torch.float32)
+pytestmark = pytest.mark.usefixtures("float64")
 
 
 def losses_of_images(problem, name, images, views):

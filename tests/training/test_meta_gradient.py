@@ -20,13 +20,7 @@ from tests.support.meta_problem import (
 )
 from tests.support.toys import CLASSES, SmoothClassifier, ToyBatches, make_ingredients, make_step
 
-
-@pytest.fixture(autouse=True)
-def float64():
-    torch.set_default_dtype(torch.float64)
-    torch.manual_seed(0)
-    yield
-    torch.set_default_dtype(torch.float32)
+pytestmark = pytest.mark.usefixtures("float64")
 
 
 @pytest.mark.parametrize("views", ["joint", "separate"])

@@ -7,24 +7,12 @@ import pytest
 import torch
 
 from benchmarks import gpu_check
-from mpssl.config import reading
 from mpssl.plan.cells import Column, cell_of
-from mpssl.plan.experiment import Experiment
 from mpssl.plan.plan import Plan
-from mpssl.tools.calibration import measure, random_generator, random_task
+from mpssl.tools.calibration import measure, random_task
 
-CPU, BATCH = torch.device("cpu"), 4
+CPU = torch.device("cpu")
 ROWS = ["base/base", "oracle/freematch", "generative/pssl", "generative/mpssl"]
-
-
-@pytest.fixture(scope="module")
-def config():
-    return gpu_check.smaller(reading.load("config/mini.yaml"), BATCH)
-
-
-@pytest.fixture(scope="module")
-def frozen(config):
-    return random_generator(Experiment(config))
 
 
 @pytest.fixture
