@@ -127,7 +127,7 @@ class Config(Closed):
         description="CSV file of the values that a paper prints, which stand beside ours in the "
         "tables; its columns are those of `mpssl/shipped/paper_results.csv`, which is taken if "
         "this is empty.",
-        examples=["/home/me/other_paper.csv"],
+        examples=["other_paper.csv"],
     )
     domain: Domain | None = Field(
         None,

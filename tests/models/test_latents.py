@@ -143,7 +143,8 @@ def test_rows_sum_to_one_and_carry_a_gradient(kind):
 @pytest.mark.parametrize("estimator", ["straight_through", "score_function"])
 def test_a_shared_row_is_drawn_from_and_learned_by_every_class(estimator):
     converter = LabelConverter(Converter(conditional=False, estimator=estimator), CLASSES, 3)
-    converter.logits.data = torch.tensor([[0.0, 1.0, 2.0]])
+    converter.logits.data.copy_(torch.tensor([[0.0, 1.0, 2.0]]))
+    assert converter.logits.shape == (1, 3)
     own = make_converter([[0.0, 1.0, 2.0]] * CLASSES, estimator=estimator)
     y, noise = torch.arange(CLASSES), own.draw_noise(CLASSES)
     assert torch.equal(converter(y, noise), own(y, noise))

@@ -47,6 +47,8 @@ def test_thirty_images_give_a_configuration_that_plans(images, tmp_path):
     assert (sizes.pool, sizes.test, sizes.classes) == (24, 6, 3)
     settings = {cell.setting for cell in Plan(config).wanted_cells()}
     assert settings == {"base", "control", "generative"}
+    # what the images are compared with learns as long as they do
+    assert "control/longer" in config.answer.rows
 
 
 @pytest.mark.parametrize("foundation", ["small", "biggan-deep-256", "sd-turbo"])
