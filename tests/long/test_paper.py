@@ -20,7 +20,7 @@ from mpssl.tools.calibration import make_usable
 from tests.support.local_server import running
 from tests.support.pipeline import ROOT, copy_workflow, jobs, paper_datasets, snakemake
 
-pytestmark = pytest.mark.paper
+pytestmark = [pytest.mark.paper, pytest.mark.timeout(3600)]
 # The layers of BigGAN-deep-256, attention before the ninth.
 LAYERS = [(False, 16, 16), (True, 16, 16), (False, 16, 16), (True, 16, 8), (False, 8, 8)]
 LAYERS += [(True, 8, 8), (False, 8, 8), (True, 8, 4), (False, 4, 4), (True, 4, 2), (False, 2, 2)]

@@ -135,6 +135,7 @@ def disturb(
     variables = Path(f"/proc/{trainer}/environ").read_text()
     job = re.search(r"\0SLURM_JOB_ID=(\d+)", variables)[1]
     while not has_ended_an_epoch(log_of(folder, run)):
+        assert not ended.is_set(), f"{run} has not ended an epoch"
         os.kill(trainer, signal.SIGCONT)
         time.sleep(SLICE_S)
         os.kill(trainer, signal.SIGSTOP)

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from tests.support.fault_tools import damaged
-from tests.support.fault_world import RUN, Stage, World
+from tests.support.fault_world import RUN, Stage, World, killed_after_checkpoints
 
 KINDS = ("cut", "empty", "one bit")
 
@@ -56,12 +56,7 @@ def _damage(faults, world: World, maker: Stage, name: str, reader: str, kind: st
 def _damage_checkpoint(faults, world: World, stage: Stage, kind: str) -> None:
     world.forget(stage)
     path = (world.folder / stage.outputs[0]).with_name("checkpoint.pt")
-    patience = stage.seconds  # grows, as the machine may have become slower
-    while not (path.exists() and path.with_name("checkpoint.previous.pt").exists()):
-        world.run(stage, kill_after=faults.rng.uniform(0.5, 1) * patience)
-        patience *= 1.1
-        if (world.folder / stage.outputs[0]).exists():
-            world.forget(stage)
+    world.run(stage, before=killed_after_checkpoints(2))
     path.write_bytes(damaged(path.read_bytes(), kind, faults.rng))
     ended = world.run(stage)
     seen = "is damaged; using the one before it" in ended.text

@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import faulthandler
 import json
 import os
 import random
@@ -18,6 +19,7 @@ from tests.support.pipeline import ROOT, copy_workflow
 
 FETCHED = "textures"
 RUN = "train mpssl selected 1"  # the stage that is disturbed most
+STAGE_LIMIT_S = 300  # then a stage says where it hangs, and ends
 TIME = {"seconds", "wall_seconds", "commit"}  # what may differ between two equal runs
 
 
@@ -135,6 +137,7 @@ class World:
             os.chdir(self.folder)
             log = os.open(f"/proc/self/fd/{_log()}", os.O_WRONLY)
             os.dup2(log, 1), os.dup2(log, 2)
+            faulthandler.dump_traceback_later(STAGE_LIMIT_S, exit=True, file=2)
             sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w")
             code = _call([*stage.command[:1], "--config", str(self.paths.resolved_config),
                           *stage.command[1:]], before)  # fmt: skip
@@ -225,6 +228,26 @@ def killed_at(call: int, rng: random.Random):
 
         for name in ("fsync", "replace", "unlink", "mkdir"):
             setattr(os, name, dying(getattr(os, name)))
+
+    return prepare
+
+
+def killed_after_checkpoints(count: int):
+    """A function that makes this process kill -9 itself when it has written so many checkpoints."""
+
+    def prepare() -> None:
+        from mpssl.training import checkpoint
+
+        save, saved = checkpoint.save, 0
+
+        def dying(*arguments) -> None:
+            nonlocal saved
+            save(*arguments)
+            saved += 1
+            if saved == count:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        checkpoint.save = dying
 
     return prepare
 
