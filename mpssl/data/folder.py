@@ -15,7 +15,7 @@ from mpssl.config.data import ImageFolder, Packing
 from mpssl.data import excluded, groups
 from mpssl.data.class_names import alike, refuse_alike
 from mpssl.data.groups import Groups
-from mpssl.data.parts import FilesByClass, given_validation, list_parts, list_unlabeled
+from mpssl.data.parts import FilesByClass, list_parts, list_unlabeled
 from mpssl.data.pictures import read_images
 from mpssl.data.store import Reading
 
@@ -166,11 +166,10 @@ def list_all(dataset: ImageFolder) -> Listed:
     Raises:
         UserError: files are missing, or a line of that list matches none.
     """
-    train, test, of_group = list_parts(dataset)
+    train, test, given, of_group = list_parts(dataset)
     train, test = _named(train, test, dataset)
     if test:  # what is listed for both is for the test
         train = {name: _others(files, test.get(name, ())) for name, files in train.items()}
-    given = given_validation(dataset)
     classes = sorted(name for name in train if not train[name] or set(train[name]) - given)
     unlabeled = []
     if dataset.unlabeled is not None:

@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from pathlib import Path
+from typing import NamedTuple
 
 from mpssl.common.errors import UserError
 from mpssl.config.data import ImageFolder
@@ -24,13 +25,14 @@ def layout(dataset: ImageFolder) -> str:
         return "" if found == dataset.path else f"classes: those in {found}"
     names = {part: folder.name for part, folder in parts.items()}
     said = [f"training: {names['train']}"]
+    validation = names.get("validation")
     if dataset.validation == "given":
-        said.append(f"validation: {names['validation']}")
+        said.append(f"validation: {validation}")
+    elif validation and (dataset.test or "test" in names):
+        said[0] += f" and {validation}"
     if dataset.test is None:
-        test = names.get("test") or names.get("validation")
+        test = names.get("test") or validation
         said.append(f"test: {test or 'held out of ' + names['train']}")
-        if dataset.validation == "train" and "validation" in names and "test" in names:
-            said[0] += f" and {names['validation']}"
     return "; ".join(said)
 
 
@@ -80,62 +82,72 @@ def empty_folders(dataset: ImageFolder, classes: list[str]) -> list[str]:
     return [folder.name for folder in others if not listing.list_files(folder).pictures]
 
 
-def list_parts(dataset: ImageFolder) -> tuple[FilesByClass, FilesByClass | None, Groups]:
-    """List training and test files by class; no test files if these are to be held out.
+class Parts(NamedTuple):
+    """Labeled files by use and class."""
 
-    The groups are those that a list has in its column `group`.
+    train: FilesByClass
+    """Those of `validation` too."""
+    test: FilesByClass | None
+    """None if they are to be held out."""
+    validation: set[Path]
+    """D_val; empty if it is drawn."""
+    groups: Groups
+    """Those that a list has in its column `group`."""
 
-    A folder of validation images holds the test images if there are no others; else they are for
-    training, those of `given_validation` too.
+
+def list_parts(dataset: ImageFolder) -> Parts:
+    """List training, test and validation files by class.
+
+    A folder or a list of validation images holds the test images if there are no others; else they
+    are for training, as D_val if the data set says so.
 
     Raises:
-        UserError: there is no such folder or file, or no image in it.
+        UserError: there is no such folder, file, line or column, or no image in it; there are two
+            sets of test images; the validation images that are D_val are not there, or the test.
     """
     base = folders(dataset)
-    parts = {} if is_list(dataset.path) else parts_in(dataset.path)
+    found, groups = _by_part(dataset.path, base["path"])
     if dataset.test is not None:
-        train, groups = _list_labeled(parts.get("train", dataset.path), base["path"])
-        if dataset.validation == "given" and "validation" in parts:
-            train = _joined([train, list_labeled(parts["validation"])])
-        test, more = _list_labeled(dataset.test, base["test"])
-        return train, test, groups | more
-    if is_list(dataset.path):
-        return from_list(dataset.path, base["path"])
-    if not parts:
-        return list_labeled(dataset.path), None, {}
-    return *_train_and_test({part: list_labeled(folder) for part, folder in parts.items()}), {}
+        others, more = _by_part(dataset.test, base["test"])
+        test = others.get("test") or _joined(others.values())
+        if found.setdefault("test", test) != test:
+            raise UserError(
+                f"{dataset.title}: {dataset.path} has test images, and `test` names others: "
+                f"{dataset.test}; leave out the key, or name training images alone as `path`"
+            )
+        groups |= more
+    validation = _given_validation(dataset, found) if dataset.validation == "given" else set()
+    test = found.pop("test", None) or found.pop("validation", None)
+    return Parts(_joined(found.values()), test, validation, groups)
 
 
-def given_validation(dataset: ImageFolder) -> set[Path]:
-    """The files of `list_parts` for training that are D_val; none if D_val is drawn.
+def _by_part(path: Path, root: Path) -> tuple[dict[str, FilesByClass], Groups]:
+    """Files of each part of `listing.PARTS` in a folder, or in a list whose paths start at `root`.
 
-    Raises:
-        UserError: there are none, or they are the test images.
+    Those of no part are for training. With them a list's groups.
     """
-    if dataset.validation == "train":
-        return set()
-    found: dict[str, set[Path]] = defaultdict(set)
-    if is_list(dataset.path):
-        for line in labeled_lines(dataset.path, folders(dataset)["path"]):
-            found[line.part or "train"].add(line.file)
-    else:
-        for part, folder in parts_in(dataset.path).items():
-            found[part].update(*list_labeled(folder).values())
+    if not is_list(path):
+        parts = parts_in(path) or {"train": path}
+        return {part: list_labeled(folder) for part, folder in parts.items()}, {}
+    found: dict[str, FilesByClass] = defaultdict(lambda: defaultdict(list))
+    groups: Groups = {}
+    for line in labeled_lines(path, root):
+        found[line.part or "train"][line.label].append(line.file)
+        if line.group is not None:
+            groups[line.file] = line.group
+    return {part: _joined([files]) for part, files in found.items()}, groups
+
+
+def _given_validation(dataset: ImageFolder, found: dict[str, FilesByClass]) -> set[Path]:
     where = f"{dataset.title}: validation: given, but {dataset.path} has"
-    if not found["validation"]:
+    if "validation" not in found:
         raise UserError(f"{where} no validation images; remove the key, and D_val is drawn")
-    if dataset.test is None and not found["test"]:
+    if "test" not in found:
         raise UserError(
             f"{where} no test images, and its validation images are the test; name others as "
             "`test`, or remove the key"
         )
-    return found["validation"]
-
-
-def _train_and_test(parts: dict[str, FilesByClass]) -> tuple[FilesByClass, FilesByClass | None]:
-    """Training and test files of the parts of `listing.PARTS`; no test files if none are given."""
-    test = parts.pop("test", None) or parts.pop("validation", None)
-    return _joined(parts.values()), _joined([test or {}]) or None
+    return {file for files in found["validation"].values() for file in files}
 
 
 def _joined(parts: Iterable[FilesByClass]) -> FilesByClass:
@@ -145,16 +157,6 @@ def _joined(parts: Iterable[FilesByClass]) -> FilesByClass:
         for name in files:
             found[name] |= set(files[name])
     return {name: sorted(found[name]) for name in sorted(found)}
-
-
-def _list_labeled(path: Path, root: Path) -> tuple[FilesByClass, Groups]:
-    """Image files by class, of a folder or a list that holds no parts, and the list's groups."""
-    if not is_list(path):
-        return list_labeled(path), {}
-    train, test, groups = from_list(path, root)
-    if test is not None:
-        raise UserError(f"{path} has test images of its own in the column split")
-    return train, groups
 
 
 def list_labeled(path: Path) -> FilesByClass:
@@ -183,21 +185,3 @@ def list_unlabeled(path: Path, root: Path) -> list[Path]:
     if not files:
         raise UserError(f"the folder of unlabeled images {path} has no images")
     return files
-
-
-def from_list(path: Path, root: Path) -> tuple[FilesByClass, FilesByClass | None, Groups]:
-    """List the training and test files of a CSV, whose relative paths start at `root`.
-
-    Without a column `split` there are no test files. Its validation images are for training if
-    there are test images, else they are the test images.
-
-    Raises:
-        UserError: a line or a column is missing, or no file of the list is there.
-    """
-    found: dict[str, FilesByClass] = defaultdict(lambda: defaultdict(list))
-    groups: Groups = {}
-    for line in labeled_lines(path, root):
-        found[line.part or "train"][line.label].append(line.file)
-        if line.group is not None:
-            groups[line.file] = line.group
-    return *_train_and_test(found), groups

@@ -91,12 +91,37 @@ def test_the_number_is_kept_and_sealed(tmp_path):
     assert "validation" not in json.loads((tmp_path / "drawn/meta.json").read_text())
 
 
-def test_a_test_that_is_elsewhere_leaves_the_validation_images(tmp_path):
-    folder = as_folders(tmp_path / "images", ("train", "valid"))
-    test = as_folders(tmp_path / "more", ("test",)) / "test"
-    images = list_images(of(folder, test=test))
-    assert [len(images.parts[part]) for part in ("training", "validation", "test")] == [20, 6, 4]
-    assert len(list_images(of(folder, test=test, validation="train")).parts["training"]) == 20
+def counts(dataset):
+    """Of the files for training, D_val and the test."""
+    parts = list_images(dataset).parts
+    return [len(parts[part]) for part in ("training", "validation", "test")]
+
+
+@pytest.mark.parametrize("make", [as_folders, as_list])
+@pytest.mark.parametrize("test", ["CLASS", "test/CLASS", "list", "list with its part"])
+def test_test_images_that_are_elsewhere_leave_the_validation_images(tmp_path, make, test):
+    path, more = make(tmp_path / "images", ("train", "valid")), tmp_path / "more"
+    match test:
+        case "CLASS":
+            more = as_folders(more, ("test",)) / "test"
+        case "test/CLASS":  # beside training images that do not matter
+            more = as_folders(more, ("train", "test"))
+        case "list":
+            more = as_list(more, ("test",))
+            more.write_text(more.read_text().replace(",split,", ",other,"))
+        case "list with its part":
+            more = as_list(more, ("train", "test"))
+    assert counts(of(path, test=more)) == [20, 6, 4]
+    assert counts(of(path, test=more, validation="train")) == [26, 0, 4]
+
+
+@pytest.mark.parametrize("make", [as_folders, as_list])
+def test_two_sets_of_test_images_are_refused(tmp_path, make):
+    path = make(tmp_path / "images")
+    other = as_folders(tmp_path / "more", ("test",)) / "test"
+    with pytest.raises(UserError, match=f"{path} has test images, and `test` names others: "):
+        list_images(of(path, test=other))
+    assert counts(of(path, test=tmp_path / "images/test")) == [20, 6, 4]  # the same
 
 
 def test_a_file_that_is_listed_for_training_and_validation_is_for_validation(tmp_path):
