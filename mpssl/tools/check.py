@@ -36,9 +36,9 @@ class Report:
     excluded: dict[Path, str] = field(default_factory=dict)
     """Files to leave out, each with the reason."""
     near: dict[Path, str] = field(default_factory=dict)
-    """Training and unlabeled pictures that are test pictures of no other class, saved again."""
+    """Pictures that are test pictures of no other class, or of a given D_val, saved again."""
     mislabeled: dict[Path, str] = field(default_factory=dict)
-    """Training pictures that nearly are test pictures of another class."""
+    """Pictures that nearly are such pictures of another class."""
     looks: Looks = field(default_factory=Looks)
     """What kinds of pictures they are."""
 
@@ -54,8 +54,8 @@ def check(dataset: ImageFolder) -> Report:
 
     Of equal pictures in one part the first stays; of equal ones in training and test the test
     image; of equal ones with different labels none. A training picture that was saved again for the
-    test is left out, unless the data set keeps them or the class is another; so is one whose group
-    has a test image.
+    test or a given D_val is left out, unless the data set keeps them or the class is another; so is
+    one whose group has a test image.
 
     Raises:
         UserError: no image is left.
@@ -121,16 +121,20 @@ def _equal(images: Images, looks: dict[Path, Look]) -> dict[Path, str]:
 
 
 def _near(images: Images, looks: dict[Path, Look]) -> tuple[dict[Path, str], dict[Path, str]]:
-    """Pictures that were saved again for the test: of one class or none, and of another class."""
-    others = images.parts["training"] + images.parts["validation"] + images.unlabeled
-    test = images.parts["test"]
+    """Pictures that were saved again for the test: of one class or none, and of another class.
+
+    Or for a given D_val, if they are for training or unlabeled.
+    """
+    others, label_of = images.parts["training"] + images.unlabeled, images.labels
     same, other = {}, {}
-    label_of = images.labels
-    for place, of in near(*([looks[f].print for f in part] for part in (others, test))):
-        file, tested = others[place], test[of]
-        alike = label_of.get(file, label_of[tested]) == label_of[tested]
-        reason = f"the picture {tested} of the test images{AGAIN}"
-        (same if alike else other).setdefault(file, reason)
+    for name in ("validation", "test"):
+        held = images.parts[name]
+        for place, of in near(*([looks[f].print for f in part] for part in (others, held))):
+            file, kept = others[place], held[of]
+            alike = label_of.get(file, label_of[kept]) == label_of[kept]
+            reason = f"the picture {kept} of the {name} images{AGAIN}"
+            (same if alike else other).setdefault(file, reason)
+        others += held
     return same, {f: reason for f, reason in other.items() if f not in same}
 
 
@@ -247,18 +251,19 @@ def _near_lines(report: Report) -> list[str]:
     keeps = report.listed.dataset.near_duplicates == "keep"
     reasons = (report.near if keeps else report.excluded).values()
     again = [reason for reason in reasons if reason.endswith(AGAIN)]
+    held = "test or validation" if report.images.validation else "test"
     found = []
     if report.near and keeps:
-        found.append(f"warning: test pictures, saved again for training: {len(report.near)}, kept")
+        found.append(f"warning: {held} pictures, saved again: {len(report.near)}, kept")
         found += _files(report.near)
     if report.mislabeled:
         count = len(report.mislabeled)
-        found.append(f"warning: nearly test pictures, but of another class: {count}, kept")
+        found.append(f"warning: nearly {held} pictures, but of another class: {count}, kept")
         found += _files(report.mislabeled)
     if len(again) > MANY * len(report.images.parts["training"]):
         found.append(
-            f"warning: {len(again)} pictures are test pictures, saved again: those of one film or "
-            "session are not left out if group_by names it"
+            f"warning: {len(again)} pictures are {held} pictures, saved again: those of one film "
+            "or session are not left out if group_by names it"
         )
     return found
 

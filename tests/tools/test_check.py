@@ -136,12 +136,31 @@ def test_a_training_picture_that_was_saved_again_for_the_test_is_left_out(leakin
     assert "nearly test pictures, but of another class: 1, kept" in text
 
 
+def test_so_is_one_that_was_saved_again_for_a_given_d_val(leaking):
+    (leaking / "test").rename(leaking / "val")
+    put(leaking / "test", cat=[40], dog=[50])
+    with Image.open(leaking / "val/cat/20.png") as image:
+        image.save(leaking / "test/cat/again.jpg", quality=80)
+    report = check(of(leaking, validation="given"))
+    assert {str(f.relative_to(leaking)): reason for f, reason in report.excluded.items()} == {
+        "train/cat/0.png": f"the picture {leaking}/val/cat/again.jpg of the validation images, "
+        "saved again",
+        "val/cat/20.png": f"the picture {leaking}/test/cat/again.jpg of the test images, "
+        "saved again",
+    }
+    text = summary(report, Split())
+    assert "11 training, 5 validation and 3 test images" in text
+    assert "nearly test or validation pictures, but of another class: 1, kept" in text
+    drawn = check(of(leaking))  # then both are for training
+    assert [f.name for f in drawn.excluded] == ["20.png"]
+
+
 def test_a_key_keeps_near_duplicates_and_says_so(leaking):
     report = check(of(leaking, near_duplicates="keep"))
     assert not report.excluded
     text = summary(report, Split())
     assert "12 training and 6 test images" in text
-    assert "test pictures, saved again for training: 1, kept" in text
+    assert "test pictures, saved again: 1, kept" in text
 
 
 def test_with_held_out_test_images_one_of_each_pair_is_left(tmp_path):
