@@ -22,9 +22,10 @@ lines.writerow(["file", *about["classes"]])
 for file in sys.argv[2:]:
     image = ImageOps.exif_transpose(Image.open(file))
     if image.mode[0] in "IF":  # more than 8 bits a pixel
-        low, high = about["values"] or (0, 65535)
-        grey = 255 * (np.asarray(image, np.float64) - low) / (high - low)
-        image = Image.fromarray(grey.round().clip(0, 255).astype(np.uint8))
+        values, (low, high) = np.asarray(image, np.float64), about["values"] or (0, 65535)
+        known = about["values"] or high / 8 <= values.max() <= high
+        known or sys.exit(f"{file}: values to {values.max():g}, the model knows no range of them")
+        image = Image.fromarray(np.uint8(np.interp(values, [low, high], [0, 255]).round()))
     below = Image.new("RGBA", image.size, background)
     image = Image.alpha_composite(below, image.convert("RGBA")).convert("RGB")
     square = np.asarray(resize(image, (size, size), Image.Resampling.BILINEAR))[middle, middle]

@@ -228,7 +228,7 @@ class _BatchNormBackward(Function):
         count = x.numel() // x.shape[1]
         at_gradient, an_sum, a_sum = _batch_norm_backward(a, x, w, mean, s, ctx.eps)
         g_mean, gn_mean, a_mean, an_mean = (t / count for t in (g_sum, gn_sum, a_sum, an_sum))
-        ga_mean = (g * a).sum((0, 2, 3)) / count
+        ga_mean = (g * a).sum([0, *range(2, x.dim())]) / count
 
         at_gradient += _affine(x, c * s, d - c * s * mean)
         of_g, of_a = c - w * s * an_mean, -w * s * gn_mean

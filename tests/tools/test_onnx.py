@@ -118,6 +118,20 @@ def test_the_onnx_file_the_model_file_and_the_script_agree(files, pictures, way)
     assert np.abs(found - expected).max() < TOLERANCE
 
 
+def test_the_script_refuses_a_dark_picture_without_a_range(files, tmp_path):
+    """As `mpssl predict` does: 12 bits of 16 would be nearly black."""
+    dark = Image.fromarray(np.full((40, 40), 4095, np.uint16))
+    dark.save(tmp_path / "dark.png")
+    command = [sys.executable, str(SCRIPT), str(files["crop"][1]), str(tmp_path / "dark.png")]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 1
+    assert result.stderr == (
+        f"{tmp_path}/dark.png: values to 4095, the model knows no range of them\n"
+    )
+    (refused,) = predict.predict(files["crop"][1], [tmp_path / "dark.png"])
+    assert isinstance(refused, UserError)
+
+
 def test_another_filter_would_not_agree(files, pictures):
     """The tolerance is small enough to see bicubic filtering, or none against aliasing."""
     run, description = predict.load(files["squash"][1])

@@ -17,6 +17,12 @@ LAYERS = {
     "batch_norm": nn.BatchNorm2d(4, track_running_stats=False),
     "plain_norm": nn.BatchNorm2d(4, affine=False, track_running_stats=False),
     "stored_norm": nn.BatchNorm2d(4).eval(),
+    "norm_of_vectors": nn.Sequential(
+        nn.Flatten(), nn.BatchNorm1d(168, track_running_stats=False), nn.Linear(168, 3)
+    ),
+    "norm_of_rows": nn.Sequential(
+        nn.Flatten(2), nn.BatchNorm1d(4, track_running_stats=False), nn.ReLU()
+    ),
     "relu": nn.Sequential(nn.Conv2d(4, 4, 1), nn.ReLU()),
     "relu_in_place": nn.Sequential(nn.Conv2d(4, 4, 1), nn.ReLU(inplace=True)),
     "network": nn.Sequential(
