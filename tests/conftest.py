@@ -139,9 +139,11 @@ def forked_jobs(_job_server):
 
 
 @pytest.fixture(scope="session")
-def tiny(tmp_path_factory):
+def tiny(tmp_path_factory, _job_server):
     """The folder of the tiny experiment, finished, and Snakemake's output. Leave it as it is."""
-    return _run_pipeline(tmp_path_factory, "tiny")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv(pipeline.JOBS, _job_server)
+        return _run_pipeline(tmp_path_factory, "tiny")
 
 
 @pytest.fixture(scope="session")

@@ -2,11 +2,14 @@
 
 import shutil
 
+import pytest
+
 from tests.support.pipeline import copy_workflow, results, snakemake
 
 RECORDS = ["results/small/runs.csv", "results/small/search.csv"]
 
 
+@pytest.mark.usefixtures("forked_jobs")
 def test_one_job_at_a_time_gives_the_numbers_of_two(small, tmp_path):
     """Of one seed and the search's: five runs, and the foundation that they start from."""
     folder, packed = copy_workflow(tmp_path), "store/packed"

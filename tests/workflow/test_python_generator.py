@@ -5,11 +5,13 @@ import re
 import shutil
 
 import pandas as pd
+import pytest
 import yaml
 
 from tests.support.pipeline import ROOT, jobs, snakemake
 
 
+@pytest.mark.usefixtures("forked_jobs")
 def test_the_documented_generator_is_trained_with(tiny, tmp_path):
     folder = shutil.copytree(tiny[0], tmp_path / "tiny", symlinks=True)
     documented = re.search(r"```python\n(.*?)```", (ROOT / "docs/generators.md").read_text(), re.S)
