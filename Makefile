@@ -75,7 +75,8 @@ docs: .venv/ready-docs
 	touch $@
 
 .venv/ready-test: .venv/ready
-	pip install --quiet $(PIP_FLAGS) --constraint constraints.txt --editable '.[timm]'
+	pip install --quiet $(PIP_FLAGS) --constraint constraints.txt \
+		--editable '.[diffusers,docs,tensorboard,timm]'
 	touch $@
 
 .venv/ready-docs: .venv/ready
