@@ -1,8 +1,8 @@
 """The classifier's training and the views of its images."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from mpssl.config.architectures import BACKBONES
 from mpssl.config.fields import (
@@ -17,15 +17,25 @@ from mpssl.config.fields import (
     View,
 )
 
+Operation = Literal[
+    "auto_contrast", "equalize", "invert", "rotate", "posterize", "solarize", "solarize_add",
+    "color", "contrast", "brightness", "sharpness", "shear_x", "shear_y", "translate_x",
+    "translate_y",
+]  # fmt: skip
+
 
 class RandAugment(Closed):
     """kornia's RandAugment: `n` operations of magnitude `m` (of 30)."""
 
-    n: Count = Field(2, description="Number of operations that are applied, one after the other.")
+    n: Count = Field(
+        2,
+        description="Number of operations that are applied, one after the other; at most as many "
+        "as there are to draw from.",
+    )
     m: Annotated[float, Field(gt=0, lt=30), AS_IN_YAML_1_2] = Field(
         10, description="Magnitude of each operation, on kornia's scale up to 30."
     )
-    operations: list[str] | None = Field(
+    operations: list[Operation] | None = Field(
         None,
         description="Names of the operations to draw from; kornia's default if this is empty.",
         examples=[["rotate", "shear_x", "contrast"]],
@@ -40,6 +50,13 @@ class RandAugment(Closed):
         description="Gradient of equalize and posterize at the images: `as_is` is 0, so that LMO "
         "learns nothing through them; `straight_through` is that of the identity.",
     )
+
+    @model_validator(mode="after")
+    def _enough(self) -> "RandAugment":
+        names = self.operations or get_args(Operation)
+        if self.n > len(names):
+            raise ValueError(f"n: {self.n} operations cannot be drawn from {len(names)}")
+        return self
 
 
 class Views(Closed):

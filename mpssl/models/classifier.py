@@ -87,7 +87,15 @@ class Classifier(nn.Module):
             if self.precision == "bf16" and self.training:
                 contexts.enter_context(torch.autocast(x.device.type, torch.bfloat16))
             through = self.backbone if self.passes is None else partial(self.passes, self)
-            features = through(normalized)
+            try:
+                features = through(normalized)
+            except ValueError:  # of batch norm
+                if len(x) > 1 or not self.training:
+                    raise
+                raise UserError(
+                    "the classifier cannot be trained with a batch of one image; raise "
+                    "training.batch_size and lmo.validation_batch_size, or label more images"
+                ) from None
         return features.float() if features.dtype == torch.bfloat16 else features
 
     def forward(self, x: Tensor) -> Tensor:

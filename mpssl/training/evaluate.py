@@ -74,7 +74,8 @@ def sample_statistics(
         images.
     """
     with space.evaluating():
-        g_real, g_synthetic = space.features(real), space.features(synthetic)
+        # In float64, as squares of a barely trained network's features may overflow.
+        g_real, g_synthetic = (space.features(x).double() for x in (real, synthetic))
     same_class = y[:, None] == y[None, :]
     pairs = same_class & ~torch.eye(len(y), dtype=torch.bool, device=y.device)
     if not pairs.any():

@@ -5,7 +5,6 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from mpssl.common.errors import UserError, nearest
 from mpssl.compat.kornia import OPERATIONS, WITHOUT_GRADIENT, warp_affine
 from mpssl.compat.kornia import RandAugment as KorniaRandAugment
 from mpssl.compat.kornia import augmentation as K
@@ -38,9 +37,6 @@ def build_views(views: Views, size: int) -> nn.Module:
 
 
 def _randaugment(settings: RandAugment) -> nn.Module:
-    for name in settings.operations or ():
-        if name not in OPERATIONS:
-            raise UserError(f"unknown RandAugment operation '{name}'{nearest(name, OPERATIONS)}")
     policy = [OPERATIONS[name] for name in settings.operations or OPERATIONS]
     if settings.drawn_for == "image":
         randaugment = RandAugmentForEach(settings.n, settings.m, policy)

@@ -90,6 +90,9 @@ ABOVE_ONE = [
         ("lmo.mapper.form", "linear"),
         ("lmo.converter.kind", "gumbel"),
         ("augmentation.weak.crop", "random"),
+        ("augmentation.strong.randaugment.operations", ["rotat"]),
+        ("augmentation.strong.randaugment", {"n": 16}),
+        ("augmentation.strong.randaugment", {"operations": ["rotate"]}),  # n is 2
         ("packing.resize", "stretch"),
         ("device", "gpu"),
         ("foundation.generator.kind", "biggan"),

@@ -164,3 +164,17 @@ def test_layout_changes_nothing_but_memory(architecture):
     first = next(p for p in model.parameters() if p.ndim == 4)
     assert first.is_contiguous(memory_format=torch.channels_last)
     torch.testing.assert_close(model(x), expected)
+
+
+def test_one_image_is_too_few_for_batch_norm_of_one_pixel():
+    model, image = Classifier("resnet18", 5, MEAN, STD), torch.rand(1, 3, 32, 32)
+    with pytest.raises(UserError, match="a batch of one image; raise training.batch_size"):
+        model(image)
+    assert model.eval()(image).shape == (1, 5)
+    with pytest.raises(ValueError, match="only batches"):  # not of batch norm
+        model.backbone.register_forward_pre_hook(_refuse)
+        model(image)
+
+
+def _refuse(*_):
+    raise ValueError("only batches")

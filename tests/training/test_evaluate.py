@@ -36,6 +36,15 @@ class ByHand(Classifier):
         self.register_buffer("std", torch.tensor(1.0))
 
 
+class Times(nn.Module):
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, x):
+        return x * self.factor
+
+
 # In fifths of white; colour minus mean by deviation is:
 COLOURS = [
     (2, 2, 2),  # (1, 0, -1): class 0
@@ -97,6 +106,15 @@ def test_sample_statistics_by_hand():
     assert found["sample_diversity"] == pytest.approx(6 / 3, rel=1e-4)
     # From synthetic to real, class 0: 0, 5, 12, 13; class 1: 1, sqrt(2), 1, sqrt(2).
     assert found["sample_distance"] == pytest.approx((30 + 2 + 2 * 2**0.5) / 8 / 3, rel=1e-4)
+
+
+def test_sample_statistics_of_huge_features_are_finite():
+    images = torch.rand(4, 3, 8, 8)
+    expected = sample_statistics(ByHand(), images, images.flip(3, 0), torch.zeros(4))
+    space = ByHand()
+    space.backbone.append(Times(1e30))
+    found = sample_statistics(space, images, images.flip(3, 0), torch.zeros(4))
+    assert found == pytest.approx(expected, rel=1e-5)
 
 
 def test_sample_statistics_need_two_images_of_a_class():

@@ -1,10 +1,12 @@
 """Views: crops and flips of each image, RandAugment for a batch or for each image."""
 
+from typing import get_args
+
 import pytest
 import torch
 
 from mpssl.compat.kornia import OPERATIONS as OPERATIONS_OF_KORNIA
-from mpssl.config.training import Augmentation, RandAugment, Views
+from mpssl.config.training import Augmentation, Operation, RandAugment, Views
 from mpssl.training.views import build_views
 
 # Two operations whose results can be told apart: x -> 1 - x, and x -> x - 0.3.
@@ -36,6 +38,10 @@ def test_each_image_stays_in_its_place_and_gets_distinct_operations():
     alone = [view(n=2)(images) for _ in range(20)]  # in either order, as all images of a batch
     for image, row in zip(both, range(64), strict=True):
         assert min((image - other[row]).abs().max() for other in alone) < 1e-6
+
+
+def test_the_configuration_names_kornias_operations():
+    assert get_args(Operation) == tuple(OPERATIONS_OF_KORNIA)
 
 
 @pytest.mark.parametrize("operation", OPERATIONS_OF_KORNIA)
