@@ -240,7 +240,7 @@ def rows_are_methods(config: Config) -> None:
 def references_are_rows(config: Config) -> None:
     """The row to which a table's differences are taken is the base model or a row of it."""
     for name, table in config.tables.items():
-        known(f"{name}.reference", table.reference, [BASE_ROW, *table.rows])
+        known(f"{name}.reference", table.reference, dict.fromkeys([BASE_ROW, *table.rows]))
 
 
 def images_are_large_enough(config: Config) -> None:

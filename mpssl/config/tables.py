@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from mpssl.config.architectures import TIMM
 from mpssl.config.fields import BASE_ROW, CellRow, Closed, Name, NonNegative, Percent, Positive
@@ -101,6 +101,12 @@ class Figure(Grid):
         "accuracy over training as `curves`, or images: `samples` mixed, `classes` one by one, or "
         "their `trajectory` over training."
     )
+
+    @model_validator(mode="after")
+    def _something_to_show(self) -> "Figure":
+        if self.kind == "differences" and len(self.rows) < 2:
+            raise ValueError("differences are to the first row; name others after it")
+        return self
 
 
 class Claim(Columns):

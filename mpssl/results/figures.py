@@ -1,6 +1,6 @@
 """Figures: dots (Figure 3), differences, accuracy over the label fraction, curves, and samples."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import matplotlib
 
@@ -8,6 +8,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import MaxNLocator
 
@@ -70,7 +71,7 @@ def _dots(records: Records, name: str) -> tuple[Canvas, list[dict]]:
     axes.set_xlim(-0.5, len(columns) - 0.5)
     axes.set_ylabel("Test accuracy (%)")
     axes.set_title(f"{grid.title} ({columns[0].fraction} %)", loc="left", fontsize=11)
-    axes.legend(loc="upper left", bbox_to_anchor=(1, 1))
+    _legend([axes])
     return canvas, numbers
 
 
@@ -95,7 +96,7 @@ def _differences(records: Records, name: str) -> tuple[Canvas, list[dict]]:
         base = records.of(cell_of(reference, column))
         for place, row in enumerate(rows):
             cell = cell_of(row, column)
-            if records.plan.impossible(cell) or records.of(cell).missing or base.missing:
+            if records.of(cell).missing or base.missing:
                 continue
             found = compare(records, records.of(cell).records, base.records)
             spread = [[found.effect - found.low], [found.high - found.effect]]
@@ -138,7 +139,7 @@ def _fractions(records: Records, name: str) -> tuple[Canvas, list[dict]]:
         axes.set_xlabel("Labeled part of the pool")
         axes.set_title(config.datasets[dataset].title, loc="left", fontsize=11)
     panels[0][0].set_ylabel("Test accuracy (%)")
-    panels[0][-1].legend(loc="upper left", bbox_to_anchor=(1, 1))
+    _legend(panels[0])
     return canvas, numbers
 
 
@@ -167,8 +168,18 @@ def _curves(records: Records, name: str) -> tuple[Canvas, list[dict]]:
         axes.set_xlabel("Epoch")
         axes.set_title(title, loc="left", fontsize=11)
     panels[0][0].set_ylabel("Validation accuracy (%)")
-    panels[0][-1].legend(loc="upper left", bbox_to_anchor=(1, 1))
+    _legend(panels[0])
     return canvas, numbers
+
+
+def _legend(panels: Sequence[Axes]) -> None:
+    """Name what any of the panels shows, beside the last one."""
+    shown = [axes.get_legend_handles_labels() for axes in panels]
+    named = {
+        label: mark for marks, labels in shown for mark, label in zip(marks, labels, strict=True)
+    }
+    if named:
+        panels[-1].legend(named.values(), named, loc="upper left", bbox_to_anchor=(1, 1))
 
 
 KINDS: dict[str, Callable[[Records, str], tuple[Canvas, list[dict]]]] = {

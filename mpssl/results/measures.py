@@ -10,7 +10,7 @@ from mpssl.results.records import Records, verified_file
 
 def accuracies_of(records: Records, cell: Cell) -> np.ndarray | None:
     """Test accuracy of each seed in percent, [seeds], or None if runs are missing."""
-    if records.plan.impossible(cell) or (found := records.of(cell)).missing:
+    if (found := records.of(cell)).missing:
         return None
     return np.array([record.test_accuracy for record in found.records])
 
@@ -29,7 +29,7 @@ def mean_interval(values: np.ndarray, confidence: float = 0.95) -> tuple[float, 
 
 def validation_curves(records: Records, cell: Cell) -> np.ndarray | None:
     """Validation accuracy in percent, [seeds, epochs], or None if runs are missing."""
-    if records.plan.impossible(cell) or (found := records.of(cell)).missing:
+    if (found := records.of(cell)).missing:
         return None
     histories = []
     for record in found.records:

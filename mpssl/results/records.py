@@ -56,6 +56,8 @@ class Records:
         if cell not in self._cells:
             before = len(self._kept)
             try:
+                if reason := self.plan.impossible(cell):
+                    raise UserError(f"{cell.id}: {reason}")
                 self._read(cell)
                 self._refuse_mixture(self._kept)
             except UserError as error:

@@ -109,8 +109,6 @@ def _entry(
 
 
 def _difference(records: Records, found: CellRecords, reference: Cell) -> Difference | None:
-    if records.plan.impossible(reference):
-        return None
     others = records.of(reference)
     if found.missing or others.missing:
         return None

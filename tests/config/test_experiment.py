@@ -86,6 +86,7 @@ ABOVE_ONE = [
         ("roles.fractions.all", [0]),
         ("roles.fractions.all", [101]),
         ("tables.first.rows", []),
+        ("figures.d", {"title": "D", "kind": "differences", "rows": ["base/base"]}),
         ("lmo.gap", "mse"),
         ("lmo.mapper.form", "linear"),
         ("lmo.converter.kind", "gumbel"),

@@ -7,8 +7,8 @@ from mpssl.config.reading import resolve
 from mpssl.plan.cells import Column, cell_of
 from mpssl.plan.experiment import Experiment
 from mpssl.results import figures
-from mpssl.results.records import Records
-from tests.support.records import ACCURACIES, write_all
+from mpssl.results.records import CellRecords, Records
+from tests.support.records import ACCURACIES, write_accuracies, write_all
 
 
 @pytest.fixture
@@ -60,3 +60,35 @@ def test_differences_are_the_paired_ones_to_the_first_row(drawn):
         expected = [a.test_accuracy - b.test_accuracy for a, b in zip(ours, base, strict=True)]
         assert line["difference"] == pytest.approx(sum(expected) / len(expected))
         assert line["low"] < line["difference"] < line["high"]
+
+
+@pytest.mark.parametrize("kind", ["dots", "differences", "fractions", "curves"])
+@pytest.mark.parametrize("finished", [True, False])
+@pytest.mark.filterwarnings("error:.*legend")
+def test_a_row_that_cannot_be_run_is_left_out(content, experiment, capsys, kind, finished):
+    hidden = {"label": "Hidden", "source": "uniform", "objective": "scr", "classes": "none_such"}
+    content["methods"]["generative"]["hidden"] = hidden
+    rows = ["generative/hidden", *ACCURACIES]
+    grid = {"title": "Some", "kind": kind, "datasets": "main", "rows": rows}
+    experiment = Experiment(resolve(content | {"figures": {"some": grid}}))
+    if finished:
+        for row, by_dataset in ACCURACIES.items():
+            for column in experiment.plan.columns("table1"):
+                write_accuracies(experiment, row, column, by_dataset[column.dataset])
+    figures.make_figure(experiment, "some")
+    assert "foundation.class_groups has no none_such" in capsys.readouterr().out
+    if finished and kind != "differences":  # whose reference is the row
+        numbers = pd.read_csv(experiment.paths.figure("some", "csv"))
+        assert sorted(set(numbers["row"])) == sorted(ACCURACIES)
+
+
+def test_the_legend_names_what_any_panel_shows(drawn):
+    grid = drawn.config.figures["figure3"].model_copy(update={"kind": "fractions"})
+    drawn.config.figures["figure3"] = grid
+    records = Records(drawn, drawn.plan.cells("figure3"))
+    last = cell_of("generative/mpssl", drawn.plan.columns("figure3")[-1])
+    records._cells[last] = CellRecords([], ["seed-3"])
+    canvas, _ = figures._fractions(records, "figure3")
+    assert len(canvas.axes[-1].lines) == len(canvas.axes[0].lines) - 1
+    (legend,) = [found for axes in canvas.axes if (found := axes.get_legend())]
+    assert len(legend.get_texts()) == len(grid.rows)
