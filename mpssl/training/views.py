@@ -5,6 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from mpssl.common.errors import UserError
 from mpssl.compat.kornia import OPERATIONS, WITHOUT_GRADIENT, warp_affine
 from mpssl.compat.kornia import RandAugment as KorniaRandAugment
 from mpssl.compat.kornia import augmentation as K
@@ -33,7 +34,27 @@ def build_views(views: Views, size: int) -> nn.Module:
         steps.append(K.RandomHorizontalFlip())
     if views.randaugment is not None:
         steps.append(_randaugment(views.randaugment))
-    return nn.Sequential(*steps)
+    return View(*steps)
+
+
+class View(nn.Sequential):
+    """The steps of a view, one after the other."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Images [B, 3, H, W] in [0, 1] -> [B, 3, size, size].
+
+        Raises:
+            UserError: a pixel is not finite, where an operation asks for a range.
+        """
+        try:
+            return super().forward(images)
+        except RuntimeError:  # of equalize
+            if images.isfinite().all():
+                raise
+            raise UserError(
+                "the images are not finite; try a smaller lmo.mapper_learning_rate, "
+                "training.learning_rate or unlabeled_weight"
+            ) from None
 
 
 def _randaugment(settings: RandAugment) -> nn.Module:

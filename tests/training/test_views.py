@@ -5,9 +5,10 @@ from typing import get_args
 import pytest
 import torch
 
+from mpssl.common.errors import UserError
 from mpssl.compat.kornia import OPERATIONS as OPERATIONS_OF_KORNIA
 from mpssl.config.training import Augmentation, Operation, RandAugment, Views
-from mpssl.training.views import build_views
+from mpssl.training.views import View, build_views
 
 # Two operations whose results can be told apart: x -> 1 - x, and x -> x - 0.3.
 OPERATIONS = ["invert", "brightness"]
@@ -114,3 +115,12 @@ def test_the_strong_view_of_labeled_images_is_their_own_crop_and_the_strong_rand
     labeled = views.of_labeled(name)
     assert labeled.crop == views.labeled.crop == "resized"
     assert labeled.randaugment == (views.strong.randaugment if name == "strong" else None)
+
+
+@pytest.mark.parametrize("drawn_for", ["batch", "image"])
+def test_images_that_are_not_finite_are_said_to_be_so(drawn_for):
+    equalize = view(operations=["equalize"], drawn_for=drawn_for)
+    with pytest.raises(UserError, match="the images are not finite; try a smaller lmo.mapper"):
+        equalize(torch.full((2, 3, 8, 8), float("nan")))
+    with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):  # of another kind
+        View(torch.nn.Linear(3, 1))(torch.rand(2, 4))
