@@ -22,3 +22,11 @@ def one_line(message: str) -> str:
     text = "".join(c if c.isprintable() else " " for c in message)
     text = " ".join(text.split())
     return text if len(text) <= LONGEST_MESSAGE else f"{text[:LONGEST_MESSAGE]}..."
+
+
+def not_finite(what: str, where: str = "") -> UserError:
+    """The error of a training that has diverged: `what` is or are not finite, `where`."""
+    return UserError(
+        f"{what} not finite{where}; try a smaller training.learning_rate, unlabeled_weight or "
+        "lmo.mapper_learning_rate"
+    )

@@ -1,8 +1,14 @@
-"""Accuracy of a classifier, and measures of synthetic images in its features."""
+"""Accuracy of a classifier, and measures of synthetic images in its features.
+
+The measures are in float64, as squares of a barely trained network's features may overflow.
+"""
+
+import math
 
 import torch
 from torch import Tensor
 
+from mpssl.common.errors import not_finite
 from mpssl.data.batches import Batches
 from mpssl.models.classifier import Classifier
 
@@ -46,13 +52,23 @@ def mean_probability(model: Classifier, data: Batches, batch_size: int) -> Tenso
 
 @torch.no_grad()
 def feature_norm(model: Classifier, data: Batches, batch_size: int) -> float:
-    """Mean Euclidean norm of the features g(x), with running batch-norm statistics."""
+    """Mean Euclidean norm of the features g(x), with running batch-norm statistics.
+
+    Raises:
+        UserError: it is not finite, as the training has diverged.
+    """
     with model.evaluating():
         norms = [
-            model.features(data.centre_images(rows)).norm(dim=1)
+            model.features(data.centre_images(rows)).double().norm(dim=1)
             for rows in torch.arange(len(data)).split(batch_size)
         ]
-    return torch.cat(norms).mean().item()
+    return _finite(torch.cat(norms).mean().item())
+
+
+def _finite(value: float) -> float:
+    if not math.isfinite(value):
+        raise not_finite("the features of images are")
+    return value
 
 
 @torch.no_grad()
@@ -72,9 +88,11 @@ def sample_statistics(
         `sample_distance`: mean distance from a synthetic image to real images of its class; both
         divided by the mean distance between real images of one class. Empty if no class has two
         images.
+
+    Raises:
+        UserError: one is not finite, as the training has diverged.
     """
     with space.evaluating():
-        # In float64, as squares of a barely trained network's features may overflow.
         g_real, g_synthetic = (space.features(x).double() for x in (real, synthetic))
     same_class = y[:, None] == y[None, :]
     pairs = same_class & ~torch.eye(len(y), dtype=torch.bool, device=y.device)
@@ -84,6 +102,6 @@ def sample_statistics(
     within_synthetic = torch.cdist(g_synthetic, g_synthetic)[pairs].mean()
     between = torch.cdist(g_synthetic, g_real)[same_class].mean()
     return {
-        "sample_diversity": (within_synthetic / within_real).item(),
-        "sample_distance": (between / within_real).item(),
+        "sample_diversity": _finite((within_synthetic / within_real).item()),
+        "sample_distance": _finite((between / within_real).item()),
     }

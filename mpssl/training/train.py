@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from tqdm import tqdm
 
-from mpssl.common.errors import UserError
+from mpssl.common.errors import not_finite
 from mpssl.compat.optimizers import SGD
 from mpssl.config.training import Augmentation, Training
 from mpssl.data.batches import Batches
@@ -210,10 +210,7 @@ class Loop:
         for key in ("labeled_loss", "unlabeled_loss"):  # recorded at every step
             if key in records and not torch.isfinite(records[key]).all():
                 number = first + torch.isfinite(records[key]).logical_not().nonzero()[0].item()
-                raise UserError(
-                    f"the loss is not finite at step {number} (epoch {self.epoch + 1}); "
-                    "try a smaller training.learning_rate or unlabeled_weight"
-                )
+                raise not_finite("the loss is", f" at step {number} (epoch {self.epoch + 1})")
 
     def step(self, number: int, rate: float) -> dict[str, Tensor]:
         """One training step; returns what to record."""

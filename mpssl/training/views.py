@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from mpssl.common.errors import UserError
+from mpssl.common.errors import not_finite
 from mpssl.compat.kornia import OPERATIONS, WITHOUT_GRADIENT, warp_affine
 from mpssl.compat.kornia import RandAugment as KorniaRandAugment
 from mpssl.compat.kornia import augmentation as K
@@ -51,10 +51,7 @@ class View(nn.Sequential):
         except RuntimeError:  # of equalize
             if images.isfinite().all():
                 raise
-            raise UserError(
-                "the images are not finite; try a smaller lmo.mapper_learning_rate, "
-                "training.learning_rate or unlabeled_weight"
-            ) from None
+            raise not_finite("the images are") from None
 
 
 def _randaugment(settings: RandAugment) -> nn.Module:

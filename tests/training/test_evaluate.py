@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 
+from mpssl.common.errors import UserError
 from mpssl.data.batches import batches_of
 from mpssl.data.store import Packed
 from mpssl.models.classifier import Classifier
@@ -115,6 +116,17 @@ def test_sample_statistics_of_huge_features_are_finite():
     space.backbone.append(Times(1e30))
     found = sample_statistics(space, images, images.flip(3, 0), torch.zeros(4))
     assert found == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("factor", [float("nan"), float("inf")])
+def test_features_that_are_not_finite_are_said_to_be_so(factor):
+    space, images = ByHand(), torch.rand(4, 3, 8, 8)
+    space.backbone.append(Times(factor))
+    message = "features of images are not finite; try a smaller training.learning_rate"
+    with pytest.raises(UserError, match=message):
+        sample_statistics(space, images, images, torch.zeros(4))
+    with pytest.raises(UserError, match=message):
+        feature_norm(space, batches(), 2)
 
 
 def test_sample_statistics_need_two_images_of_a_class():

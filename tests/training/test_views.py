@@ -120,7 +120,7 @@ def test_the_strong_view_of_labeled_images_is_their_own_crop_and_the_strong_rand
 @pytest.mark.parametrize("drawn_for", ["batch", "image"])
 def test_images_that_are_not_finite_are_said_to_be_so(drawn_for):
     equalize = view(operations=["equalize"], drawn_for=drawn_for)
-    with pytest.raises(UserError, match="the images are not finite; try a smaller lmo.mapper"):
+    with pytest.raises(UserError, match="the images are not finite; try a smaller"):
         equalize(torch.full((2, 3, 8, 8), float("nan")))
     with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):  # of another kind
         View(torch.nn.Linear(3, 1))(torch.rand(2, 4))
