@@ -43,13 +43,13 @@ later versions are refused until `python -m benchmarks.list_timm` has described 
 
 A family is a module of timm. `networks` counts those that can be split, of those in the list. Of
 each family the smallest network was built with random weights, split, and took a step of MP-SSL in
-float64, unless it has more than 100 MB of weights, or its turn had not come. Networks without a
+float64, unless it has more than 1 GB of weights, or its turn had not come. Networks without a
 single linear head serve as classifiers, but their weights know no classes, which P-SSL needs.
 
 | family | networks | tried | split | step of MP-SSL | notes |
 |---|---|---|---|---|---|
 """
-MOST_BYTES = 100_000_000  # of the weights of a network that takes a step, float32; HEAD says it
+MOST_BYTES = 1_000_000_000  # of the weights of a network that takes a step, float32; HEAD says it
 
 
 def describe(name: str) -> tuple[dict, str]:
