@@ -98,7 +98,8 @@ def experiment(server) -> dict:
             "table2": {"title": "Every setting and objective", "rows": every} | columns,
         },
         "figures": {
-            kind: {"kind": kind, "title": kind, "rows": [rows[1]]} | columns for kind in FIGURES
+            kind: {"kind": kind, "title": kind, "rows": rows[kind != "differences" :]} | columns
+            for kind in FIGURES
         },
         "claims": {"helps": claim},
         "answer": {"rows": [rows[1]]} | columns,
