@@ -6,11 +6,12 @@ from statistics import mean, stdev
 
 import pandas as pd
 
-from mpssl.common.files import atomic, read_made, write_text
+from mpssl.common.files import atomic, write_text
 from mpssl.plan.cells import Column
 from mpssl.plan.experiment import Experiment
 from mpssl.results import by_class
 from mpssl.results.by_class import ByClass, Classes
+from mpssl.results.cautions import domain_of, doubt, far
 from mpssl.results.comparison import CONFIDENCE, Difference
 from mpssl.results.gains import (
     HELPS,
@@ -83,7 +84,7 @@ def _answered(records: Records, title: str, column: Column) -> Answered:
 def _column(experiment: Experiment, answered: Answered) -> list[str]:
     """The answer on one data set, label fraction and architecture."""
     found = answered.found
-    domain = _domain(experiment, found.column)
+    domain = domain_of(experiment, found.column)
     lines = [f"# Does synthetic data help on {answered.title}?", "", _sentence(found, domain), ""]
     lines += [
         f"- {g.words}: {_points(g.difference)} ({g.ours.label}, against {g.other.label})."
@@ -153,8 +154,9 @@ def _sentence(found: Outcome, domain: dict | None) -> str:
     controls = [e for e in found.entries if e.setting == "control"]
     rival = ", the best on validation of base model and controls" if controls else ""
     d = gain.difference
+    distance = far(domain)
     parts = [
-        *([_far(domain)] if domain and domain["far"] else []),
+        *(["**{}**: {}".format(*distance)] if distance else []),
         f"**{word}**: {gain.ours.label}{chosen} changes test accuracy by {_points(d)} against "
         f"{gain.other.label}{rival} ({d.seeds} seeds, {d.images} test images).",
     ]
@@ -163,22 +165,9 @@ def _sentence(found: Outcome, domain: dict | None) -> str:
             "No control was asked for, so nothing tells what the images give from what strong "
             "augmentation and consistency give."
         )
-    if _learns_from_validation(gain.ours):
-        parts.append(_doubt(gain.ours))
+    if caution := doubt(gain.ours):
+        parts.append(caution)
     return " ".join(parts)
-
-
-def _learns_from_validation(entry: Compared) -> bool:
-    """Whether the images that choose the epoch train phi and xi too."""
-    lmo = entry.runs[0].settings.lmo
-    return lmo is not None and lmo.validation_weight > 0 and lmo.validation_part == 1
-
-
-def _doubt(entry: Compared) -> str:
-    return (
-        f"The validation images also train what {entry.label} asks of the generator, so its "
-        "validation accuracy may be too high (`lmo.validation_part` keeps some of them apart)."
-    )
 
 
 def _points(difference: Difference, unit: str = " points") -> str:
@@ -192,25 +181,9 @@ def _points(difference: Difference, unit: str = " points") -> str:
     return f"{effect} [{low:+.1f}, {high:+.1f}]"
 
 
-def _domain(experiment: Experiment, column: Column) -> dict | None:
-    """What was measured before training of the distance from the generator to the data."""
-    if experiment.config.domain is None:
-        return None
-    path = experiment.paths.domain(column.dataset, column.architecture)
-    return read_made(path) if path.exists() else None
-
-
-def _far(found: dict) -> str:
-    return (
-        f"**The generator is far from your data**: its nearest image is {found['distance']:.2f} "
-        f"times as far from one of yours as the nearest other of yours (above "
-        f"{found['threshold']:g} is far). What follows says nothing of a nearer generator."
-    )
-
-
 def _model(experiment: Experiment, answered: Answered) -> list[str]:
     paths, chosen = experiment.paths, answered.chosen
-    classes = answered.classes
+    classes, caution = answered.classes, doubt(chosen)
     confusion = by_class.confusion_of(experiment, chosen.best, len(classes.names))
     lines = [
         "## Which model to take",
@@ -219,8 +192,7 @@ def _model(experiment: Experiment, answered: Answered) -> list[str]:
         f"({chosen.validation:.1f} %), and of its seeds the best one "
         f"(`{paths.link(chosen.best.run)}`, test accuracy "
         f"{chosen.best.test_accuracy:.1f} %, balanced {confusion.balanced:.1f} %). The test images "
-        "did not take part in the choice."
-        + (f" {_doubt(chosen)}" if _learns_from_validation(chosen) else ""),
+        "did not take part in the choice." + (f" {caution}" if caution else ""),
     ]
     for warning in by_class.warnings(classes, confusion, "This model"):
         lines += ["", warning]

@@ -1,6 +1,15 @@
 # From records of runs to tables and figures.
 
 
+def domains(cells):
+    """What was measured of the distance from the generator to the data of these cells."""
+    return [
+        done(paths.domain(cell.dataset, cell.architecture).parent)
+        for cell in cells
+        if settings.domain and "generator" in plan.needs(cell)
+    ]
+
+
 rule collect_runs:
     input:
         records(plan.wanted_cells()),
@@ -110,6 +119,7 @@ rule make_report:
     input:
         [file for name in plan.wanted for file in result_files(name)],
         [paths.runs_table, paths.searches_table, paths.claims("md")],
+        domains(plan.wanted_cells()),
         paths.recipe(REPORT),
     output:
         report(
@@ -134,11 +144,7 @@ if settings.answer:
         input:
             records(plan.answer_cells()),
             paths.recipe(ANSWER),
-            [
-                done(paths.domain(cell.dataset, cell.architecture).parent)
-                for cell in plan.answer_cells()
-                if settings.domain and "generator" in plan.needs(cell)
-            ],
+            domains(plan.answer_cells()),
         output:
             report([paths.answer("md"), paths.answer("csv")], category="Answer"),
             model=paths.chosen_model,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from mpssl.config.fields import BASE_ROW
 from mpssl.config.tables import Columns
 from mpssl.plan.cells import Column, cell_of
+from mpssl.results.cautions import domain_of, doubt, far
 from mpssl.results.comparison import Difference
 from mpssl.results.gains import (
     HELPS,
@@ -45,6 +46,8 @@ class Outcome:
     """Test accuracy of the best generative method minus that of the best control."""
     real: Difference | None
     """The same of the best method with real unlabeled images."""
+    far: tuple[str, str] | None
+    """That the generator is far from the data, if it was measured and is."""
 
     def group(self, setting: str) -> list[Compared]:
         """The methods of one setting; the base model is in none of the groups."""
@@ -104,7 +107,8 @@ def _outcome(records: Records, column: Column, title: str, rows: list[str]) -> O
         best and difference_of(records, best.cell, control.cell)
         for best in (choose(entries, "generative"), choose(entries, "oracle"))
     )
-    return Outcome(column, title, entries, unfinished, synthetic, real)
+    distance = far(domain_of(records.experiment, column))
+    return Outcome(column, title, entries, unfinished, synthetic, real, distance)
 
 
 def sentences(outcome: Outcome) -> list[tuple[str, str]]:
@@ -126,10 +130,14 @@ def sentences(outcome: Outcome) -> list[tuple[str, str]]:
         rest = f"{best.label}{how} changes test accuracy by {points(difference)} against {rival}."
         if not difference.known:
             rest += " One seed gives no interval."
+        if caution := doubt(best):
+            rest += f" {caution}"
         found.append((_words(images, verdict(difference), outcome.controlled), rest))
     if found and not outcome.controlled:
         label, rest = found[0]
         found[0] = (label, f"{rest} No control was run: nothing tells images from augmentation.")
+    if outcome.far and outcome.synthetic:
+        found.insert(0, outcome.far)
     return found
 
 
@@ -148,9 +156,11 @@ def summary(found: Iterable[Outcome]) -> str | None:
     if len(found) < 2 or not all(outcome.controlled for outcome in found):
         return None
     counts = Counter(verdict(outcome.synthetic) for outcome in found)
+    distant = sum(outcome.far is not None for outcome in found)
     return (
         f"Against the best control, synthetic images help in {counts[HELPS]} of {len(found)} "
         f"comparisons and do not help in {counts[HURTS]}; {counts[OPEN]} are not decided."
+        + (f" The generator is far from the data of {distant} of them." if distant else "")
     )
 
 

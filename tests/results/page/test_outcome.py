@@ -4,6 +4,7 @@ import math
 
 import pytest
 
+from mpssl.common.files import write_made
 from mpssl.config.reading import resolve
 from mpssl.plan.cells import Column, cell_of
 from mpssl.plan.experiment import Experiment
@@ -126,6 +127,37 @@ def test_a_summary_needs_several_columns_with_controls(made):
     )
     (without,) = outcomes(made(BASE | {"generative/pssl": (70, [80, 81, 81])}))
     assert summary([outcome, without]) is None
+
+
+def test_a_far_generator_is_said_first(made):
+    records = made(BASE | CONTROLS | {"generative/pssl": (70, [80, 81, 81])}, domain={"far": 2.0})
+    path = records.experiment.paths.domain(COLUMN.dataset, COLUMN.architecture)
+    assert [words for words, _ in said(records)] == ["Synthetic images help"]  # not measured
+    found = {"far": True, "distance": 2.57, "threshold": 2.0}
+    write_made(path, found)
+    (words, rest), (second, _) = said(records)
+    assert words == "The generator is far from your data" and second == "Synthetic images help"
+    assert rest.startswith("its nearest image is 2.57 times as far") and "(above 2 is far)" in rest
+    (outcome,) = outcomes(records)
+    assert summary([outcome, outcome]).endswith("The generator is far from the data of 2 of them.")
+    write_made(path, found | {"far": False})
+    assert [words for words, _ in said(records)] == ["Synthetic images help"]
+
+
+def test_a_far_generator_is_not_said_where_no_synthetic_images_are_compared(made):
+    records = made(BASE | {"oracle/freematch": (50, [90, 90, 90])}, domain={})
+    path = records.experiment.paths.domain(COLUMN.dataset, COLUMN.architecture)
+    write_made(path, {"far": True, "distance": 2.57, "threshold": 2.0})
+    assert [words for words, _ in said(records)] == [
+        "Training with real unlabeled images is better than the labels alone"
+    ]
+
+
+def test_validation_images_that_train_phi_and_xi_too_are_a_caution(made):
+    rows = BASE | CONTROLS | {"generative/mpssl": (70, [80, 81, 81])}
+    caution = "The validation images also train what MP-SSL asks of the generator"
+    assert caution in said(made(rows))[0][1]
+    assert caution not in said(made(rows, lmo={"validation_part": 0.5}))[0][1]
 
 
 def test_signs():
