@@ -27,6 +27,7 @@ class Place(click.Path):
 
 
 PATH = Place()
+FILE, FOLDER = Place(dir_okay=False), Place(file_okay=False)  # that a command writes
 threads_option = click.option(
     "--threads", default=1, show_default=True, type=click.IntRange(min=1), help="CPU threads."
 )

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import click
 
-from mpssl.cli.arguments import PATH, Place, known, of_dataset, of_experiment, threads_option
+from mpssl.cli.arguments import FILE, FOLDER, PATH, known, of_dataset, of_experiment, threads_option
 from mpssl.common.errors import UserError
 from mpssl.config import reading
 from mpssl.plan.experiment import Experiment
 
 
 @click.command()
-@click.argument("project", type=Place(file_okay=False))
+@click.argument("project", type=FOLDER)
 @click.option("--images", required=True, type=PATH, help="A folder of class folders, or a CSV.")
 @click.option("--test", type=PATH, help="Test images, laid out alike; else a fifth is held out.")
 @click.option("--unlabeled", type=PATH, help="A folder of unlabeled images.")
@@ -92,7 +92,7 @@ def plan(
 @of_experiment
 @threads_option
 @click.option("--images-per-class", type=click.IntRange(1), help="Images of each class.")
-@click.option("--to", "folder", type=PATH, help="Folder of the images.")
+@click.option("--to", "folder", type=FOLDER, help="Folder of the images.")
 @click.option("--seed", type=click.IntRange(0), help="Seed of the latents; 0 if nothing says it.")
 def generate(
     experiment: Experiment,
@@ -230,16 +230,17 @@ def trace(path: Path) -> None:
 @click.command()
 @click.argument("model", type=PATH)
 @click.argument("images", nargs=-1, required=True, type=PATH)
-@click.option("--csv", "form", flag_value="csv", help="Lines of file,label,probability.")
-@click.option("--json", "form", flag_value="json_lines", help="A JSON object a line.")
-@click.option("--top", type=click.IntRange(1), default=1, help="So many classes for each image.")
+@click.option("--csv", "as_csv", is_flag=True, help="Lines of file,label,probability.")
+@click.option("--json", "as_json", is_flag=True, help="A JSON object a line.")
+@click.option("--top", type=click.IntRange(1), help="So many classes for each image.")
 @click.option("--probabilities", is_flag=True, help="All classes: file,CLASS,CLASS,... with --csv.")
-@click.option("--copy-to", type=PATH, help="Folder for copies, as FOLDER/LABEL/IMAGE.")
+@click.option("--copy-to", type=FOLDER, help="Folder for copies, as FOLDER/LABEL/IMAGE.")
 def predict(
     model: Path,
     images: tuple[Path, ...],
-    form: str | None,
-    top: int,
+    as_csv: bool,
+    as_json: bool,
+    top: int | None,
     probabilities: bool,
     copy_to: Path | None,
 ) -> None:
@@ -247,31 +248,29 @@ def predict(
 
     MODEL may be an ONNX file of `mpssl export`. The exit code is 1 if an image is unreadable.
     """
-    from mpssl.data.listing import in_words
     from mpssl.tools import predict as predicting
 
+    if as_csv and as_json:
+        raise UserError("--csv and --json are two forms of the output; take one")
+    if probabilities and top is not None:
+        raise UserError("--probabilities names all classes and --top some; take one")
     files, others = (f(list(images)) for f in (predicting.find_images, predicting.other_files))
     results = list(predicting.predict(model, files))
     found = [result for result in results if not isinstance(result, UserError)]
-    write = getattr(predicting, f"as_{form or 'table'}")
-    click.echo(write(found, top, probabilities), nl=form is None)
+    form = "csv" if as_csv else "json_lines" if as_json else "table"
+    text = getattr(predicting, f"as_{form}")(found, top or 1, probabilities)
+    click.echo(text, nl=form == "table")
     if copy_to is not None:
         predicting.copy_to(copy_to, found)
-    unread = [result for result in results if isinstance(result, UserError)]
-    for error in unread:
-        click.echo(f"mpssl: skipped: {error}", err=True)
-    for line in predicting.doubts(found):
-        click.echo(f"mpssl: warning: {line}", err=True)
-    if others:
-        click.echo(f"mpssl: no pictures: {in_words(others)}", err=True)
-    click.echo(f"mpssl: {len(found)} of {len(results)} files labeled", err=True)
-    if unread:
+    for line in predicting.remarks(results, others):
+        click.echo(f"mpssl: {line}", err=True)
+    if len(found) < len(results):
         sys.exit(1)
 
 
 @click.command()
 @click.argument("model", type=PATH)
-@click.option("--onnx", "out", required=True, type=PATH, help="The file to write.")
+@click.option("--onnx", "out", required=True, type=FILE, help="The file to write.")
 def export(model: Path, out: Path) -> None:
     """Write a MODEL file as ONNX, checked.
 

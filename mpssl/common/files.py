@@ -30,6 +30,18 @@ def refuse_undecodable(path: Path) -> None:
         ) from None
 
 
+def make_folder(path: Path) -> None:
+    """Make a folder that a person named, and those above it, unless it is there.
+
+    Raises:
+        UserError: it cannot be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"the folder {path} cannot be made: {error.strerror}") from None
+
+
 @contextmanager
 def atomic(path: Path | str) -> Iterator[Path]:
     """Yield a temporary path beside `path`; rename it to `path` if the block succeeds.

@@ -10,7 +10,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from mpssl.common.errors import UserError
-from mpssl.common.files import as_json, atomic, read_json, write_json
+from mpssl.common.files import as_json, atomic, make_folder, read_json, write_json
 from mpssl.data import pool, store
 from mpssl.foundation.image_makers import ImageMaker, image_maker
 from mpssl.machine.cpu import prepare_cpu
@@ -85,9 +85,9 @@ def _begin(folder: Path, said: dict, images_per_class: int) -> None:
     """Refuse a folder whose images others made; note what those are made with that come.
 
     Raises:
-        UserError: it holds other images.
+        UserError: it cannot be made, or holds other images.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     for path in (folder / pool.MADE, folder / BEGUN):
         if path.exists():
             before = read_json(path)

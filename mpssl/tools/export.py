@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from mpssl.common.errors import UserError
-from mpssl.common.files import atomic
+from mpssl.common.files import atomic, make_folder
 from mpssl.models import model_file
 from mpssl.models.classifier import Classifier
 from mpssl.tools import onnx_file
@@ -34,7 +34,8 @@ def export_onnx(model_path: Path, out: Path) -> float:
     steps before it are in the metadata (`mpssl.tools.onnx_file.metadata`).
 
     Raises:
-        UserError: onnx or onnxruntime is missing, or the two disagree; then nothing is left.
+        UserError: onnx or onnxruntime is missing, the file's folder cannot be made, or the two
+            disagree; then no file is left.
     """
     try:
         import onnx
@@ -43,6 +44,7 @@ def export_onnx(model_path: Path, out: Path) -> float:
     except ImportError as error:
         raise UserError(f"export needs {error.name}: {onnx_file.INSTALL}") from None
     model, description = model_file.load(model_path)
+    make_folder(out.parent)
     network, side = Probabilities(model).eval(), description.image_size
     with atomic(out) as path, warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # torch's exporter warns of its own parts

@@ -21,6 +21,9 @@ def failures(experiment: Experiment) -> list[tuple[Path, str]]:
 
 def failures_text(experiment: Experiment) -> str:
     """Each failed job's cause in one line, then what it is and its log's path."""
+    started = experiment.paths.resolved_config
+    if not started.exists():
+        return f"nothing was started yet: {started} is not there"
     found = failures(experiment)
     if not found:
         return ""

@@ -11,7 +11,7 @@ import yaml
 from pydantic import ValidationError
 
 from mpssl.common.errors import UserError
-from mpssl.common.files import write_text
+from mpssl.common.files import make_folder, write_text
 from mpssl.config import reading
 from mpssl.config.data import ImageFolder
 from mpssl.data.excluded import add_excluded
@@ -56,7 +56,7 @@ def initialize(
     `more` are further keys of the data set, see `ImageFolder`.
 
     Raises:
-        UserError: PROJECT has a configuration already, or the images are too few.
+        UserError: PROJECT has a configuration already or cannot be made, or the images are too few.
     """
     target = project / "config.yaml"
     if target.exists():
@@ -81,6 +81,7 @@ def initialize(
     text = _configuration(name, entry, foundation, architecture, with_oracle, values, classes)
     config = reading.resolve(yaml.safe_load(text), where=str(target), base=project)
     unvalidated(report.images, config.split)  # refuses too few images
+    make_folder(project)
     add_excluded(excluded, report.listed.dataset, report.excluded)
     write_sheet(project / "images.png", report.looks, config.packing)
     write_text(target, text)

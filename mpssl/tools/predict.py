@@ -1,5 +1,6 @@
 """Labels of images from a trained model's file, or from its ONNX file."""
 
+import filecmp
 import json
 import shutil
 from collections import Counter
@@ -12,7 +13,7 @@ import torch
 
 from mpssl.common.columns import aligned
 from mpssl.common.errors import UserError
-from mpssl.common.files import csv_text
+from mpssl.common.files import csv_text, make_folder
 from mpssl.data.listing import in_words, list_files
 from mpssl.data.lists import is_list, listed_files
 from mpssl.data.pictures import open_upright, square, to_rgb
@@ -132,11 +133,17 @@ def predict(model_path: Path, files: list[Path]) -> Iterator[Prediction | UserEr
                 yield Prediction(file, dict(classes), result)
 
 
-def doubts(predictions: list[Prediction]) -> list[str]:
-    """What the pictures have that those of the training had not, a line each."""
-    counts = Counter(p.doubt for p in predictions if p.doubt)
-    first = {p.doubt: p.file for p in reversed(predictions)}
-    return [f"{count} pictures, such as {first[why]}, have {why}" for why, count in counts.items()]
+def remarks(results: list[Prediction | UserError], others: Counter) -> list[str]:
+    """Lines on what was not labeled, on pictures unlike those of the training, and a count."""
+    skipped = [f"skipped: {result}" for result in results if isinstance(result, UserError)]
+    found = [result for result in results if isinstance(result, Prediction)]
+    first = {p.doubt: p.file for p in reversed(found)}
+    doubts = [
+        f"warning: {count} pictures, such as {first[why]}, have {why}"
+        for why, count in Counter(p.doubt for p in found if p.doubt).items()
+    ]
+    beside = [f"no pictures: {in_words(others)}"] if others else []
+    return [*skipped, *doubts, *beside, f"{len(found)} of {len(results)} files labeled"]
 
 
 def as_csv(predictions: list[Prediction], count: int = 1, every_class: bool = False) -> str:
@@ -144,18 +151,20 @@ def as_csv(predictions: list[Prediction], count: int = 1, every_class: bool = Fa
 
     Args:
         predictions: what is written.
-        count: number of the most probable classes: `file,label,probability,label_2,...`.
+        count: number of the most probable classes, or all if there are fewer:
+            `file,label,probability,label_2,...`.
         every_class: the probabilities of all classes instead: `file,CLASS,CLASS,...`.
     """
     if every_class:
         names = list(predictions[0].classes) if predictions else []
         rows = [{"file": p.file} | _rounded(p.classes) for p in predictions]
         return csv_text(rows, ("file", *names))
-    columns = [f"{word}{'' if i == 0 else f'_{i + 1}'}" for i in range(count) for word in RANKED]
+    shown = _shown(predictions, count)
+    columns = [f"{word}{'' if i == 0 else f'_{i + 1}'}" for i in range(shown) for word in RANKED]
     rows = []
     for p in predictions:
         cells = [cell for name, value in p.top(count) for cell in (name, f"{value:.6f}")]
-        rows.append({"file": p.file} | dict(zip(columns, cells, strict=False)))
+        rows.append({"file": p.file} | dict(zip(columns, cells, strict=True)))
     return csv_text(rows, ("file", *columns))
 
 
@@ -174,9 +183,15 @@ def _rounded(classes: dict[str, float], kind: type = str) -> dict:
     return {name: kind(f"{value:.6f}") for name, value in classes.items()}
 
 
+def _shown(predictions: list[Prediction], count: int, every_class: bool = False) -> int:
+    """The number of classes to show of each image: not more than there are."""
+    known = len(predictions[0].classes) if predictions else count
+    return known if every_class else min(count, known)
+
+
 def as_table(predictions: list[Prediction], count: int = 1, every_class: bool = False) -> str:
     """Aligned columns for a terminal."""
-    shown = len(predictions[0].classes) if every_class and predictions else count
+    shown = _shown(predictions, count, every_class)
     rows = [("file", *RANKED * shown)]
     for p in predictions:
         ranked = p.top(shown)
@@ -185,12 +200,19 @@ def as_table(predictions: list[Prediction], count: int = 1, every_class: bool = 
 
 
 def copy_to(folder: Path, predictions: list[Prediction]) -> None:
-    """Copy each image to FOLDER/LABEL/NAME; of two with one name the second gets a number."""
+    """Copy each image to FOLDER/LABEL/NAME, unless it is there.
+
+    Of two different ones with one name the second gets a number.
+
+    Raises:
+        UserError: a folder cannot be made.
+    """
     for p in predictions:
         target = folder / p.label.replace("/", "_") / p.file.name
-        target.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(target.parent)
         number = 1
-        while target.exists():
+        while target.exists() and not filecmp.cmp(p.file, target, shallow=False):
             number += 1
             target = target.with_name(f"{p.file.stem}-{number}{p.file.suffix}")
-        shutil.copy2(p.file, target)
+        if not target.exists():
+            shutil.copy2(p.file, target)

@@ -64,11 +64,16 @@ def test_packs_and_splits_a_folder_of_images(project):
         (["split", "mnist", "0"], ["0 is not in the range 1<=x<=100"]),
         (["split", "mnist", "50"], ["the packed data set", "missing or damaged", "run snakemake"]),
         (["pcak", "mnist"], ["No such command 'pcak'"]),
+        (["generate", "--to", "config.yaml"], ["'config.yaml' is a file"]),
     ],
 )
 def test_mistakes_in_arguments(project, arguments, texts):
     command, *rest = arguments
     fails(mpssl(command, "--config", project, *rest, cwd=project.parent), *texts)
+
+
+def test_an_export_to_a_folder_is_refused_before_the_model_is_read(tmp_path):
+    fails(mpssl("export", tmp_path / "no model", "--onnx", tmp_path), "is a directory")
 
 
 def test_missing_image_folder(project):

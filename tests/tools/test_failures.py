@@ -48,3 +48,8 @@ def test_each_failed_job_has_its_name_its_cause_and_its_log(experiment):
 def test_an_earlier_starts_failure_is_not_shown(experiment):
     log(experiment, "train/a/seed-0", "mpssl: error: no images\n", START - 1)
     assert failures_text(experiment) == ""
+
+
+def test_before_the_first_start_there_is_nothing_to_tell(experiment):
+    experiment.paths.resolved_config.unlink()
+    assert failures_text(experiment).startswith("nothing was started yet: ")

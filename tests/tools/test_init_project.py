@@ -147,6 +147,9 @@ def test_refusals_are_one_line(images, tmp_path):
     with pytest.raises(UserError, match="squeezenet1_0 cannot be split"):
         initialize(images, tmp_path, name="c", architecture="squeezenet1_0")
     assert not (tmp_path / "c/config.yaml").exists()
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="the folder .*file/d cannot be made: Not a directory"):
+        initialize(images, tmp_path, name="file/d")
 
 
 @pytest.mark.parametrize(

@@ -88,6 +88,11 @@ def test_forms_of_the_output(write, count, every_class, text):
     assert getattr(predict, f"as_{write}")(TWO, count, every_class) == text
 
 
+def test_more_classes_than_there_are_is_all_of_them():
+    for write in (predict.as_csv, predict.as_json_lines, predict.as_table):
+        assert write(TWO, 6) == write(TWO, 2)
+
+
 def test_json_and_table_name_more_classes():
     (first, _) = map(json.loads, predict.as_json_lines(TWO, 2).splitlines())
     assert list(first["classes"].items()) == [("dog", 0.75), ("cat", 0.25)]
@@ -115,6 +120,17 @@ def test_copies_are_sorted_by_label_and_none_is_lost(tmp_path):
         for f in (tmp_path / "out").rglob("*.png")
     }
     assert copies == {"cat/a.png": "0", "cat/a-2.png": "1", "in_out/b.png": "2"}
+    before = sorted((tmp_path / "out").rglob("*"))
+    predict.copy_to(tmp_path / "out", found)
+    assert sorted((tmp_path / "out").rglob("*")) == before  # what is there is not copied again
+
+
+def test_a_place_that_cannot_be_made_is_one_line(tmp_path):
+    (tmp_path / "a.png").write_text("0")
+    (tmp_path / "file").write_text("")
+    found = [predict.Prediction(tmp_path / "a.png", {"cat": 1.0})]
+    with pytest.raises(UserError, match="the folder .*file/in/cat cannot be made: Not a directory"):
+        predict.copy_to(tmp_path / "file/in", found)
 
 
 def test_a_list_names_images(tmp_path, images):

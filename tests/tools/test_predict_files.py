@@ -60,6 +60,19 @@ FOLDERS = {
 }
 
 
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        (["--csv", "--json"], "--csv and --json are two forms"),
+        (["--probabilities", "--top", 2], "--probabilities names all classes and --top some"),
+        (["--copy-to", "in/a.png"], "'in/a.png' is a file"),
+    ],
+)
+def test_options_that_do_not_go_together_are_refused(tmp_path, model, options, text):
+    fill(tmp_path / "in", ["a.png"])
+    fails(mpssl("predict", model, "in", *options, cwd=tmp_path), text)
+
+
 @pytest.mark.parametrize(("names", "labeled", "others"), FOLDERS.values(), ids=FOLDERS)
 def test_a_folder_is_listed_as_by_init(tmp_path, model, names, labeled, others):
     found = mpssl("predict", model, fill(tmp_path / "in", names), "--csv")
