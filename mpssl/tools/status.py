@@ -151,7 +151,8 @@ def render(experiment: Experiment, statuses: list[RunStatus]) -> Group:
     for state in (DONE, RUNNING, WAITING, SILENT, FAILED):
         if counts[state] or state in (DONE, RUNNING, WAITING):
             head.append(f"{counts[state]} {state}  ", style=COLOURS[state])
-    parts = [head, ProgressBar(max(1, len(statuses)), counts[DONE], width=78)]
+    bar = ProgressBar(max(1, len(statuses)), counts[DONE], width=78)
+    parts = [head, bar, Text("")]  # the bar itself does not end its line
     old = stale(experiment)
     if old:
         parts.append(Text(f"stale, of other runs or settings: {', '.join(old)}", style="yellow"))

@@ -152,6 +152,14 @@ def test_it_fits_80_columns_and_names_everything(experiment, run):
     assert max(map(len, text.splitlines())) <= 80
 
 
+def test_the_bar_has_a_line_of_its_own(experiment, run, capsys):
+    write_run(experiment, run, 70)
+    beat(experiment, list(experiment.plan.runs(experiment.plan.wanted_cells()))[1])
+    show(experiment, watch=False)
+    lines = capsys.readouterr().out.splitlines()
+    assert set(lines[1]) == {"━"} and lines[2].startswith("silent ")
+
+
 def test_no_path_is_cut(experiment, run, capsys):
     path = "/scratch/" + "a-long-folder/" * 12 + "metrics.json"
     log(experiment, run, f"mpssl: error: {path} is damaged\n", NOW)
