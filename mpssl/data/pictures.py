@@ -146,6 +146,8 @@ def _unidentified(file: Path) -> str:
     for marks, words in KNOWN + absent:
         if any(mark in head for mark in marks):
             return f"is {words}; or remove it"
+    if file.suffix.lower() not in SUFFIXES:
+        return "is no picture; leave it out"
     return "is corrupt (no known kind of picture); repair or remove it"
 
 

@@ -22,7 +22,7 @@ SHOWN = 5  # files named in the summary, of each kind
 CLASSES_SHOWN = 20
 KEPT = ": too few images, which are for training"
 AGAIN = ", saved again"
-REMOVE = re.compile("(; repair)?[;,]? ?(or )?remove it$")  # the check does that
+REMOVE = re.compile("(; repair)?[;,]? ?(or )?(remove it|leave it out)$")  # the check does that
 MANY = 0.1  # part of the training images from which on near duplicates are no accident
 
 

@@ -109,6 +109,13 @@ def test_a_file_that_cannot_be_read_is_named_and_the_others_are_labeled(
     ]
 
 
+def test_a_named_file_that_is_no_picture_is_said_to_be_none(tmp_path, model):
+    (tmp_path / "note.txt").write_text("a note")
+    found = mpssl("predict", model, tmp_path / "note.txt")
+    assert f"{tmp_path / 'note.txt'} is no picture; leave it out" in found.stderr
+    assert found.returncode == 1 and "corrupt" not in found.stderr
+
+
 LISTS = {
     "commas": ("path,other\na.png,1\nb.png,2\n", "2 of 2"),
     "semicolons and backslashes": ("path;x\nsub\\c.png;1\n", "1 of 1"),
