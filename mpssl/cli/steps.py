@@ -274,7 +274,10 @@ def answer(experiment: Experiment) -> None:
 @click.command()
 @of_experiment
 def times(experiment: Experiment) -> None:
-    """Print the wall time of each stage of the last runs."""
+    """Print the wall time of each stage, over all starts.
+
+    Of each job it is that of its last run.
+    """
     from mpssl.results.times import print_times
 
     print_times(experiment)

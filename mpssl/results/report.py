@@ -20,7 +20,7 @@ from mpssl.results.page.outcome import Outcome, outcomes, sentences, summary
 from mpssl.results.page.panels import over_labels, over_training
 from mpssl.results.page.pictures import of_file
 from mpssl.results.records import Records
-from mpssl.results.times import stage_times
+from mpssl.results.times import OF_ALL_STARTS, stage_times
 from mpssl.runs.record import RunRecord
 from mpssl.shipped import REPORT_STYLE, REPORT_TEMPLATE
 
@@ -93,6 +93,7 @@ def make_report(experiment: Experiment) -> None:
         ),
         environment=_environment(every),
         stages=stage_times(experiment),
+        of_all_starts=OF_ALL_STARTS,
         methods=_method_times(experiment, every),
     )
     write_text(paths.report, page)

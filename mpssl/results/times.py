@@ -1,4 +1,4 @@
-"""Wall time of each stage, from the benchmark files that Snakemake writes."""
+"""Wall time of each stage, from the benchmark files that Snakemake writes: one a job, its last."""
 
 import csv
 from collections import defaultdict
@@ -7,10 +7,18 @@ from dataclasses import dataclass
 from mpssl.common.columns import aligned
 from mpssl.plan.experiment import Experiment
 
+OF_ALL_STARTS = (
+    "Of each job its last run, in whichever start of snakemake; began and ended count from the "
+    "first job."
+)
+
 
 @dataclass(frozen=True)
 class Stage:
-    """The jobs of one stage; all times in seconds, `began` and `ended` after the first job."""
+    """The jobs of one stage in all starts, each as it ran last; all times in seconds.
+
+    `began` and `ended` are after the first job, so that pauses between starts are in them.
+    """
 
     name: str
     jobs: int
@@ -51,4 +59,4 @@ def print_times(experiment: Experiment) -> None:
         (s.name, str(s.jobs), f"{s.seconds:.1f}", f"{s.began:.0f}", f"{s.ended:.0f}")
         for s in stages
     ]
-    print(aligned(rows))
+    print(f"{aligned(rows)}\n{OF_ALL_STARTS}")
