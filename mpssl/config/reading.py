@@ -66,7 +66,7 @@ def resolve(
         context = {"base": base and base.absolute()}
         return Config.model_validate_json(json.dumps(content), strict=strict, context=context)
     except ValidationError as error:
-        raise UserError(one_line(f"{where}: {_first_line(error)}")) from None
+        raise UserError(one_line(f"{where}: {_first_line(error, content)}")) from None
     except ValueError as error:
         raise UserError(one_line(f"{where}: {error}")) from None
     except RecursionError:
@@ -136,8 +136,8 @@ def _check_plain(value: Any, key: str = "") -> None:
         raise ValueError(f"{key}: no text, number, list or mapping (found: {value!r})")
 
 
-def _first_line(error: ValidationError) -> str:
-    """The first validation error as one line that names the key and the remedy."""
+def _first_line(error: ValidationError, content: dict) -> str:
+    """The first validation error of a content as one line that names the key and the remedy."""
     first, *others = error.errors()
     loc = first["loc"]
     if first["type"] == "extra_forbidden":
@@ -147,7 +147,8 @@ def _first_line(error: ValidationError) -> str:
         return f"the key '{_dotted(loc)}' is missing"
     message = first["msg"].removeprefix("Value error, ")
     for other in others:  # the other members of a union
-        if other["loc"][:-1] == loc[:-1] and other["input"] == first["input"]:
+        same = other["loc"][:-1] == first["loc"][:-1] and other["input"] == first["input"]
+        if same and not _is_written(content, other["loc"]):
             message += f", or: {other['msg']}"
             loc = first["loc"][:-1]
     if not loc:
@@ -156,6 +157,19 @@ def _first_line(error: ValidationError) -> str:
     section = first["type"] == "value_error" and isinstance(first["input"], dict)
     found = "" if section else f" (found: {first['input']!r})"
     return f"{_dotted(loc)}: {message}{found}"
+
+
+def _is_written(content: Any, loc: tuple) -> bool:
+    """Whether the last part of a place is a key or an item of the content."""
+    for part in loc[:-1]:
+        content = content[part] if _holds(content, part) else content  # a union's member is no key
+    return _holds(content, loc[-1])
+
+
+def _holds(content: Any, part: str | int) -> bool:
+    if isinstance(content, list):
+        return isinstance(part, int) and part < len(content)
+    return isinstance(content, dict) and part in content
 
 
 def _dotted(loc: tuple) -> str:

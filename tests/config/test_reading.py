@@ -92,6 +92,30 @@ def test_value_out_of_range_names_key_and_value(changed):
     )
 
 
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        (
+            {"foundation": {"generator": {"kind": "shiped"}, "classifier": {"kind": "shiped"}}},
+            "foundation.generator: Input tag 'shiped' found using 'kind' does not match",
+        ),
+        (
+            {"training": {"epochs": -1, "batch_size": -1}},
+            "training.epochs: Input should be greater than or equal to 1 (found: -1)",
+        ),
+        ({"seeds": ["x", "x"]}, "seeds.0: Input should be a valid integer (found: 'x')"),
+        (
+            {"unlabeled_weight": "serach"},
+            "unlabeled_weight: Input should be 'search', or: Input should be a valid number, "
+            "or: Input should be an object",
+        ),
+    ],
+)
+def test_the_same_mistake_at_two_keys_is_said_of_the_first(content, change, text):
+    said = message(resolve, content | change)
+    assert said.startswith(f"configuration: {text}") and said.count("Input") == text.count("Input")
+
+
 def test_a_section_that_its_own_check_refuses_is_not_printed(changed):
     make = {"kind": "diffusers", "model": "some/model"}
     text = message(resolve, changed("foundation.generator", make))
