@@ -69,7 +69,13 @@ def pack(experiment: Experiment, dataset: str) -> None:
 
     def make() -> None:
         reading = adapters.read_dataset(settings, config.packing, folder)
-        store.save(place, reading, config.packing.size)
+        try:
+            store.save(place, reading, config.packing.size)
+        except UserError as error:
+            if settings.adapter != "folder" or not str(error).endswith("remove it"):
+                raise
+            check = f"`mpssl data-check --config CONFIG {dataset} --write`"
+            raise UserError(f"{error}, or leave it out by {check}") from None
 
     make_once(place, place / store.META, make)
 

@@ -87,7 +87,8 @@ def test_corrupt_image_is_named_and_nothing_is_left(project):
     broken = project.parent / "images/train/dog/2.png"
     broken.write_bytes(broken.read_bytes()[:60])
     result = mpssl("pack", "--config", project, "mine", cwd=project.parent)
-    fails(result, "dog/2.png is corrupt", "repair or remove it")
+    check = "or leave it out by `mpssl data-check --config CONFIG mine --write`"
+    fails(result, "dog/2.png is corrupt", f"repair or remove it, {check}")
     assert [p for p in (project.parent / "resources").rglob("*") if p.is_file()] == []
 
 
