@@ -76,9 +76,9 @@ class Listed:
         """The files for each use, without those in `out`.
 
         Raises:
-            UserError: none are left for training, for a given D_val or for the test, a test or
-                validation class is not a training class, or a group has training images and given
-                validation images.
+            UserError: none are left for training, for a given D_val, for the test or of those that
+                are named as unlabeled, a test or validation class is not a training class, or a
+                group has training images and given validation images.
         """
         dataset, train = self.dataset, _without(self.train, out)
         if self.test is None:
@@ -103,6 +103,11 @@ class Listed:
                     + ("; all of them are left out" if lost else nearest(unknown[0], train))
                 )
         unlabeled = [f for f in self.unlabeled if f not in out]
+        if dataset.unlabeled is not None and not unlabeled:
+            raise UserError(
+                f"{dataset.title}: no image of {dataset.unlabeled} is left as unlabeled, all are "
+                "labeled or left out; name others as `unlabeled`, or none"
+            )
         images = Images(train, test, unlabeled, self.groups, validation)
         shared = images.on_both_sides()
         if shared:

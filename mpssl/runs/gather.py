@@ -44,7 +44,7 @@ def gather(
     """Read a run's inputs to the device.
 
     Raises:
-        UserError: a file is missing, damaged, or does not belong to the others.
+        UserError: a file is missing, damaged, or does not belong to the others, or D_u is empty.
     """
     config, paths, cell = experiment.config, experiment.paths, run.cell
     needs, size = experiment.plan.needs(cell), settings.training.image_size
@@ -65,6 +65,11 @@ def gather(
     learning, choosing = _validation(split["validation"], settings, packed)
     unlabeled = frozen = foundation_classifier = None
     if "unlabeled" in needs:
+        if not split["unlabeled"]:
+            raise UserError(
+                f"{cell.method} learns from D_u, of which {cell.dataset} has no image at "
+                f"{cell.fraction} %; take a smaller fraction, or name more images as `unlabeled`"
+            )
         unlabeled = part(split["unlabeled"])
     elif "foundation_images" in needs:
         foundation = store.load(paths.packed(config.foundation.dataset))

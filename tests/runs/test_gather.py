@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from mpssl.common.errors import UserError
+from mpssl.data.split import read_split
 from mpssl.data.store import Packed
+from mpssl.runs import gather
 from mpssl.runs.gather import _validation
 
 
@@ -35,6 +37,12 @@ def test_what_belongs_together_is_in_one_part(part):
     assert sorted(learning + choosing) == rows
     assert not set(groups[learning]) & set(groups[choosing])
     assert len(learning) / len(rows) == pytest.approx(part, abs=0.12)
+
+
+def test_a_run_on_an_empty_d_u_is_refused(world, monkeypatch):
+    monkeypatch.setattr(gather, "read_split", lambda *_: read_split(*_) | {"unlabeled": []})
+    with pytest.raises(UserError, match="fixmatch learns from D_u, of which target has no image"):
+        world.run("oracle/fixmatch", seed=99)
 
 
 def test_one_group_cannot_be_divided():

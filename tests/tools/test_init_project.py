@@ -1,5 +1,6 @@
 """`mpssl init`: what is checked, what is written, what is refused."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -65,6 +66,17 @@ def test_unlabeled_images_bring_the_oracle_methods_at_100_percent(images, tmp_pa
     cells = Plan(config).answer_cells()
     assert {c.method for c in cells if c.setting == "oracle"} == {"uda", "fixmatch", "freematch"}
     assert {c.fraction for c in cells} == {100}
+
+
+def test_unlabeled_images_of_which_none_is_left_are_refused(images, tmp_path):
+    for unlabeled in (images, tmp_path / "copies"):
+        (tmp_path / "copies").mkdir(exist_ok=True)
+        shutil.copy(images / "red fox/0.png", tmp_path / "copies")
+        with pytest.raises(UserError, match="no image of .* is left as unlabeled") as refused:
+            initialize(images, tmp_path, unlabeled=unlabeled)
+        assert "\n" not in str(refused.value)
+    assert "; 1 files are left out, the first is " in str(refused.value)
+    assert not (tmp_path / "My Project").exists()
 
 
 def test_the_gpu_foundation_is_the_papers(images, tmp_path):
