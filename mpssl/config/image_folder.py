@@ -35,8 +35,8 @@ class ImageFolder(DatasetSettings):
     )
     unlabeled: Place | None = Field(
         None,
-        description="Folder of unlabeled images at any depth, or a CSV with a column `path`, which "
-        "join D_u of the oracle methods.",
+        description="Folder of unlabeled images at any depth, which may be inside `path` and is no "
+        "class there, or a CSV with a column `path`; they join D_u of the oracle methods.",
     )
     root: Place | None = Field(
         None,

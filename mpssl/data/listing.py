@@ -1,6 +1,7 @@
 """Which files below a folder are pictures, which are of another kind, and which are nobody's."""
 
 import os
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ PARTS = {
     "test": ("test", "testing", "tests"),
     "validation": ("val", "valid", "validation"),
 }
+UNLABELED = ("unlabeled", "unlabelled")
 
 
 @dataclass(frozen=True)
@@ -40,10 +42,18 @@ def nobodys(name: str) -> bool:
     return name.startswith(".") or name.lower() in LEFT_BEHIND
 
 
-def list_files(folder: Path) -> Listing:
-    """All files at any depth; a folder that several links lead to is entered once."""
+def called_unlabeled(folder: Path) -> bool:
+    """Whether a folder's name says that its images have no labels."""
+    return re.sub("[_-]", "", folder.name.lower()) in UNLABELED
+
+
+def list_files(folder: Path, without: Path | None = None) -> Listing:
+    """All files at any depth, but for those in the folder `without`.
+
+    A folder that several links lead to is entered once.
+    """
     found, others = [], Counter()
-    for file in _files(folder, set()):
+    for file in _files(folder, {os.path.realpath(without)} if without else set()):
         suffix = file.suffix.lower()
         if suffix in SUFFIXES or (not suffix and is_dicom(file)):
             found.append(file)
@@ -84,6 +94,16 @@ def folders_in(path: Path) -> list[Path]:
     return sorted(found)
 
 
+def labeled_folders(path: Path, unlabeled: Path | None) -> list[Path]:
+    """The folders in a folder that may be parts or classes.
+
+    Others are called unlabeled, or are `unlabeled`, the folder that is named so.
+    """
+    named = unlabeled and os.path.realpath(unlabeled)
+    folders = [f for f in folders_in(path) if not called_unlabeled(f)]
+    return [f for f in folders if os.path.realpath(f) != named]
+
+
 def pictures_in(path: Path) -> list[Path]:
     """The pictures in a folder itself, not in folders of it, sorted."""
     return sorted(f for f in path.iterdir() if f.suffix.lower() in SUFFIXES and not nobodys(f.name))
@@ -94,16 +114,18 @@ def has_pictures(path: Path) -> bool:
     return bool(pictures_in(path))
 
 
-def data_folder(path: Path) -> Path:
+def data_folder(path: Path, unlabeled: Path | None) -> Path:
     """The folder that holds classes or parts: one given, or the only one in it, at any depth.
+
+    The folder `unlabeled` is not counted, nor is one that is called so.
 
     Raises:
         UserError: there is no such folder.
     """
     refuse_no_folder(path, "CLASS/IMAGE.jpg")
-    folders = folders_in(path)
+    folders = labeled_folders(path, unlabeled)
     while len(folders) == 1 and not has_pictures(path) and not has_pictures(folders[0]):
-        inner = folders_in(folders[0])
+        inner = labeled_folders(folders[0], unlabeled)
         if not inner or _part(folders[0]):
             break
         path, folders = folders[0], inner
@@ -129,16 +151,16 @@ def _part(folder: Path) -> str | None:
     return next((part for part, names in PARTS.items() if folder.name.lower() in names), None)
 
 
-def parts_of(path: Path) -> dict[str, Path]:
+def parts_of(path: Path, unlabeled: Path | None) -> dict[str, Path]:
     """The folders of training, test and validation images, if a folder holds such parts.
 
     A class may be called train: its folder holds pictures, a part holds folders of classes.
 
     Raises:
-        UserError: there is no folder of training images, or none that is known of test images.
+        UserError: there is no folder of training images, or there are others beside the parts.
     """
     found, others = {}, []
-    for folder in folders_in(path):
+    for folder in labeled_folders(path, unlabeled):
         part = _part(folder)
         if part is not None and folders_in(folder) and part not in found:
             found[part] = folder
@@ -152,20 +174,32 @@ def parts_of(path: Path) -> dict[str, Path]:
             f"{flat} holds pictures, but no folder for each class; to train on {train.name} alone: "
             f"--images {train} --unlabeled {flat}"
         )
-    absent = path / ("train" if train is None else "test")
-    beside = ", ".join(folder.name for folder in (*found.values(), *others))
-    alone = f"; to use {train.name} alone: --images {train}" if train else ""
-    raise UserError(f"the image folder {absent} does not exist; {path} has {beside}{alone}")
+    held = found.get("test") or found.get("validation")
+    test = f" --test {held}" if held else ""
+    if train is None:
+        raise UserError(
+            f"{path} has {_names(*found.values(), *others)}, but no labeled train/CLASS/IMAGE.jpg; "
+            f"rename the folder of the training images to train, or name it: --images FOLDER{test}"
+        )
+    test = test or f" (and --test {others[0]} if that is the test)"
+    raise UserError(
+        f"{path} has {_names(*others)} beside {_names(*found.values())}; move that elsewhere, or "
+        f"name what to use: --images {train}{test}"
+    )
 
 
-def class_folders(path: Path) -> list[Path]:
-    """The folders of classes in a folder.
+def _names(*folders: Path) -> str:
+    return ", ".join(folder.name for folder in folders)
+
+
+def class_folders(path: Path, unlabeled: Path | None) -> list[Path]:
+    """The folders of classes in a folder, without `unlabeled` and those that are called so.
 
     Raises:
         UserError: there is no such folder, or it holds pictures and no folders.
     """
-    path = data_folder(path)
-    folders = folders_in(path)
+    path = data_folder(path, unlabeled)
+    folders = labeled_folders(path, unlabeled)
     if not folders and has_pictures(path):
         raise UserError(
             f"{path} holds pictures, but no folder for each class; expected {path}/CLASS/IMAGE.jpg"

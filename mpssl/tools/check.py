@@ -12,7 +12,7 @@ from mpssl.common.errors import UserError
 from mpssl.config.data import ImageFolder, Split
 from mpssl.data import groups, parts
 from mpssl.data.folder import Images, Listed, list_all
-from mpssl.data.listing import in_words
+from mpssl.data.listing import in_words, list_files
 from mpssl.data.near import near
 from mpssl.data.pictures import ahead
 from mpssl.data.split import split_pool
@@ -190,6 +190,8 @@ def summary(
     ]
     understood = parts.layout(dataset)
     lines += [f"folders: {understood}"] if understood else []
+    if count := parts.without_split(dataset):
+        lines.append(f"no split: {count} row{'s' * (count > 1)}, read as train")
     inner = parts.nested(dataset, list(report.images.labels))
     if inner:
         count = len(inner)
@@ -216,6 +218,11 @@ def summary(
         lines.append(
             f"warning: beside the folders of classes, without a label, not used: {len(loose)}, "
             f"such as {loose[0]}"
+        )
+    for folder in parts.left_aside(dataset):
+        count = len(list_files(folder).pictures)
+        lines.append(
+            f"left aside: {folder}, {count} images; --unlabeled {folder} makes them unlabeled ones"
         )
     lost = sorted(set(report.listed.classes) - set(train))
     lines += _of_classes("all images are left out of", lost)

@@ -53,10 +53,16 @@ def test_packs_to_disk(folder, tmp_path):
     assert (packed.images == 80).all()
 
 
-@pytest.mark.parametrize("part", ["train", "test"])
-def test_missing_folder(folder, part):
-    (folder / part).rename(folder / "elsewhere")
-    with pytest.raises(UserError, match=f"{part} does not exist"):
+@pytest.mark.parametrize(
+    ("part", "message"),
+    [
+        ("train", "has test, other, but no labeled train/CLASS"),
+        ("test", "has other beside train; move"),
+    ],
+)
+def test_missing_folder(folder, part, message):
+    (folder / part).rename(folder / "other")
+    with pytest.raises(UserError, match=message):
         read_folder(of(folder), PACKING)
 
 

@@ -7,7 +7,14 @@ from PIL import Image
 from mpssl.common.errors import UserError
 from mpssl.config.data import ImageFolder, Split
 from mpssl.data.folder import list_images
-from mpssl.data.parts import layout, list_unlabeled, loose_pictures, nested, other_files
+from mpssl.data.parts import (
+    layout,
+    left_aside,
+    list_unlabeled,
+    loose_pictures,
+    nested,
+    other_files,
+)
 from mpssl.tools.check import check, summary
 from mpssl.tools.predict import find_images
 
@@ -40,6 +47,7 @@ def pictures(*folders, count=5):
     return [f"{folder}/{i}.png" for folder in folders for i in range(count)]
 
 
+LABELS = [f"images/{name}/{i}.png,{name}\n" for name in ("cat", "dog") for i in range(5)]
 HELD_OUT = {"cat": (4, 1), "dog": (4, 1)}
 GIVEN = {"cat": (5, 5), "dog": (5, 5)}
 BOTH = {"cat": (10, 5), "dog": (10, 5)}
@@ -63,6 +71,17 @@ LAYOUTS = {
     "train and val": (pictures("train/cat", "train/dog", "val/cat", "val/dog"), GIVEN),
     "only train": (pictures("train/cat", "train/dog"), HELD_OUT),
     "a class called train": (pictures("train", "bus"), {"train": (4, 1), "bus": (4, 1)}),
+    "unlabeled beside parts": (
+        pictures("train/cat", "train/dog", "val/cat", "test/cat", "test/dog", "unlabeled"),
+        {"cat": (10, 5), "dog": (5, 5)},
+    ),
+    "unlabeled beside train": (pictures("train/cat", "train/dog", "Un-Labelled"), HELD_OUT),
+    "unlabeled beside the only folder": (pictures("a/cat", "a/dog", "UNLABELED/b"), HELD_OUT),
+    "unlabeled beside classes": (pictures("cat", "dog", "un_labeled"), HELD_OUT),
+    "unlabeled beside classes of a part": (
+        pictures("train/cat", "train/dog", "train/unlabeled", "test/cat", "test/dog"),
+        GIVEN,
+    ),
     "left behind by systems": (
         [
             *pictures("cat", "dog", ".ipynb_checkpoints", "__MACOSX", "@eaDir", "lost+found"),
@@ -106,13 +125,26 @@ def test_a_given_d_val_is_said(tmp_path):
     ("names", "message"),
     [
         (["0.png", "1.png"], r"holds pictures, but no folder for each class"),
-        (pictures("test/cat", "test/dog", "rest/cat"), r"images/train does not exist"),
-        (pictures("train/cat", "train/dog", "rest/cat"), r"images/test does not exist; .* rest"),
+        (
+            pictures("test/cat", "test/dog", "rest/cat"),
+            r"images has test, rest, but no labeled train/CLASS/IMAGE.jpg; .*: --images FOLDER "
+            r"--test .*/test$",
+        ),
+        (
+            pictures("train/cat", "train/dog", "rest/cat"),
+            r"images has rest beside train; .*: --images .*/train \(and --test .*/rest if that is",
+        ),
+        (
+            pictures("train/cat", "val/cat", "test/cat", "rest/cat", "more/cat", "unlabeled"),
+            r"images has more, rest beside test, train, val; move .*, or name what to use: "
+            r"--images .*/train --test .*/test$",
+        ),
         (
             [*pictures("train/cat", "train/dog"), "test/0.png"],
             r"images/test holds pictures, but no .*: --images .*/train --unlabeled .*/test",
         ),
         (["cat/0.txt"], "has no images"),
+        (pictures("unlabeled"), "has no images in folders of classes; expected .*/CLASS/IMAGE.jpg"),
     ],
 )
 def test_what_is_not_understood_is_one_line(tmp_path, names, message):
@@ -142,6 +174,66 @@ def test_unlabeled_images_may_be_in_a_list(tmp_path):
     (tmp_path / "list.csv").write_text("path\nmore/1.png\nmore/2.png\n")
     images = list_images(of(tmp_path / "images", unlabeled=tmp_path / "list.csv"))
     assert [file.name for file in images.unlabeled] == ["1.png", "2.png"]
+
+
+@pytest.mark.parametrize(
+    ("names", "unlabeled", "expected"),
+    [
+        (pictures("cat", "dog", "unlabeled"), "unlabeled", HELD_OUT),
+        (pictures("cat", "dog", "more/a", "more/b"), "more", HELD_OUT),
+        (pictures("cat", "dog", "more/a"), "more/a", HELD_OUT),
+        (pictures("cat", "dog", "cat/later"), "cat/later", HELD_OUT),
+        (pictures("train/cat", "train/dog", "more"), "more", HELD_OUT),
+        (pictures("train/cat", "train/dog", "train/more"), "train/more", HELD_OUT),
+        (pictures("train/cat", "train/dog", "test"), "test", HELD_OUT),
+    ],
+)
+def test_unlabeled_images_inside_of_the_folder_have_no_class(tmp_path, names, unlabeled, expected):
+    folder = fill(tmp_path / "images", *names)
+    (tmp_path / "link").symlink_to(folder / unlabeled)
+    for place in (folder / unlabeled, tmp_path / "link"):
+        dataset = of(folder, unlabeled=place)
+        assert counts(dataset) == expected
+        assert sorted(f.resolve() for f in list_images(dataset).unlabeled) == sorted(
+            (folder / unlabeled).rglob("*.png")
+        )
+        assert "left aside" not in summary(check(dataset), Split())
+
+
+@pytest.mark.parametrize(
+    ("name", "folder"),
+    [
+        ("unlabeled beside parts", "unlabeled"),
+        ("unlabeled beside train", "Un-Labelled"),
+        ("unlabeled beside the only folder", "UNLABELED"),
+        ("unlabeled beside classes", "un_labeled"),
+        ("unlabeled beside classes of a part", "train/unlabeled"),
+    ],
+)
+def test_a_folder_called_unlabeled_that_is_not_used_is_said(tmp_path, name, folder):
+    images = fill(tmp_path / "images", *LAYOUTS[name][0])
+    place = images / folder
+    said = f"\nleft aside: {place}, 5 images; --unlabeled {place} makes them unlabeled ones\n"
+    assert said in f"{summary(check(of(images)), Split())}\n"
+    fill(tmp_path, "more/0.png")
+    assert said in f"{summary(check(of(images, unlabeled=tmp_path / 'more')), Split())}\n"
+    (tmp_path / "list.csv").write_text(f"path\n{next(place.rglob('*.png'))}\n")
+    for used in (images, tmp_path / "list.csv"):
+        assert left_aside(of(images, unlabeled=used)) == []
+
+
+def test_a_list_may_have_a_class_called_unlabeled(tmp_path):
+    assert counts(listed(tmp_path, lines().replace(",dog", ",unlabeled")))["unlabeled"] == (4, 1)
+
+
+@pytest.mark.parametrize("unlabeled", ["images", "images/cat/../dog", "list.csv"])
+def test_unlabeled_images_that_are_all_labeled_are_refused(tmp_path, unlabeled):
+    fill(tmp_path, *pictures("images/cat", "images/dog"))
+    (tmp_path / "list.csv").write_text("path\nimages/cat/0.png\n")
+    path = tmp_path / "images" if "dog" not in unlabeled else tmp_path / "labels.csv"
+    (tmp_path / "labels.csv").write_text("path,label\n" + "".join(LABELS))
+    with pytest.raises(UserError, match="no image of .* is left as unlabeled, .*; name others"):
+        list_images(of(path, unlabeled=tmp_path / unlabeled))
 
 
 def test_pictures_beside_the_folders_of_classes_are_found(tmp_path):
@@ -178,6 +270,7 @@ def test_folders_inside_of_classes_are_said(tmp_path):
 def test_files_of_other_kinds_are_counted(tmp_path):
     folder = fill(tmp_path / "images", *pictures("cat", "dog"), "cat/a.txt", "dog/b.TXT", "dog/raw")
     assert other_files(of(folder)) == {".txt": 2, "": 1}
+    assert other_files(of(folder, test=folder / "dog")) == {".txt": 2, "": 1}
 
 
 def test_the_same_files_are_read_everywhere(tmp_path):
@@ -230,6 +323,19 @@ def test_backslashes_of_windows_are_read(tmp_path):
 )
 def test_the_column_split_is_used(tmp_path, split, expected):
     assert set(counts(listed(tmp_path, lines(split=split))).values()) == {expected}
+
+
+@pytest.mark.parametrize(
+    ("split", "said"),
+    [
+        ("train train test", "\nno split: 4 rows, read as train\n"),
+        ("train train train train test", ""),
+        ("", ""),
+    ],
+)
+def test_rows_without_a_split_are_counted(tmp_path, split, said):
+    text = summary(check(listed(tmp_path, lines(split=split))), Split())
+    assert said in text if said else "no split" not in text
 
 
 @pytest.mark.parametrize(
