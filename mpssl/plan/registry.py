@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import dataclass
+from os.path import normpath
 from pathlib import Path
 
 from mpssl.common.files import json_digest, read_made, write_made
@@ -16,6 +17,22 @@ DAY_S = 86_400
 
 
 @dataclass(frozen=True)
+class Registered:
+    """What an experiment has written down."""
+
+    file: Path
+    results: Path
+    """Where its results were."""
+    folders: set[Path]
+    """Those of the store that it refers to."""
+
+    @property
+    def gone(self) -> bool:
+        """Whether its results are no longer there, so that it counts for nothing."""
+        return not self.results.exists()
+
+
+@dataclass(frozen=True)
 class Unused:
     """A folder of the store that no experiment refers to."""
 
@@ -26,8 +43,14 @@ class Unused:
 
 
 def register(experiment: Experiment, index: Index) -> None:
-    """Write down in the store what an experiment refers to, and where its results are."""
-    results, paths, names = experiment.paths.results.absolute(), experiment.paths, experiment.names
+    """Write down in the store what an experiment refers to, and where its results are.
+
+    Results beside the store are named from there, as both may be moved or copied together.
+    """
+    paths, names = experiment.paths, experiment.names
+    results, beside = paths.results.absolute(), paths.store.absolute().parent
+    if results.is_relative_to(beside):
+        results = Path("..", results.relative_to(beside))
     cells = {run.cell for run in [*index.runs.values(), *index.chosen.values()]}
     datasets = {cell.dataset for cell in cells}
     if experiment.config.foundation.dataset is not None:
@@ -51,17 +74,27 @@ def register(experiment: Experiment, index: Index) -> None:
     write_made(path, {"results": str(results), "refers": refers})
 
 
+def registered(store: Path) -> list[Registered]:
+    """What the experiments have written down that use a store.
+
+    Raises:
+        UserError: one of these files is damaged.
+    """
+    found = []
+    for file in sorted((store / EXPERIMENTS).glob("*.json")):
+        known = read_made(file)
+        folders = {store / kind / n for kind, names in known["refers"].items() for n in names}
+        found.append(Registered(file, Path(normpath(store / known["results"])), folders))
+    return found
+
+
 def unused(store: Path) -> list[Unused]:
     """The folders of a store that no experiment refers to whose results are still there.
 
     Raises:
         UserError: what an experiment has written down is damaged.
     """
-    used: set[Path] = set()
-    for path in (store / EXPERIMENTS).glob("*.json"):
-        known = read_made(path)
-        if Path(known["results"]).exists():
-            used |= {store / kind / n for kind, names in known["refers"].items() for n in names}
+    used = {f for known in registered(store) if not known.gone for f in known.folders}
     used |= {(f / "run").resolve() for f in list(used) if f.parent.name == "chosen"}
     used = {folder.resolve() for folder in used}
     folders = [f for kind in KINDS for f in (store / kind).glob("*") if f.resolve() not in used]

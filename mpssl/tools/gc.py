@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mpssl.common.columns import aligned
 from mpssl.common.errors import UserError
-from mpssl.plan.registry import Unused, unused
+from mpssl.plan.registry import Unused, registered, unused
 
 
 def collect_garbage(store: Path, older_than: float, delete: bool) -> str:
@@ -22,9 +22,17 @@ def collect_garbage(store: Path, older_than: float, delete: bool) -> str:
     """
     if not store.is_dir():
         raise UserError(f"there is no store in {store}; name it with --store")
-    found = [item for item in unused(store) if item.days >= older_than]
+    every = unused(store)
+    found = [item for item in every if item.days >= older_than]
+    lost = [known for known in registered(store) if known.gone]
+    said = [
+        f"{known.results} is not there any more, so its {len(known.folders)} folders count as "
+        "unused; if it was moved, start snakemake there first"
+        for known in lost
+    ]
     if not found:
-        return f"{store}: everything is in use"
+        younger = f"{len(every)} folders are unused, none for {older_than:g} days or more"
+        return "\n".join([*said, f"{store}: {younger if every else 'everything is in use'}"])
     kinds: dict[str, list[Unused]] = defaultdict(list)
     for item in found:
         kinds[item.folder.parent.name].append(item)
@@ -33,5 +41,7 @@ def collect_garbage(store: Path, older_than: float, delete: bool) -> str:
     total = sum(item.bytes for item in found) / 1e6
     for item in found if delete else []:
         shutil.rmtree(item.folder)
-    said = "removed" if delete else "would be removed; add --delete to do it"
-    return f"{aligned(rows)}\n{len(found)} folders, {total:.1f} MB {said}"
+    for known in lost if delete else []:
+        known.file.unlink()
+    done = "removed" if delete else "would be removed; add --delete to do it"
+    return "\n".join([*said, aligned(rows), f"{len(found)} folders, {total:.1f} MB {done}"])

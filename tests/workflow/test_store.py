@@ -41,6 +41,12 @@ def copied(finished, tmp_path):
     return folder
 
 
+@pytest.fixture
+def moved(finished, tmp_path):
+    """The finished experiment as it is after a move: with times and Snakemake's notes."""
+    return shutil.copytree(finished, tmp_path / "moved", symlinks=True)
+
+
 def run(folder, *arguments):
     result = snakemake(folder, "--cores", "2", *CONFIG, *arguments)
     assert result.returncode == 0, result.stdout[-4000:]
@@ -153,18 +159,29 @@ def test_another_experiment_finds_the_runs_through_the_store_of_the_first(copied
     assert table(folder, "other") == table(copied)
 
 
-def test_a_deleted_run_is_trained_again_and_only_that(copied):
-    link = next((copied / "results/kept/runs").rglob("base/**/seed-0"))
+def test_a_deleted_run_is_trained_again_and_only_that(moved):
+    before, link = table(moved), next((moved / "results/kept/runs").rglob("base/**/seed-0"))
     shutil.rmtree(link.resolve())
-    assert trained(plan(copied)) == {"train_run": 1}
+    assert trained(run(moved)) == {"train_run": 1}
+    assert table(moved) == before
+    assert "Nothing to be done" in plan(moved)
 
 
-def test_a_deleted_run_that_was_chosen_is_trained_again(copied):
-    link = next((copied / "results/kept/runs").rglob("lambda-selected/seed-0"))
+def test_a_deleted_run_that_was_chosen_is_trained_again(moved):
+    link = next((moved / "results/kept/runs").rglob("lambda-selected/seed-0"))
     shutil.rmtree(link.resolve())
-    assert trained(plan(copied)) == {"train_chosen": 1}
-    run(copied)
+    assert trained(plan(moved)) == {"train_chosen": 1}
+    run(moved)
     assert (link / "metrics.json").exists()
+
+
+def test_what_a_moved_experiment_refers_to_stays_in_use(moved, tmp_path):
+    assert "everything is in use" in mpssl(moved, "gc", "--delete").stdout
+    (moved / "results/kept").rename(moved / "results/elsewhere")
+    listed = mpssl(moved, "gc").stdout
+    assert "results/kept is not there any more, so its " in listed
+    assert "would be removed; add --delete to do it" in listed
+    assert trained(plan(moved)) == {}
 
 
 def test_two_snakemakes_on_one_store_make_everything_once(tmp_path):
@@ -203,7 +220,8 @@ def test_garbage_is_what_no_experiment_refers_to(copied):
     assert re.search(r"runs +[34] ", listed)
     assert "would be removed; add --delete" in listed
     assert trained(plan(copied)) == {}
-    assert "everything is in use" in mpssl(copied, "gc", "--older-than", "1").stdout
+    young = mpssl(copied, "gc", "--older-than", "1").stdout
+    assert "folders are unused, none for 1 days or more" in young
     assert " removed" in mpssl(copied, "gc", "--delete").stdout
     assert trained(plan(copied, *MORE_STEPS)) == {}
     assert trained(plan(copied)) == ALL

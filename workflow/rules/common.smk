@@ -17,7 +17,16 @@ from mpssl.plan.claim import claim
 from mpssl.plan.experiment import Experiment
 from mpssl.plan.index import Index, forget_lost
 from mpssl.plan.registry import register
-from mpssl.plan.recipes import ANSWER, CLAIMS, POOL, REPORT, RUNS, SHIPPED, write_recipes
+from mpssl.plan.recipes import (
+    ANSWER,
+    CLAIMS,
+    POOL,
+    REPORT,
+    RUNS,
+    SHIPPED,
+    make_again,
+    write_recipes,
+)
 
 
 def project_of(configfiles):
@@ -99,6 +108,11 @@ def records(cells):
     """What stands for the finished runs of `cells`: one a seed, and the searches' outcomes."""
     of_runs = [done(folder_of(run)) for cell in cells for run in plan.fixed_runs(cell)]
     return of_runs + [done(paths.selected(c).parent) for c in cells if plan.searched(c)]
+
+
+if workflow.is_main_process:  # Snakemake makes a lost input only for what is made again
+    lost = [c for c in cells if not all(map(Path.exists, records([c])))]
+    make_again(experiment, lost)
 
 
 def table_files(name):
