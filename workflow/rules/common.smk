@@ -110,6 +110,15 @@ def records(cells):
     return of_runs + [done(paths.selected(c).parent) for c in cells if plan.searched(c)]
 
 
+def domains(cells):
+    """What was measured of the distance from the generator to the data of these cells."""
+    return [
+        stored(paths.domain(cell.dataset, cell.architecture).parent)
+        for cell in cells
+        if settings.domain and "generator" in plan.needs(cell)
+    ]
+
+
 if workflow.is_main_process:  # Snakemake makes a lost input only for what is made again
     lost = [c for c in cells if not all(map(Path.exists, records([c])))]
     make_again(experiment, lost)

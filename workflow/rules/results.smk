@@ -1,15 +1,6 @@
 # From records of runs to tables and figures.
 
 
-def domains(cells):
-    """What was measured of the distance from the generator to the data of these cells."""
-    return [
-        done(paths.domain(cell.dataset, cell.architecture).parent)
-        for cell in cells
-        if settings.domain and "generator" in plan.needs(cell)
-    ]
-
-
 rule collect_runs:
     input:
         records(plan.wanted_cells()),
