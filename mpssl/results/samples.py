@@ -29,8 +29,9 @@ def strips(records: Records, name: str) -> tuple[Canvas, list[dict]]:
     canvas, panels = plt.subplots(
         1 + len(grid.rows),
         len(columns),
-        figsize=(6 * len(columns), 1.75 * (1 + len(grid.rows))),
+        figsize=(6 * len(columns), 1.75 * (1 + len(grid.rows)) + 0.3),
         squeeze=False,
+        layout="constrained",
     )
     titles = column_titles(experiment.config, columns)
     for j, (column, title) in enumerate(zip(columns, titles, strict=True)):
@@ -42,7 +43,7 @@ def strips(records: Records, name: str) -> tuple[Canvas, list[dict]]:
             if record is not None:
                 statistics = record.sample_statistics
                 numbers.append(number(row, column, seed=record.run.seed, **statistics))
-    canvas.suptitle(grid.title, x=0.13, y=0.95, ha="left", fontsize=11)
+    canvas.suptitle(grid.title, x=0.01, ha="left", fontsize=11)
     return canvas, numbers
 
 

@@ -2,12 +2,16 @@
 
 import json
 
+import numpy as np
 import pytest
+from matplotlib.text import Text
 
 from mpssl.common.errors import UserError
 from mpssl.common.files import file_digest
 from mpssl.config.reading import resolve
 from mpssl.plan.experiment import Experiment
+from mpssl.results import samples
+from mpssl.results.records import Records
 from mpssl.results.samples_data import foundation_names, snapshots_of
 from tests.support.records import record_of
 
@@ -28,6 +32,18 @@ def test_snapshots_are_those_of_the_record_or_refused(content, own_results):
     with pytest.raises(UserError, match=r"epoch-0002\.png is missing or not the file"):
         snapshots_of(experiment, record)
     assert snapshots_of(experiment, None) == []
+
+
+@pytest.mark.parametrize("rows", [1, 2, 6])
+def test_the_title_of_strips_is_above_what_it_is_of(content, own_results, monkeypatch, rows):
+    grid = {"title": "All", "kind": "samples", "rows": ["generative/mpssl"] * rows}
+    experiment = Experiment(resolve(content | {"figures": {"strips": grid}}))
+    monkeypatch.setattr(samples.data, "real_strip", lambda *_: np.zeros((2, 8, 3)))
+    canvas, _ = samples.strips(Records(experiment, []), "strips")
+    canvas.draw_without_rendering()
+    (title,) = canvas.texts
+    first = next(t for t in canvas.axes[0].findobj(Text) if t.get_text().startswith("Real"))
+    assert title.get_window_extent().y0 >= first.get_window_extent().y1
 
 
 def test_the_shipped_generators_classes_have_names_without_its_images(content):
