@@ -23,7 +23,7 @@ class Registered:
     file: Path
     results: Path
     """Where its results were."""
-    folders: set[Path]
+    folders: frozenset[Path]
     """Those of the store that it refers to."""
 
     @property
@@ -83,8 +83,9 @@ def registered(store: Path) -> list[Registered]:
     found = []
     for file in sorted((store / EXPERIMENTS).glob("*.json")):
         known = read_made(file)
-        folders = {store / kind / n for kind, names in known["refers"].items() for n in names}
-        found.append(Registered(file, Path(normpath(store / known["results"])), folders))
+        folders = (store / kind / n for kind, names in known["refers"].items() for n in names)
+        results = Path(normpath(store / known["results"]))
+        found.append(Registered(file, results, frozenset(folders)))
     return found
 
 

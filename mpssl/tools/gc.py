@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mpssl.common.columns import aligned
 from mpssl.common.errors import UserError
-from mpssl.plan.registry import Unused, registered, unused
+from mpssl.plan.registry import Registered, Unused, registered, unused
 
 
 def collect_garbage(store: Path, older_than: float, delete: bool) -> str:
@@ -24,11 +24,12 @@ def collect_garbage(store: Path, older_than: float, delete: bool) -> str:
         raise UserError(f"there is no store in {store}; name it with --store")
     every = unused(store)
     found = [item for item in every if item.days >= older_than]
-    lost = [known for known in registered(store) if known.gone]
+    gone = {known: _unused_of(known, every) for known in registered(store) if known.gone}
     said = [
-        f"{known.results} is not there any more, so its {len(known.folders)} folders count as "
-        "unused; if it was moved, start snakemake there first"
-        for known in lost
+        f"{known.results} is not there any more, so {count} folders that it used count as unused; "
+        "if it was moved, start snakemake there first"
+        for known, count in gone.items()
+        if count
     ]
     if not found:
         younger = f"{len(every)} folders are unused, none for {older_than:g} days or more"
@@ -41,7 +42,13 @@ def collect_garbage(store: Path, older_than: float, delete: bool) -> str:
     total = sum(item.bytes for item in found) / 1e6
     for item in found if delete else []:
         shutil.rmtree(item.folder)
-    for known in lost if delete else []:
-        known.file.unlink()
+    for known in gone if delete else []:
+        if not _unused_of(known, unused(store)):
+            known.file.unlink()
     done = "removed" if delete else "would be removed; add --delete to do it"
     return "\n".join([*said, aligned(rows), f"{len(found)} folders, {total:.1f} MB {done}"])
+
+
+def _unused_of(known: Registered, folders: list[Unused]) -> int:
+    """How many of the folders an experiment refers to."""
+    return sum(item.folder in known.folders for item in folders)

@@ -179,7 +179,7 @@ def test_what_a_moved_experiment_refers_to_stays_in_use(moved, tmp_path):
     assert "everything is in use" in mpssl(moved, "gc", "--delete").stdout
     (moved / "results/kept").rename(moved / "results/elsewhere")
     listed = mpssl(moved, "gc").stdout
-    assert "results/kept is not there any more, so its " in listed
+    assert "results/kept is not there any more, so " in listed
     assert "would be removed; add --delete to do it" in listed
     assert trained(plan(moved)) == {}
 
