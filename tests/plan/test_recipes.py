@@ -8,7 +8,7 @@ import pytest
 from mpssl.config.reading import resolve
 from mpssl.plan import recipes as module
 from mpssl.plan.experiment import Experiment
-from mpssl.plan.recipes import recipes, stale, write_recipes
+from mpssl.plan.recipes import make_again, recipes, stale, write_recipes
 
 PAGES = {"runs", "claims", "report"}
 
@@ -80,3 +80,19 @@ def test_what_is_older_than_its_recipe_or_of_another_one_is_stale(grids, own_res
     assert experiment.paths.recipe("first").stat().st_mtime_ns == before  # nothing has changed
     grids["figures"]["dots"]["title"] = "Other"
     assert stale(Experiment(resolve(grids))) == ["dots"]
+
+
+def test_what_shows_a_lost_run_is_made_again_each_time(grids, own_results):
+    """Snakemake compares contents: a recipe that was merely touched is none that changed."""
+    experiment = Experiment(resolve(grids))
+    write_recipes(experiment)
+    few, dots = experiment.paths.recipe("first"), experiment.paths.recipe("dots")
+    only = set(experiment.plan.cells("first")) - set(experiment.plan.cells("dots"))
+    texts, other = [few.read_text()], dots.read_text()
+    for _ in range(2):
+        make_again(experiment, only)
+        texts.append(few.read_text())
+    assert len(set(texts)) == 3
+    assert dots.read_text() == other
+    write_recipes(experiment)  # of the same digest: the next start does nothing
+    assert few.read_text() == texts[-1]

@@ -11,7 +11,7 @@ from mpssl.config.reading import resolve
 from mpssl.plan.cells import SELECTED, Run
 from mpssl.plan.experiment import Experiment
 from mpssl.plan.index import Index, forget_lost
-from mpssl.plan.registry import register, unused
+from mpssl.plan.registry import register, registered, unused
 
 
 @pytest.fixture
@@ -55,6 +55,15 @@ def test_an_experiment_whose_results_are_gone_refers_to_nothing(experiment):
     shutil.rmtree(experiment.paths.results)
     kept = list((experiment.paths.store / "runs").iterdir())
     assert {f"{f.name}" for f in kept} <= set(names(unused(experiment.paths.store)))
+
+
+def test_results_that_are_moved_with_their_store_are_found(experiment):
+    register(experiment, Index(experiment))
+    store = experiment.paths.store
+    moved = store.parent.rename(store.parent.with_name("moved"))
+    (known,) = registered(moved / store.name)
+    assert known.results == moved / experiment.paths.results.relative_to(store.parent)
+    assert not known.gone
 
 
 def test_a_damaged_register_is_refused(experiment):
